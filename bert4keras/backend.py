@@ -1,0 +1,502 @@
+"""The ground floor: activations, masking, rotary positions, pooling and losses on ``keras.ops``.
+
+Scripts take ``keras`` and ``K`` from here. This is the only module that asks which backend runs.
+"""
+
+import importlib
+import os
+from functools import partial
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import ops  # noqa: E402
+
+from bert4keras import classic as K  # noqa: E402, N812
+from bert4keras.classic import dtype, flatten, reshape, symbolic, where  # noqa: E402, F401
+
+
+def _switched_on(variable):
+    return os.environ.get(variable, "0").strip().lower() in ("1", "true", "yes", "on")
+
+
+is_tf_keras = _switched_on("TF_KERAS")
+do_recompute = _switched_on("RECOMPUTE")
+
+# TensorFlow compiles anew for each sequence length under XLA and drops assertions there, so layers
+# decline jit on it; JAX always compiles.
+supports_jit = keras.backend.backend() != "tensorflow"
+
+
+class _LazyModule:
+    """A module that is imported when one of its attributes is first asked for."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, attribute):
+        return getattr(importlib.import_module(self._name), attribute)
+
+
+tf = _LazyModule("tensorflow")
+
+
+def get_available_gpus():
+    """Names of the GPUs that the running backend sees."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return [device.name for device in tf.config.list_logical_devices("GPU")]
+    module = importlib.import_module(backend)
+    if backend == "torch":
+        return [f"cuda:{i}" for i in range(module.cuda.device_count())]
+    return [str(device) for device in module.devices() if device.platform == "gpu"]
+
+
+def check(holds, message, *values):
+    """Raise ``message`` and ``values`` when ``holds``, a bool or tensor, is false, compiled or not.
+
+    The error is a ValueError where code runs eagerly; compiled code wraps the message in an error
+    of its backend.
+    """
+    backend = keras.backend.backend()
+    if isinstance(holds, bool):
+        _raise_unless(message, holds, *values)
+    elif backend == "tensorflow" and not tf.executing_eagerly():
+        tf.debugging.Assert(holds, [message, *values])
+    elif backend == "jax":
+        raise_unless = partial(_raise_unless, message)
+        importlib.import_module("jax").debug.callback(raise_unless, holds, *values)
+    elif backend == "tensorflow" or holds.device.type != "meta":
+        _raise_unless(message, holds, *values)
+
+
+def _raise_unless(message, holds, *values):
+    if not holds:
+        raise ValueError(f"{message} ({', '.join(str(int(value)) for value in values)})")
+
+
+# Decorators kept for old subclasses
+
+
+graph_mode_decorator = symbolic
+
+
+def recompute_grad(call):
+    """Gradient checkpointing of a layer's ``call`` when ``RECOMPUTE=1``, else ``call`` itself.
+
+    The activations inside are computed again in the backward pass instead of being stored
+    (Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174).
+    """
+    if not do_recompute:
+        return call
+
+    def recomputed(self, *args, **kwargs):
+        return keras.remat(lambda *tensors: call(self, *tensors, **kwargs))(*args)
+
+    recomputed.__wrapped__ = call  # keeps the signature, from which Keras finds `mask`
+    return recomputed
+
+
+# Activations
+
+
+@keras.saving.register_keras_serializable("bert4keras")
+def gelu_erf(x):
+    """GELU by the error function (Hendrycks & Gimpel, arXiv:1606.08415)."""
+    return ops.gelu(x, approximate=False)
+
+
+@keras.saving.register_keras_serializable("bert4keras")
+def gelu_tanh(x):
+    """GELU by its approximation with tanh (Hendrycks & Gimpel, arXiv:1606.08415)."""
+    return ops.gelu(x, approximate=True)
+
+
+@keras.saving.register_keras_serializable("bert4keras")
+def swish(x):
+    """x * sigmoid(x), also called SiLU (arXiv:1710.05941)."""
+    return ops.silu(x)
+
+
+@keras.saving.register_keras_serializable("bert4keras")
+def leaky_relu(x, alpha=0.2):
+    """Rectifier with the slope ``alpha`` below zero."""
+    return ops.leaky_relu(x, negative_slope=alpha)
+
+
+@keras.saving.register_keras_serializable("bert4keras")
+def root_mean_square(x, axis=None, keepdims=False):
+    """Square root of the mean square over ``axis``."""
+    return ops.sqrt(ops.mean(ops.square(x), axis=axis, keepdims=keepdims))
+
+
+def set_gelu(version):
+    """Choose which GELU the string ``"gelu"`` names in models and layers built from now on.
+
+    Args:
+        version: "erf" (the default of the library) or "tanh", in any case.
+
+    Example:
+        >>> from bert4keras.backend import set_gelu
+        >>> set_gelu("tanh")
+        >>> set_gelu("erf")
+    """
+    versions = {"erf": gelu_erf, "tanh": gelu_tanh}
+    if version.lower() not in versions:
+        raise ValueError(f"gelu version must be 'erf' or 'tanh', got {version!r}")
+    custom_objects["gelu"] = versions[version.lower()]
+
+
+def get_activation(identifier):
+    """The function that an activation's name stands for; callables and None as Keras takes them.
+
+    Raises:
+        ValueError: the name is known neither here nor to Keras.
+    """
+    if isinstance(identifier, str) and identifier in custom_objects:
+        return custom_objects[identifier]
+    return keras.activations.get(identifier)
+
+
+def activation_config(function):
+    """What a layer's config stores for an activation, so that ``get_activation`` finds it again."""
+    names = {gelu_erf: "gelu_erf", gelu_tanh: "gelu_tanh", swish: "swish", leaky_relu: "leaky_relu"}
+    return names.get(function) or keras.activations.serialize(function)
+
+
+# Tensors: alignment, masks, gathering, padding
+
+
+def align(tensor, axes, ndim=None):
+    """Insert axes of size 1 so that axis i of ``tensor`` becomes axis ``axes[i]``.
+
+    Args:
+        tensor: a tensor with ``len(axes)`` axes.
+        axes: rising positions in the result; negative ones need ``ndim``.
+        ndim: number of axes of the result; by default the last of ``axes`` is the last axis.
+
+    Example:
+        >>> from bert4keras.backend import K, align
+        >>> K.int_shape(align(K.zeros((2, 5)), [0, -1], 4))
+        (2, 1, 1, 5)
+    """
+    if len(tensor.shape) != len(axes) or (ndim is None and min(axes) < 0):
+        raise ValueError(
+            f"align needs one position for each of the {len(tensor.shape)} axes, and `ndim` with "
+            f"negative positions; got axes={axes}, ndim={ndim}"
+        )
+    ndim = ndim or max(axes) + 1
+    positions = [axis % ndim for axis in axes]
+    missing = [axis for axis in range(ndim) if axis not in positions]
+    return ops.expand_dims(tensor, missing) if missing else tensor
+
+
+def sequence_masking(x, mask=None, value=0, axis=None, bias=None, return_mask=False):
+    """Put ``value`` into the positions of ``x`` that a mask hides, and add a bias.
+
+    Args:
+        x: a tensor (B, ...).
+        mask: (B, L), true where visible; None hides nothing.
+        value: a number; ``"-inf"`` and ``-numpy.inf`` alike.
+        axis: the axis of ``x``, or list of axes, that L stands for; 1 by default.
+        bias: broadcasts against ``x`` from the right, after the batch axis: a boolean one is a
+            further mask, any other is added.
+        return_mask: also return the mask aligned with ``x`` (None if there is none).
+
+    Returns:
+        A tensor like ``x``, or the pair of it and the mask.
+    """
+    rank, visible = len(x.shape), None
+    if mask is not None:
+        axes = [1] if axis is None else [axis] if isinstance(axis, int) else axis
+        for one in axes:
+            one = align(ops.cast(mask, "bool"), [0, one % rank], rank)
+            visible = one if visible is None else ops.logical_and(visible, one)
+    if bias is not None and dtype(bias) == "bool":
+        visible = bias if visible is None else ops.logical_and(visible, bias)
+    elif bias is not None:
+        x = x + ops.cast(bias, dtype(x))
+    if visible is not None:
+        x = ops.where(visible, x, ops.cast(float(value), dtype(x)))
+    return (x, visible) if return_mask else x
+
+
+def batch_gather(params, indices):
+    """Entries of ``params`` at ``indices``, batch by batch.
+
+    Args:
+        params: (B..., L, ...).
+        indices: (B..., n), integers or whole floats, in the range of L.
+
+    Returns:
+        A tensor (B..., n, ...).
+
+    Example:
+        >>> from bert4keras.backend import K, batch_gather
+        >>> rows = K.constant([[1, 2, 3], [4, 5, 6]])
+        >>> K.eval(batch_gather(rows, K.constant([[2], [0]]))).tolist()
+        [[3.0], [4.0]]
+    """
+    indices = ops.cast(indices, "int32")
+    depth = len(indices.shape) - 1
+    if depth == 0:
+        return ops.take(params, indices, axis=0)
+    sizes = ops.shape(params)
+    rows = ops.reshape(ops.cast(params, dtype(params)), (-1, *sizes[depth + 1 :]))
+    batch = K._product(sizes[:depth])
+    offsets = ops.reshape(ops.arange(batch, dtype="int32"), (*sizes[:depth], 1))
+    return ops.take(rows, indices + offsets * ops.cast(sizes[depth], "int32"), axis=0)
+
+
+def pool1d(x, pool_size, strides=1, padding="valid", data_format=None, pool_mode="max"):
+    """Pool (B, L, D) along the sequence by windows; ``pool_mode`` is "max" or "avg"."""
+    data_format = data_format or "channels_last"
+    if pool_mode == "max":
+        return ops.max_pool(x, pool_size, strides, padding, data_format)
+    # sums over counts: the pooling of backends differs in where padding lies and whether it counts
+    channels = x.shape[1 if data_format == "channels_first" else 2]
+    window = ops.ones((pool_size, channels, 1), dtype(x))
+    sums, counts = (
+        ops.depthwise_conv(y, window, strides, padding, data_format) for y in (x, ops.ones_like(x))
+    )
+    return sums / counts
+
+
+def divisible_temporal_padding(x, n):
+    """Pad axis 1 of ``x`` with zeros on the right until ``n`` divides its length."""
+    length = ops.shape(x)[1]
+    x = ops.pad(x, [[0, 0], [0, n - 1]] + [[0, 0]] * (len(x.shape) - 2))
+    return x[:, : length + (-length) % n]
+
+
+# Attention
+
+
+def attention_normalize(a, mask=None, axis=-1, method="softmax", bias=None):
+    """Turn attention scores into weights, in float32.
+
+    Args:
+        a: scores, usually (B, H, Lq, Lk).
+        mask: (B, Lk), true where visible.
+        axis: the axis of the keys.
+        method: "softmax"; "squared_relu", relu(a)^2 over the number of visible keys
+            (https://kexue.fm/archives/8934); "softmax_plus", softmax of a log(n) / log(512) with n
+            visible keys, at least 16 (https://kexue.fm/archives/8823); "linear", nothing.
+        bias: as in ``sequence_masking``.
+
+    Returns:
+        Weights like ``a``, float32. A row without a visible key is all zeros.
+    """
+    if method not in _NORMALIZATIONS:
+        raise ValueError(f"normalization must be one of {list(_NORMALIZATIONS)}, got {method!r}")
+    a, visible = sequence_masking(ops.cast(a, "float32"), mask, -np.inf, axis, bias, True)
+    count = ops.shape(a)[axis]
+    if visible is not None and method in ("squared_relu", "softmax_plus"):
+        count = ops.sum(ops.cast(visible, "float32"), axis=axis, keepdims=True)
+    return _NORMALIZATIONS[method](a, ops.cast(count, "float32"), axis)
+
+
+def _softmax(a, count, axis):
+    peak = ops.max(ops.stop_gradient(a), axis=axis, keepdims=True)
+    blind = ops.equal(peak, -np.inf)
+    weights = ops.softmax(ops.where(blind, 0.0, a), axis=axis)
+    return ops.where(blind, 0.0, weights)
+
+
+def _softmax_plus(a, count, axis):
+    return _softmax(a * (ops.log(ops.maximum(count, 16.0)) / np.log(512.0)), count, axis)
+
+
+def _squared_relu(a, count, axis):
+    return ops.square(ops.relu(a)) / ops.maximum(count, 1.0)
+
+
+_NORMALIZATIONS = {
+    "softmax": _softmax,
+    "squared_relu": _squared_relu,
+    "softmax_plus": _softmax_plus,
+    "linear": lambda a, count, axis: a,
+}
+
+
+def sinusoidal_embeddings(pos, dim, base=10000):
+    """Sines and cosines of positions, interleaved (Vaswani et al., arXiv:1706.03762).
+
+    Args:
+        pos: positions (...), integers or floats.
+        dim: an even number of features.
+        base: the longest wavelength is ``2 pi base``.
+
+    Returns:
+        A float32 tensor (..., dim): sin, cos, sin, cos, ...
+    """
+    if dim % 2:
+        raise ValueError(f"sinusoidal embeddings need an even number of features, got {dim}")
+    rates = np.power(base, -2.0 * np.arange(dim // 2) / dim).astype("float32")
+    angles = ops.expand_dims(ops.cast(pos, "float32"), -1) * rates
+    both = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
+    return ops.reshape(both, (*ops.shape(angles)[:-1], dim))
+
+
+@keras.saving.register_keras_serializable("bert4keras")
+class Sinusoidal(keras.initializers.Initializer):
+    """Initializer of a (positions, features) table with ``sinusoidal_embeddings``."""
+
+    def __call__(self, shape, dtype=None):
+        size, dim = shape
+        return ops.cast(sinusoidal_embeddings(np.arange(size), dim), dtype or "float32")
+
+
+def apply_rotary_position_embeddings(sinusoidal, *tensors):
+    """Rotate pairs of neighbouring features by their position (Su et al., arXiv:2104.09864).
+
+    Args:
+        sinusoidal: ``sinusoidal_embeddings`` of the positions, (B or 1, L, d).
+        *tensors: tensors of one shape, (B, L, ..., d).
+
+    Returns:
+        The rotated tensor, or a list of them when several were given.
+
+    Raises:
+        ValueError: no tensor, or tensors of unequal shapes.
+    """
+    shapes = {tuple(x.shape) for x in tensors}
+    if len(shapes) != 1:
+        raise ValueError(f"rotary positions need one or more tensors of equal shape, got {shapes}")
+    rank = len(tensors[0].shape)
+    table = align(ops.cast(sinusoidal, dtype(tensors[0])), [0, 1, -1], rank)
+    sin, cos = ops.repeat(table[..., ::2], 2, axis=-1), ops.repeat(table[..., 1::2], 2, axis=-1)
+    rotated = [x * cos + _quarter_turn(x) * sin for x in tensors]
+    return rotated[0] if len(rotated) == 1 else rotated
+
+
+def _quarter_turn(x):
+    turned = ops.stack([-x[..., 1::2], x[..., ::2]], axis=-1)
+    return ops.reshape(turned, ops.shape(x))
+
+
+# Losses
+
+
+@keras.saving.register_keras_serializable("bert4keras")
+def multilabel_categorical_crossentropy(y_true, y_pred):
+    """Softmax cross-entropy widened to several labels (ZLPR, https://kexue.fm/archives/7359).
+
+    The loss is log(1 + sum over negatives of e^s) + log(1 + sum over positives of e^-s); a class
+    is predicted where its score is above 0.
+
+    Args:
+        y_true: (..., n), 0 or 1, or soft labels between.
+        y_pred: (..., n) scores without activation; entries equal to -inf are left out.
+
+    Returns:
+        A float32 tensor (...).
+    """
+    y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
+    known = y_pred > -np.inf
+    scores = ops.where(known, y_pred, 0.0)
+    negative = ops.where(known, scores + ops.log(1.0 - y_true), -np.inf)
+    positive = ops.where(known, -scores + ops.log(y_true), -np.inf)
+    return _log_one_plus_sum(negative) + _log_one_plus_sum(positive)
+
+
+def _log_one_plus_sum(exponents):
+    zero = ops.zeros_like(exponents[..., :1])
+    return ops.logsumexp(ops.concatenate([exponents, zero], axis=-1), axis=-1)
+
+
+@keras.saving.register_keras_serializable("bert4keras")
+def sparse_multilabel_categorical_crossentropy(y_true, y_pred, mask_zero=False):
+    """``multilabel_categorical_crossentropy`` from the indices of the positives.
+
+    With a = log(1 + sum of all e^s) and b = log(sum over positives of e^s) the term of the
+    negatives is a + log(1 - e^(b - a)).
+
+    Args:
+        y_true: (..., number of positives) indices.
+        y_pred: (..., n) scores without activation.
+        mask_zero: index 0 is padding and not a class.
+
+    Returns:
+        A float32 tensor (...).
+    """
+    y_true, y_pred = ops.cast(y_true, "int32"), ops.cast(y_pred, "float32")
+    zero = ops.zeros_like(y_pred[..., :1])
+    rest = y_pred[..., 1:] if mask_zero else y_pred
+    lead = [zero + np.inf] if mask_zero else []
+    positive = ops.take_along_axis(ops.concatenate([*lead, rest], axis=-1), y_true, axis=-1)
+    term = _log_one_plus_sum(-positive)
+    lead = [zero - np.inf] if mask_zero else []
+    everything = ops.concatenate([*lead, rest], axis=-1)
+    positive = ops.take_along_axis(everything, y_true, axis=-1)
+    a, b = _log_one_plus_sum(everything), ops.logsumexp(positive, axis=-1)
+    share = ops.clip(1.0 - ops.exp(b - a), keras.config.epsilon(), 1.0)
+    return term + a + ops.log(share)
+
+
+# Schedules and graphs
+
+
+def piecewise_linear(t, schedule, from_zero=True):
+    """Straight lines between the knots of ``schedule``, constant after the last.
+
+    Args:
+        t: a step, number or tensor.
+        schedule: {step: value}, steps in any order.
+        from_zero: begin at 0 in step 0 when the first knot comes later.
+
+    Returns:
+        A float32 tensor like ``t``.
+    """
+    knots = sorted((int(step), float(value)) for step, value in dict(schedule).items())
+    if from_zero and knots[0][0] != 0:
+        knots.insert(0, (0, 0.0))
+    t = ops.cast(t, "float32")
+    x = ops.zeros_like(t) + knots[0][1]
+    for (begin, low), (end, high) in zip(knots, knots[1:]):
+        x = ops.where(t >= begin, low + (high - low) * (t - begin) / (end - begin), x)
+    return ops.where(t >= knots[-1][0], knots[-1][1], x)
+
+
+def search_layer(inputs, name, exclude_from=None):
+    """The layer called ``name`` among those that lead to ``inputs``, nested models included.
+
+    Args:
+        inputs: a symbolic tensor, or a layer of a functional model.
+        name: a layer's name.
+        exclude_from: a set of layers not to walk through.
+
+    Returns:
+        The layer, or None when there is no such layer.
+    """
+    seen = set() if exclude_from is None else exclude_from
+    waiting = [inputs]
+    while waiting:
+        item = waiting.pop()
+        layer = item._keras_history[0] if hasattr(item, "_keras_history") else item
+        if layer in seen:
+            continue
+        seen.add(layer)
+        if layer.name == name:
+            return layer
+        for inner in layer.layers if isinstance(layer, keras.Model) else ():
+            if inner.name == name:
+                return inner
+        for node in layer._inbound_nodes:
+            waiting.extend(node.arguments.keras_tensors)
+    return None
+
+
+custom_objects = {
+    "gelu_erf": gelu_erf,
+    "gelu_tanh": gelu_tanh,
+    "gelu": gelu_erf,
+    "root_mean_square": root_mean_square,
+    "swish": swish,
+    "leaky_relu": leaky_relu,
+    "Sinusoidal": Sinusoidal,
+    "multilabel_categorical_crossentropy": multilabel_categorical_crossentropy,
+    "initializer": keras.initializers.GlorotUniform,
+}

@@ -1,0 +1,47 @@
+"""Recipes that the tests share: golden numbers, models by case, comparisons."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def arrays(path):
+    """All arrays of an .npz file of the golden folder, by name."""
+    with np.load(GOLDEN / path) as archive:
+        return dict(archive)
+
+
+def record(path):
+    """A JSON file of the golden folder."""
+    return json.loads((GOLDEN / path).read_text(encoding="utf-8"))
+
+
+def assert_close(got, want, atol=1e-5, rtol=1e-4):
+    """Equal up to tolerance, with infinities in the same places."""
+    np.testing.assert_allclose(ops.convert_to_numpy(got), want, rtol=rtol, atol=atol)
+
+
+def gradients(loss, inputs):
+    """Gradients of ``loss(tensors)`` with regard to arrays, on whichever backend runs."""
+    tensors = [ops.convert_to_tensor(x) for x in inputs]
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return jax.grad(loss)(tensors)
+    if backend == "torch":
+        import torch
+
+        tensors = [x.clone().requires_grad_() for x in tensors]
+        return torch.autograd.grad(loss(tensors), tensors)
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value = loss(tensors)
+    return [tf.convert_to_tensor(g) for g in tape.gradient(value, tensors)]

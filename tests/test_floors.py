@@ -1,0 +1,55 @@
+"""A module imports from floors below its own, and inside its own room; strangers stay strangers."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).parent.parent / "bert4keras"
+FLOORS = [
+    {"arguments", "backend", "classic", "text"},
+    {"layers", "checkpoints", "tokenizers", "data"},
+    {"distribution", "export"},
+    {"models"},
+    {"cli", "legacy", "snippets"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}
+GROUND = {("backend", "classic")}  # the two halves of the ground floor
+MODULES = sorted(
+    path for path in LIBRARY.rglob("*.py") if path.parent != LIBRARY or "__" not in path.stem
+)
+
+
+def room(dotted):
+    return dotted.split(".")[1] if "." in dotted else None
+
+
+def imports(path):
+    """Every module that a file imports, and whether at its top."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [node.module] if node.module != "bert4keras" else names
+        for name in names:
+            yield name, node in tree.body
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_a_module_imports_only_from_below(path):
+    own = path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+    for name, at_the_top in imports(path):
+        if name.startswith("bert4keras."):
+            other = room(name)
+            assert FLOOR[other] < FLOOR[own] or other == own or (own, other) in GROUND, name
+        elif at_the_top:
+            assert name.split(".")[0] not in ("tensorflow", "jax", "torch"), name
+
+
+def test_only_the_ground_asks_which_backend_runs():
+    asking = [p.name for p in MODULES if "keras.backend.backend(" in p.read_text(encoding="utf-8")]
+    assert asking == ["backend.py"]
