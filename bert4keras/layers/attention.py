@@ -1,0 +1,242 @@
+"""Attention and the masks and biases it takes.
+
+Letters in formulas: ``b`` batch, ``q`` and ``k`` positions of queries and keys, ``h`` heads, ``d``
+features of one head.
+"""
+
+import keras
+from keras import ops
+
+from bert4keras import backend
+from bert4keras.layers.base import Layer, register
+
+
+@register
+class CausalMask(Layer):
+    """From ids (B, L) the mask (1, L, L) that lets a position see itself and what came before."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.autocast = False
+
+    def call(self, inputs):
+        positions = ops.arange(ops.shape(inputs)[1])
+        return ops.expand_dims(positions[None, :] <= positions[:, None], 0)
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor((1, inputs.shape[1], inputs.shape[1]), dtype="bool")
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+@register
+class UniLMMask(Layer):
+    """From segment ids (B, L) the sequence-to-sequence mask (B, L, L) of UniLM (arXiv:1905.03197).
+
+    The source (segment 0) sees itself whole, the target (segment 1) the source and what came
+    before: key k is visible to query q when the running sum of segments at k is at most that at q.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.autocast = False
+
+    def call(self, inputs):
+        sums = ops.cumsum(ops.cast(inputs, "int32"), axis=1)
+        return sums[:, None, :] <= sums[:, :, None]
+
+    def compute_output_spec(self, inputs):
+        length = inputs.shape[1]
+        return keras.KerasTensor((inputs.shape[0], length, length), dtype="bool")
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+@register
+class AttentionBias(Layer):
+    """One bias from several: boolean masks hide with -inf, floating biases are summed.
+
+    Call arguments:
+        inputs: list of biases, (B, Lq, Lk) or (B, H, Lq, Lk).
+
+    Returns:
+        A floating tensor (B, H, Lq, Lk).
+    """
+
+    def call(self, inputs):
+        biases = [x if len(x.shape) == 4 else ops.expand_dims(x, 1) for x in inputs]
+        masks = [x for x in biases if backend.dtype(x) == "bool"]
+        total = sum(x for x in biases if backend.dtype(x) != "bool")
+        for mask in masks:
+            total = ops.where(mask, total, float("-inf"))
+        return total
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+@register
+class MultiHeadAttention(Layer):
+    """Multi-head attention (Vaswani et al., arXiv:1706.03762) with biases as further inputs.
+
+    Args:
+        heads: number of heads H.
+        head_size: features of a head's values.
+        out_dim: size of the output; H * head_size by default.
+        key_size: features of a head's queries and keys; ``head_size`` by default.
+        use_bias: biases on the four dense layers.
+        normalization: "softmax", "squared_relu" or "softmax_plus" (``attention_normalize``).
+        attention_scale: divide scores by sqrt(key_size).
+        attention_dropout: dropout rate on the weights.
+        return_attention_scores: also return the scores, scaled and before bias and masks.
+        kernel_initializer: initializer of the four kernels.
+
+    Call arguments:
+        inputs: ``[query, key, value, ...]``, each (B, L, D); further ones as the next two say.
+        mask: list of masks (B, L) for the inputs; the third, of the values, hides keys.
+        a_bias: when true the next input is an attention bias, (B, Lq, Lk) or (B, H, Lq, Lk):
+            boolean hides, floating is added to the scaled scores.
+        p_bias: None, or what the next input is: "typical_relative" (Lq, Lk, key_size)
+            (arXiv:1803.02155), "t5_relative" (Lq, Lk, H) (arXiv:1910.10683), "rotary"
+            (1 or B, L, key_size) (arXiv:2104.09864).
+
+    Returns:
+        (B, Lq, out_dim), with the query's mask; with scores, also (B, H, Lq, Lk).
+        A query that sees no key gets zeros.
+
+    Example:
+        >>> import numpy as np
+        >>> from bert4keras.layers import MultiHeadAttention
+        >>> x = np.ones((2, 5, 8), "float32")
+        >>> tuple(MultiHeadAttention(heads=2, head_size=4)([x, x, x]).shape)
+        (2, 5, 8)
+    """
+
+    def __init__(
+        self,
+        heads,
+        head_size,
+        out_dim=None,
+        key_size=None,
+        use_bias=True,
+        normalization="softmax",
+        attention_scale=True,
+        attention_dropout=None,
+        return_attention_scores=False,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.heads = heads
+        self.head_size = head_size
+        self.out_dim = out_dim or heads * head_size
+        self.key_size = key_size or head_size
+        self.use_bias = use_bias
+        self.normalization = normalization
+        self.attention_scale = attention_scale
+        self.attention_dropout = attention_dropout
+        self.return_attention_scores = return_attention_scores
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape):
+        q_shape, k_shape, v_shape = input_shape[:3]
+        values = self.heads * self.head_size
+        self.q_dense = self._dense("q_dense", self.heads * self.key_size, q_shape)
+        self.k_dense = self._dense("k_dense", self.heads * self.key_size, k_shape)
+        self.v_dense = self._dense("v_dense", values, v_shape)
+        self.o_dense = self._dense("o_dense", self.out_dim, (*q_shape[:-1], values))
+        if self.attention_dropout:
+            self.dropout = keras.layers.Dropout(self.attention_dropout, dtype=self.dtype_policy)
+
+    def _dense(self, name, units, input_shape):
+        dense = keras.layers.Dense(
+            units,
+            use_bias=self.use_bias,
+            kernel_initializer=self.kernel_initializer.clone(),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        dense.build(input_shape)
+        return dense
+
+    @backend.recompute_grad
+    def call(self, inputs, mask=None, a_bias=None, p_bias=None):
+        q, k, v, *biases = inputs
+        q = self._split_heads(self.q_dense(q), self.key_size)
+        k = self._split_heads(self.k_dense(k), self.key_size)
+        v = self._split_heads(self.v_dense(v), self.head_size)
+        o, scores = self.pay_attention_to([q, k, v, *biases], mask, a_bias=a_bias, p_bias=p_bias)
+        o = self.o_dense(ops.reshape(o, (*ops.shape(o)[:2], self.heads * self.head_size)))
+        return [o, scores] if self.return_attention_scores else o
+
+    def _split_heads(self, x, size):
+        return ops.reshape(x, (*ops.shape(x)[:2], self.heads, size))
+
+    def pay_attention_to(self, inputs, mask=None, a_bias=None, p_bias=None):
+        """The attention itself, for subclasses to replace.
+
+        Args:
+            inputs: ``[q, k, v, ...]`` split into heads, (B, L, H, d), then the biases.
+            mask, a_bias, p_bias: as given to the layer.
+
+        Returns:
+            Output (B, Lq, H, head_size) and scores (B, H, Lq, Lk).
+        """
+        (q, k, v), biases = inputs[:3], list(inputs[3:])
+        bias = biases.pop(0) if a_bias else None
+        position = biases.pop(0) if p_bias else None
+        if p_bias == "typical_relative" and self.key_size != self.head_size:
+            raise ValueError(
+                "p_bias='typical_relative' adds one vector to keys and values, so key_size must "
+                f"equal head_size, got {self.key_size} and {self.head_size}"
+            )
+        if p_bias == "rotary":
+            q, k = backend.apply_rotary_position_embeddings(position, q, k)
+        scores = ops.einsum("bqhd,bkhd->bhqk", q, k)
+        if p_bias == "typical_relative":
+            scores = scores + ops.einsum("bqhd,qkd->bhqk", q, position)
+        elif p_bias == "t5_relative":
+            scores = scores + ops.expand_dims(ops.transpose(position, (2, 0, 1)), 0)
+        if self.attention_scale:
+            scores = scores / self.key_size**0.5
+        if bias is not None and len(bias.shape) == 3:
+            bias = ops.expand_dims(bias, 1)
+        weights = backend.attention_normalize(
+            scores, mask[2] if mask else None, -1, self.normalization, bias
+        )
+        weights = ops.cast(weights, self.compute_dtype)
+        if self.attention_dropout:
+            weights = self.dropout(weights)
+        o = ops.einsum("bhqk,bkhd->bqhd", weights, v)
+        if p_bias == "typical_relative":
+            o = o + ops.einsum("bhqk,qkd->bqhd", weights, position)
+        return o, scores
+
+    def compute_output_spec(self, inputs, mask=None, a_bias=None, p_bias=None):
+        q, k = inputs[:2]
+        o = keras.KerasTensor((*q.shape[:-1], self.out_dim), dtype=self.compute_dtype)
+        if not self.return_attention_scores:
+            return o
+        shape = (q.shape[0], self.heads, q.shape[1], k.shape[1])
+        return [o, keras.KerasTensor(shape, dtype=self.compute_dtype)]
+
+    def compute_mask(self, inputs, mask=None):
+        mask = mask[0] if mask else None
+        return [mask, None] if self.return_attention_scores else mask
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "heads": self.heads,
+            "head_size": self.head_size,
+            "out_dim": self.out_dim,
+            "key_size": self.key_size,
+            "use_bias": self.use_bias,
+            "normalization": self.normalization,
+            "attention_scale": self.attention_scale,
+            "attention_dropout": self.attention_dropout,
+            "return_attention_scores": self.return_attention_scores,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
