@@ -1,0 +1,40 @@
+"""Checkpoints: tables of names, readers and writers of every format, dialects, and safe loading."""
+
+from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError
+from bert4keras.checkpoints.dialects import Dialect, as_foreign, hugging_face, seen_as_google
+from bert4keras.checkpoints.fit import (
+    keep_rows,
+    orthogonally_resize,
+    resize_attention,
+    resize_feed_forward,
+)
+from bert4keras.checkpoints.hdf5 import check_hdf5, keras_layers
+from bert4keras.checkpoints.load import load_weights
+from bert4keras.checkpoints.maps import attention, dense, norm, renamed, written_out
+from bert4keras.checkpoints.readers import open_checkpoint
+from bert4keras.checkpoints.writers import write_h5, write_safetensors, write_tf1
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "Dialect",
+    "as_foreign",
+    "attention",
+    "check_hdf5",
+    "dense",
+    "hugging_face",
+    "keep_rows",
+    "keras_layers",
+    "load_weights",
+    "norm",
+    "open_checkpoint",
+    "orthogonally_resize",
+    "renamed",
+    "resize_attention",
+    "resize_feed_forward",
+    "seen_as_google",
+    "write_h5",
+    "write_safetensors",
+    "write_tf1",
+    "written_out",
+]

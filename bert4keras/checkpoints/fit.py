@@ -1,0 +1,148 @@
+"""Tensors of a checkpoint made to fit another vocabulary or another width."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+Rows = Sequence[int] | tuple[Sequence[int], Sequence[float]]
+
+
+def keep_rows(
+    array: np.ndarray,
+    keep_tokens: Sequence[int] | None = None,
+    compound_tokens: Sequence[Rows] | None = None,
+) -> np.ndarray:
+    """Rows of the vocabulary selected, then new rows made as averages of the selected ones.
+
+    Args:
+        array: (vocabulary, ...); an embedding table or the bias of a language-model head.
+        keep_tokens: rows to keep, in the new order. Default: all.
+        compound_tokens: one new row for each item: a list of row numbers, or a pair
+            `(row numbers, weights)`. The numbers count rows *after* `keep_tokens`.
+
+    Returns:
+        (len(keep_tokens) + len(compound_tokens), ...), in the type of `array`.
+
+    Raises:
+        ValueError: a row number is outside the table.
+
+    Example:
+        >>> table = np.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> keep_rows(table, [3, 1], [[0, 1], ([0, 1], [3, 1])]).tolist()
+        [[3.0], [1.0], [2.0], [2.5]]
+    """
+    if keep_tokens is not None:
+        array = _rows(array, keep_tokens, "keep_tokens")
+    if not compound_tokens:
+        return array
+    compounds = [_compound(array, item) for item in compound_tokens]
+    return np.concatenate([array, np.stack(compounds).astype(array.dtype)])
+
+
+def _rows(array: np.ndarray, numbers: Sequence[int], argument: str) -> np.ndarray:
+    numbers = np.asarray(numbers, "int64").reshape(-1)
+    outside = numbers[(numbers < 0) | (numbers >= len(array))]
+    if outside.size:
+        raise ValueError(
+            f"{argument} names row {outside[0]}, but the table has rows 0 to {len(array) - 1}. "
+            f"Make {argument} from the vocabulary of this checkpoint."
+        )
+    return array[numbers]
+
+
+def _compound(array: np.ndarray, item: Rows) -> np.ndarray:
+    numbers, weights = item if isinstance(item, tuple) else (item, None)
+    rows = _rows(array, numbers, "compound_tokens")
+    return np.average(rows.astype("float32"), axis=0, weights=weights)
+
+
+def orthogonally_resize(a: np.ndarray, new_shape: Sequence[int], window: int = 2) -> np.ndarray:
+    """A wider or narrower array of the same Frobenius norm, by repeating or cropping.
+
+    Each axis is cut into windows and every window is repeated until the axis is long enough, so
+    that an orthogonal matrix stays near to orthogonal (https://spaces.ac.cn/archives/8444).
+    Windows keep the pairs of rotary positions together.
+
+    Args:
+        a: array of any rank.
+        new_shape: as many sizes as `a` has axes.
+        window: length of a window; it divides each axis.
+
+    Returns:
+        Array of `new_shape` in the type of `a`.
+
+    Raises:
+        ValueError: the ranks differ, or an axis is no multiple of the window.
+
+    Example:
+        >>> orthogonally_resize(np.array([2.0, 4.0, 6.0, 8.0]), [8]).round(2).tolist()
+        [1.41, 2.83, 1.41, 2.83, 4.24, 5.66, 4.24, 5.66]
+    """
+    if a.ndim != len(new_shape) or any(size % window for size in a.shape):
+        raise ValueError(
+            f"An array of shape {a.shape} cannot be resized to {tuple(new_shape)}: both need the "
+            f"same number of axes, each old one a multiple of the window {window}. Load it by "
+            "hand, or leave it as initialised with ignore_invalid_weights=True."
+        )
+    resized = a
+    for axis, size in enumerate(new_shape):
+        resized = _repeated(resized, axis, size, window)
+    old, new = (np.linalg.norm(array.astype("float64")) for array in (a, resized))
+    return (resized * (old / new)).astype(a.dtype) if new else resized  # biases of zeros stay zeros
+
+
+def _repeated(a: np.ndarray, axis: int, size: int, window: int) -> np.ndarray:
+    a = np.moveaxis(a, axis, 0)
+    repeats = math.ceil(size / len(a))
+    windows = np.repeat(a.reshape(len(a) // window, window, *a.shape[1:]), repeats, axis=0)
+    return np.moveaxis(windows.reshape(-1, *a.shape[1:])[:size], 0, axis)
+
+
+def resize_attention(array: np.ndarray, shape: Sequence[int], index: int, count: int) -> np.ndarray:
+    """One weight of an attention layer at another width, its scores on the same scale as before.
+
+    Queries and keys gain the fourth root of the growth of their width, since scores are divided by
+    the square root of the head's size (https://spaces.ac.cn/archives/8444).
+
+    Args:
+        array: the weight as the checkpoint has it.
+        shape: the shape wanted.
+        index: place of the weight in its layer, which holds q, k, v, o in this order.
+        count: number of weights of the layer: 8 with biases, 4 without.
+
+    Example:
+        >>> float(resize_attention(np.ones((2, 2)), (2, 32), index=0, count=8)[0, 0].round(2))
+        0.5
+    """
+    gain = (shape[-1] / array.shape[-1]) ** 0.25 if index < count // 2 else 1.0
+    return _times(orthogonally_resize(array, shape), gain)
+
+
+def resize_feed_forward(
+    array: np.ndarray, shape: Sequence[int], index: int, count: int, activation: str = "gelu"
+) -> np.ndarray:
+    """One weight of a feed-forward layer at another width, its hidden values on the same scale.
+
+    The first dense layer gains what the last one loses. With `relu` and `leaky_relu` the scale of
+    the hidden values is free, and every weight is treated as the last ones are.
+
+    Args:
+        array: the weight as the checkpoint has it.
+        shape: the shape wanted.
+        index: place of the weight in its layer.
+        count: number of weights of the layer.
+        activation: name of the layer's activation.
+
+    Example:
+        >>> float(resize_feed_forward(np.ones((2, 2)), (2, 8), index=0, count=4)[0, 0].round(2))
+        1.0
+    """
+    activated = min(count // 2, 2)  # the kernel before the activation, and its bias
+    inputs = 0 if activation in ("relu", "leaky_relu") else activated
+    gain = shape[-1] / array.shape[-1] if index < inputs else array.shape[0] / shape[0]
+    return _times(orthogonally_resize(array, shape), math.sqrt(gain))
+
+
+def _times(array: np.ndarray, gain: float) -> np.ndarray:
+    return (array * gain).astype(array.dtype)

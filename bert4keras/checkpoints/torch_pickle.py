@@ -1,0 +1,203 @@
+"""A reader of the pickles that `torch.save` writes, which can build tensors and do nothing else.
+
+It is a small machine over `pickletools.genops`. The only names it knows are those in the tables
+below; it calls nothing that a file names, so no file can make it run code.
+"""
+
+import pickletools
+from typing import Any, BinaryIO, NamedTuple
+
+import ml_dtypes
+import numpy as np
+
+STORAGES = {
+    "torch DoubleStorage": np.dtype("<f8"),
+    "torch FloatStorage": np.dtype("<f4"),
+    "torch HalfStorage": np.dtype("<f2"),
+    "torch BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "torch LongStorage": np.dtype("<i8"),
+    "torch IntStorage": np.dtype("<i4"),
+    "torch ShortStorage": np.dtype("<i2"),
+    "torch CharStorage": np.dtype("i1"),
+    "torch ByteStorage": np.dtype("u1"),
+    "torch BoolStorage": np.dtype("?"),
+}
+
+
+class Storage(NamedTuple):
+    """A run of numbers in the file that tensors are views of."""
+
+    key: str
+    dtype: np.dtype
+    count: int
+
+
+class Tensor(NamedTuple):
+    """A view of a storage, as the file describes it; nothing is checked yet."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class Forbidden(ValueError):
+    """The pickle asks for something that no tensor file needs."""
+
+
+def _tensor(storage, offset, shape, strides, *_) -> Tensor:
+    return Tensor(storage, offset, shape, strides)
+
+
+def _parameter(tensor, *_) -> Tensor:
+    return tensor
+
+
+CALLABLES = {
+    "torch._utils _rebuild_tensor": _tensor,
+    "torch._utils _rebuild_tensor_v2": _tensor,
+    "torch._utils _rebuild_parameter": _parameter,
+    "collections OrderedDict": dict,
+}
+GLOBALS = STORAGES | CALLABLES
+
+# instructions that push their argument, a constant, or a fresh container
+VALUES = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"),
+}
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+CONTAINERS = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+
+
+class Machine:
+    """Runs one pickle; `storages` are those it spoke of, by key.
+
+    Raises:
+        Forbidden: the pickle names or does anything that no file of tensors needs.
+    """
+
+    def __init__(self):
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+        self.storages: dict[str, Storage] = {}
+
+    def run(self, file: BinaryIO) -> Any:
+        """The value of the pickle that begins here; the file is left standing behind it."""
+        for opcode, argument, _ in pickletools.genops(file):
+            self.step(opcode.name, argument)
+        return self.stack.pop()
+
+    def step(self, name: str, argument: Any) -> None:
+        """One instruction."""
+        if name in VALUES:
+            self.stack.append(argument)
+        elif name in CONSTANTS:
+            self.stack.append(CONSTANTS[name])
+        elif name in CONTAINERS:
+            self.stack.append(CONTAINERS[name]())
+        elif name in INSTRUCTIONS:
+            INSTRUCTIONS[name](self, argument)
+        else:
+            raise Forbidden(f"the pickle instruction {name}")
+
+    def pop(self, count: int) -> list[Any]:
+        """The last values of the stack, taken away."""
+        return self.cut(len(self.stack) - count)
+
+    def cut(self, start: int) -> list[Any]:
+        """What stands on the stack from `start` on, taken away."""
+        if not 0 <= start <= len(self.stack):
+            raise IndexError("the stack of the pickle is empty")
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
+
+    def cut_at_mark(self) -> list[Any]:
+        """What stands above the last mark, taken away."""
+        return self.cut(self.marks.pop())
+
+    def nothing(self, _) -> None:
+        """Protocol number, frame, stop."""
+
+    def mark(self, _) -> None:
+        self.marks.append(len(self.stack))
+
+    def tuple_of(self, items: list[Any]) -> None:
+        self.stack.append(tuple(items))
+
+    def remember(self, place: int | None) -> None:
+        self.memo[len(self.memo) if place is None else place] = self.stack[-1]
+
+    def recall(self, place: int) -> None:
+        self.stack.append(self.memo[place])
+
+    def extend(self, items: list[Any]) -> None:
+        if type(self.stack[-1]) is not list:
+            raise Forbidden("appending to what is not a list")
+        self.stack[-1].extend(items)
+
+    def update(self, items: list[Any]) -> None:
+        """Items of a dict. Keys are plain: to hash a deeply nested one can end the process."""
+        keys, values = items[::2], items[1::2]
+        if type(self.stack[-1]) is not dict or any(type(key) not in (str, int) for key in keys):
+            raise Forbidden("a dict with keys other than strings and numbers")
+        self.stack[-1].update(zip(keys, values, strict=True))
+
+    def find(self, name: str) -> None:
+        if name not in GLOBALS:
+            raise Forbidden(f"the global `{name.replace(' ', '.')}`")
+        self.stack.append(GLOBALS[name])
+
+    def find_on_stack(self, _) -> None:
+        module, name = self.pop(2)
+        self.find(f"{module} {name}" if type(module) is type(name) is str else "?")
+
+    def call(self, _) -> None:
+        """One of our own four callables; what `OrderedDict` is called with must be nothing."""
+        function, arguments = self.pop(2)
+        known = any(function is callable_ for callable_ in CALLABLES.values())
+        if not known or type(arguments) is not tuple or (function is dict and arguments):
+            raise Forbidden("a call of something else than a tensor")
+        self.stack.append(function(*arguments))
+
+    def build(self, _) -> None:
+        """The state of a dict of tensors is its `_metadata`, which nobody needs."""
+        self.pop(1)
+        if type(self.stack[-1]) is not dict:
+            raise Forbidden("setting the state of an object")
+
+    def storage(self, _) -> None:
+        match self.pop(1)[0]:
+            case ("storage", np.dtype() as dtype, str(key), _, int(count), *view) if not any(view):
+                self.storages[key] = Storage(key, dtype, count)
+                self.stack.append(self.storages[key])
+            case _:
+                raise Forbidden("a persistent id that is not a storage")
+
+
+INSTRUCTIONS = {
+    "PROTO": Machine.nothing,
+    "FRAME": Machine.nothing,
+    "STOP": Machine.nothing,
+    "MARK": Machine.mark,
+    "TUPLE": lambda machine, _: machine.tuple_of(machine.cut_at_mark()),
+    "TUPLE1": lambda machine, _: machine.tuple_of(machine.pop(1)),
+    "TUPLE2": lambda machine, _: machine.tuple_of(machine.pop(2)),
+    "TUPLE3": lambda machine, _: machine.tuple_of(machine.pop(3)),
+    "MEMOIZE": Machine.remember,
+    "BINPUT": Machine.remember,
+    "LONG_BINPUT": Machine.remember,
+    "BINGET": Machine.recall,
+    "LONG_BINGET": Machine.recall,
+    "APPEND": lambda machine, _: machine.extend(machine.pop(1)),
+    "APPENDS": lambda machine, _: machine.extend(machine.cut_at_mark()),
+    "SETITEM": lambda machine, _: machine.update(machine.pop(2)),
+    "SETITEMS": lambda machine, _: machine.update(machine.cut_at_mark()),
+    "GLOBAL": Machine.find,
+    "STACK_GLOBAL": Machine.find_on_stack,
+    "REDUCE": Machine.call,
+    "BUILD": Machine.build,
+    "BINPERSID": Machine.storage,
+}

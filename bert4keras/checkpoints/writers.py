@@ -1,0 +1,134 @@
+"""Checkpoints written beside, then put in place: a failure leaves the old file whole."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+
+import h5py
+import ml_dtypes
+import numpy as np
+
+from bert4keras.checkpoints.checkpoint import Tensors, named
+
+SAFETENSORS_TYPES = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint64": "U64",
+    "uint32": "U32",
+    "uint16": "U16",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
+
+
+def write_tf1(prefix: str | Path, tensors: Tensors, dtype: str | None = None) -> None:
+    """Write a TensorFlow checkpoint (format V2), as `tf.train.Saver` would. Needs TensorFlow.
+
+    All tensors are held in memory at once, for TensorFlow writes them in one go.
+
+    Args:
+        prefix: what will stand before `.index` and `.data-00000-of-00001`.
+        tensors: mapping or pairs, name -> array.
+        dtype: type that floating-point tensors are written in. Default: their own.
+    """
+    import tensorflow as tf
+
+    prefix = Path(prefix)
+    names, arrays = zip(*_cast(tensors, dtype))
+    with TemporaryDirectory(dir=_folder(prefix), prefix=".writing-") as beside:
+        new = Path(beside, prefix.name)
+        tf.raw_ops.SaveV2(
+            prefix=str(new), tensor_names=names, shape_and_slices=[""] * len(names), tensors=arrays
+        )
+        for ending in (".data-00000-of-00001", ".index"):
+            os.replace(f"{new}{ending}", f"{prefix}{ending}")
+
+
+def write_safetensors(
+    path: str | Path,
+    tensors: Tensors,
+    metadata: dict[str, str] | None = None,
+    dtype: str | None = None,
+) -> None:
+    """Write a `*.safetensors` file, one tensor in memory at a time.
+
+    Args:
+        path: the file.
+        tensors: mapping or pairs, name -> array.
+        metadata: strings for the header. Default: `{"format": "pt"}`, which Hugging Face expects.
+        dtype: type that floating-point tensors are written in. Default: their own.
+    """
+    rows: dict[int, list] = {8: [], 4: [], 2: [], 1: []}  # wide types first keeps all aligned
+    with _beside(path) as new, ExitStack() as stack:
+        bodies = {size: stack.enter_context(TemporaryFile(dir=new.parent)) for size in rows}
+        for name, array in _cast(tensors, dtype):
+            kind = SAFETENSORS_TYPES[array.dtype.name]
+            rows[array.itemsize].append((name, kind, array.shape, array.nbytes))
+            bodies[array.itemsize].write(np.ascontiguousarray(array).reshape(-1).view("uint8").data)
+        header = _header([row for same in rows.values() for row in same], metadata)
+        with new.open("wb") as file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            for body in bodies.values():
+                body.seek(0)
+                shutil.copyfileobj(body, file)
+
+
+def _header(rows: list[tuple], metadata: dict[str, str] | None) -> bytes:
+    entries: dict[str, object] = {"__metadata__": metadata or {"format": "pt"}}
+    end = 0
+    for name, kind, shape, length in rows:
+        entries[name] = {"dtype": kind, "shape": shape, "data_offsets": [end, end + length]}
+        end += length
+    text = json.dumps(entries).encode()
+    return text.ljust(-(-len(text) // 8) * 8)
+
+
+def write_h5(path: str | Path, tensors: Tensors, dtype: str | None = None) -> None:
+    """Write an HDF5 file with one data set per tensor, one in memory at a time.
+
+    Args:
+        path: the file. A name `a/b` makes a data set `b` in a group `a`.
+        tensors: mapping or pairs, name -> array.
+        dtype: type that floating-point tensors are written in. Default: their own.
+    """
+    with _beside(path) as new, h5py.File(new, "w") as file:
+        for name, array in _cast(tensors, dtype):
+            data = file.create_dataset(name, data=array)
+            if array.dtype == ml_dtypes.bfloat16:  # HDF5 has no such type: marked as Keras marks it
+                data.attrs["dtype"] = "bfloat16"
+
+
+def _cast(tensors: Tensors, dtype: str | None) -> Iterator[tuple[str, np.ndarray]]:
+    seen = set()
+    for name, array in named(tensors):
+        if name in seen:
+            raise ValueError(f"The tensor `{name}` comes twice. Give every name once.")
+        seen.add(name)
+        array = np.asarray(array)
+        floating = array.dtype.kind == "f" or array.dtype == ml_dtypes.bfloat16
+        yield name, array.astype(dtype) if dtype and floating else array
+
+
+def _folder(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.parent
+
+
+@contextmanager
+def _beside(path: str | Path) -> Iterator[Path]:
+    """A new file in the folder of `path` that takes its place when all went well."""
+    path = Path(path)
+    with TemporaryDirectory(dir=_folder(path), prefix=".writing-") as beside:
+        new = Path(beside, path.name)
+        yield new
+        os.replace(new, path)

@@ -1,0 +1,85 @@
+"""Rows are selected and arrays resized as bert4keras 0.11.5 does it."""
+
+import numpy as np
+import pytest
+from support import record
+
+from bert4keras.checkpoints import (
+    keep_rows,
+    orthogonally_resize,
+    resize_attention,
+    resize_feed_forward,
+)
+
+TABLE = np.arange(12, dtype="float32").reshape(6, 2)
+RESIZED = record("checkpoints/resize.json")
+
+
+def test_rows_are_kept_in_the_order_asked_for():
+    np.testing.assert_array_equal(keep_rows(TABLE, [5, 0, 5]), TABLE[[5, 0, 5]])
+
+
+def test_compound_rows_are_averages_of_the_rows_that_were_kept():
+    kept = keep_rows(TABLE, [5, 4, 3], [[0, 1], ([0, 2], [1, 3])])
+    np.testing.assert_allclose(kept[3], (TABLE[5] + TABLE[4]) / 2)
+    np.testing.assert_allclose(kept[4], (TABLE[5] + 3 * TABLE[3]) / 4)
+    assert kept.dtype == TABLE.dtype and len(kept) == 5
+
+
+def test_a_bias_has_rows_too():
+    np.testing.assert_array_equal(keep_rows(TABLE[:, 0], [1], [[0]]), [2, 2])
+
+
+def test_nothing_to_keep_changes_nothing():
+    assert keep_rows(TABLE) is TABLE
+
+
+@pytest.mark.parametrize("number", [6, -1])
+def test_a_row_outside_the_table_is_an_error(number):
+    with pytest.raises(ValueError, match=rf"keep_tokens names row {number}, .* rows 0 to 5"):
+        keep_rows(TABLE, [0, number])
+
+
+def test_a_compound_of_rows_outside_the_table_is_an_error():
+    with pytest.raises(ValueError, match="compound_tokens names row 2, .* rows 0 to 1"):
+        keep_rows(TABLE, [0, 1], [[0, 2]])
+
+
+@pytest.mark.parametrize("case", [case for case in RESIZED if case["result"] is not None])
+def test_resizing_gives_the_golden_numbers(case):
+    resized = orthogonally_resize(np.array(case["array"]), case["shape"])
+    np.testing.assert_allclose(resized, case["result"], atol=1e-6)
+
+
+def test_resizing_keeps_the_norm():
+    resized = orthogonally_resize(TABLE, (7, 3))
+    np.testing.assert_allclose(np.linalg.norm(resized), np.linalg.norm(TABLE), rtol=1e-6)
+
+
+def test_a_bias_of_zeros_stays_zero():
+    np.testing.assert_array_equal(orthogonally_resize(np.zeros(4), [6]), np.zeros(6))
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (4, 4, 4)])
+def test_windows_that_do_not_divide_are_an_error(shape):
+    with pytest.raises(ValueError, match="cannot be resized .* multiple of the window 2"):
+        orthogonally_resize(np.ones(shape), (9, 4))
+
+
+def test_queries_and_keys_gain_and_values_do_not():
+    plain = orthogonally_resize(TABLE, (6, 32))
+    resized = [resize_attention(TABLE, (6, 32), index, count=8) for index in range(8)]
+    np.testing.assert_allclose(resized[3], plain * 2, rtol=1e-6)
+    np.testing.assert_allclose(resized[4], plain, rtol=1e-6)
+
+
+def test_the_first_dense_gains_what_the_second_loses():
+    first = resize_feed_forward(TABLE, (6, 8), index=0, count=4)
+    second = resize_feed_forward(TABLE.T, (8, 6), index=2, count=4)
+    np.testing.assert_allclose(first, orthogonally_resize(TABLE, (6, 8)) * 2, rtol=1e-6)
+    np.testing.assert_allclose(second, orthogonally_resize(TABLE.T, (8, 6)) / 2, rtol=1e-6)
+
+
+def test_with_relu_the_first_dense_is_treated_as_the_second():
+    resized = resize_feed_forward(TABLE.T, (8, 6), index=0, count=4, activation="relu")
+    np.testing.assert_allclose(resized, orthogonally_resize(TABLE.T, (8, 6)) / 2, rtol=1e-6)

@@ -1,0 +1,393 @@
+"""Files made to harm are refused before anything is executed, followed or allocated.
+
+The families of CVE-2025-1550, -8747, -9905, -9906 (code in model files) and CVE-2026-1669 (arrays
+that lie elsewhere or claim more than they hold), tried on every reader.
+"""
+
+import json
+import tracemalloc
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from bert4keras.checkpoints import CheckpointError, check_hdf5, open_checkpoint
+
+HUGE = 1 << 40
+
+
+# --- pickles, written by hand
+
+
+def text(value):
+    return b"X" + len(value).to_bytes(4, "little") + value.encode()
+
+
+def number(value):
+    length = value.bit_length() // 8 + 1
+    return b"\x8a" + bytes([length]) + value.to_bytes(length, "little", signed=True)
+
+
+def numbers(values):
+    return b"(" + b"".join(map(number, values)) + b"t"
+
+
+def named(name):
+    return b"c" + name.encode() + b"\n"
+
+
+def stored(kind="torch\nFloatStorage", key="0", count=4):
+    return b"(" + text("storage") + named(kind) + text(key) + text("cpu") + number(count) + b"tQ"
+
+
+def tensor(storage=None, offset=0, shape=(2, 2), strides=(2, 1)):
+    arguments = (storage or stored()) + number(offset) + numbers(shape) + numbers(strides)
+    hooks = named("collections\nOrderedDict") + b")R"
+    return named("torch._utils\n_rebuild_tensor_v2") + b"(" + arguments + b"\x89" + hooks + b"tR"
+
+
+def state(value, key=None):
+    return b"\x80\x02}" + (key or text("a")) + value + b"s."
+
+
+def zipped(path, pickle, data=bytes(16), compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("archive/data.pkl", pickle)
+        archive.writestr("archive/data/0", data)
+    return path
+
+
+def legacy(path, pickle, count=4):
+    system = b"\x80\x02}" + text("little_endian") + b"\x88s."
+    head = [number(0x1950A86A20F9469CFC6C), number(1001)]
+    keys = b"\x80\x02](" + text("0") + b"e."
+    pickles = [b"\x80\x02" + item + b"." for item in head] + [system, pickle, keys]
+    path.write_bytes(b"".join(pickles) + count.to_bytes(8, "little", signed=True) + bytes(16))
+    return path
+
+
+LAYOUTS = pytest.mark.parametrize("write", [zipped, legacy])
+
+
+@LAYOUTS
+def test_the_hand_written_file_is_sound(tmp_path, write):
+    with open_checkpoint(write(tmp_path / "pytorch_model.bin", state(tensor()))) as checkpoint:
+        np.testing.assert_array_equal(checkpoint["a"], np.zeros((2, 2)))
+
+
+def commands(path):
+    """Ways to say `os.system("touch path")` in a pickle."""
+    command, line = text(f"touch {path}"), f"S'touch {path}'\n".encode()
+    return {
+        "REDUCE": named("os\nsystem") + command + b"\x85R",
+        "posix": named("posix\nsystem") + command + b"\x85R",
+        "STACK_GLOBAL": text("os") + text("system") + b"\x93" + command + b"\x85R",
+        "INST": b"(" + line + b"ios\nsystem\n",
+        "OBJ": b"(" + named("os\nsystem") + command + b"o",
+        "NEWOBJ": named("subprocess\nPopen") + command + b"\x85\x81",
+        "NEWOBJ_EX": text("subprocess") + text("Popen") + b"\x93" + command + b"\x85}\x92",
+        "BUILD": named("os\nsystem") + b"}" + command + b"Nsb",
+        "eval": named("builtins\neval") + text("__import__('os')") + b"\x85R",
+        "getattr": named("builtins\ngetattr") + named("os\nsystem") + text("x") + b"\x86R",
+        "load": named("torch.storage\n_load_from_bytes") + command + b"\x85R",
+        "dotted": named("torch._utils\n_rebuild_tensor_v2.__globals__") + command + b"\x85R",
+        "extension": b"\x82\x01" + command + b"\x85R",
+    }
+
+
+@LAYOUTS
+@pytest.mark.parametrize("way", commands(""))
+def test_no_pickle_can_run_a_command(tmp_path, write, way):
+    path = write(tmp_path / "pytorch_model.bin", state(commands(tmp_path / "owned")[way]))
+    with pytest.raises(CheckpointError, match="asks for the .*; nothing of it was executed"):
+        open_checkpoint(path)
+    assert not (tmp_path / "owned").exists()
+
+
+@LAYOUTS
+def test_the_forbidden_name_is_told(tmp_path, write):
+    path = write(tmp_path / "pytorch_model.bin", state(commands(tmp_path)["REDUCE"]))
+    with pytest.raises(CheckpointError, match="asks for the global `os.system`"):
+        open_checkpoint(path)
+
+
+TRICKS = {
+    "a call of a storage type": named("torch\nFloatStorage") + b")R",
+    "a call of a tensor": tensor() + b")R",
+    "OrderedDict of something": named("collections\nOrderedDict") + b"((]t\x85R",
+    "state of a tensor": tensor() + b"}b",
+    "a persistent id of words": text("http://example.com/weights") + b"Q",
+    "a persistent id without a type": b"(" + text("storage") + text("torch.FloatStorage") + b"tQ",
+    "a persistent id in a line": b"Pstorage\n",
+    "a storage that is a view of another": (
+        b"(" + text("storage") + named("torch\nFloatStorage") + text("0") + text("cpu") + number(4)
+    )
+    + b"(" + text("1") + number(0) + number(4) + b"ttQ",
+    "appending to a tensor": tensor() + text("b") + b"a",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_no_object_but_tensors_can_be_made(tmp_path, trick):
+    path = zipped(tmp_path / "pytorch_model.bin", state(TRICKS[trick]))
+    with pytest.raises(CheckpointError, match="asks for .*; nothing of it was executed"):
+        open_checkpoint(path)
+
+
+def test_a_key_too_deep_to_hash_is_refused(tmp_path):
+    deep = b")" + b"\x85" * 100_000
+    path = zipped(tmp_path / "pytorch_model.bin", state(tensor(), key=deep))
+    with pytest.raises(CheckpointError, match="keys other than strings and numbers"):
+        open_checkpoint(path)
+
+
+CLAIMS = {
+    "more numbers than the storage": tensor(shape=(4, 4), strides=(4, 1)),
+    "a stride beyond the storage": tensor(strides=(4, 1)),
+    "an offset beyond the storage": tensor(offset=1),
+    "a negative offset": tensor(offset=-1),
+    "a negative stride": tensor(strides=(-2, 1)),
+    "a negative size": tensor(shape=(-2, -2)),
+    "a product beyond 64 bits": tensor(shape=(1 << 33, 1 << 33), strides=(0, 0)),
+    "one number seen many times": tensor(shape=(HUGE,), strides=(0,)),
+    "a storage larger than the file": tensor(stored(count=HUGE), shape=(HUGE,), strides=(1,)),
+    "a storage of a wider type": tensor(stored("torch\nDoubleStorage")),
+    "a storage that is not there": tensor(stored(key="7")),
+    "fewer strides than axes": tensor(shape=(0, 2), strides=(1,)),
+    "axes without end": tensor(shape=(1,) * 1000, strides=(1,) * 1000),
+    "no storage": tensor(text("0")),
+    "words for a shape": named("torch._utils\n_rebuild_tensor_v2")
+    + b"(" + stored() + number(0) + text("22") + text("21") + b"tR",
+    "a string that ends behind the file": b"X\xff\xff\xff\x7f",
+    "an empty stack": b"0" * 3 + b"R",
+}  # fmt: skip
+
+
+@LAYOUTS
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_no_tensor_may_claim_more_than_the_file_holds(tmp_path, write, claim):
+    path = write(tmp_path / "pytorch_model.bin", state(CLAIMS[claim]))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError):
+            open_checkpoint(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("count", [3, 5, HUGE, -4])
+def test_no_storage_may_count_other_than_it_says(tmp_path, count):
+    path = legacy(tmp_path / "pytorch_model.bin", state(tensor()), count)
+    with pytest.raises(CheckpointError, match="the storage 0 claims more than the file holds"):
+        open_checkpoint(path)
+
+
+def test_a_compressed_zip_is_refused(tmp_path):
+    bomb = zipped(tmp_path / "a.bin", state(tensor()), bytes(1 << 20), zipfile.ZIP_DEFLATED)
+    with pytest.raises(CheckpointError, match="data.pkl is compressed"):
+        open_checkpoint(bomb)
+
+
+def test_a_zip_of_something_else_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(CheckpointError, match="0 entries `data.pkl`"):
+        open_checkpoint(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize("length", [1, 50, 150])
+def test_a_cut_torch_file_is_refused(tmp_path, length):
+    for write in (zipped, legacy):
+        path = write(tmp_path / "pytorch_model.bin", state(tensor()))
+        path.write_bytes(path.read_bytes()[:-length])
+        with pytest.raises(CheckpointError, match="not a whole file of torch tensors"):
+            open_checkpoint(path)
+
+
+def test_a_plain_pickle_is_refused(tmp_path):
+    path = tmp_path / "data.pkl"
+    path.write_bytes(state(tensor()))
+    with pytest.raises(CheckpointError, match="a pickle, but not one of torch"):
+        open_checkpoint(path)
+
+
+def test_a_torch_file_without_tensors_is_refused(tmp_path):
+    path = zipped(tmp_path / "pytorch_model.bin", state(b"}"))
+    with pytest.raises(CheckpointError, match="no dict from names to tensors"):
+        open_checkpoint(path)
+
+
+# --- HDF5
+
+
+def soft_link(file):
+    file["a"] = h5py.SoftLink("/elsewhere")
+
+
+def external_link(file):
+    file["a"] = h5py.ExternalLink("/etc/other.h5", "/secret")
+
+
+def link_in_a_group(file):
+    file.create_group("layers/dense")["vars"] = h5py.SoftLink("/")
+
+
+def virtual_data_set(file):
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "secret", shape=(4,))
+    file.create_virtual_dataset("a", layout)
+
+
+def external_storage(file):
+    file.create_dataset("a", (4,), "u1", external=[("/etc/passwd", 0, 4)])
+
+
+def never_written(file):
+    file.create_dataset("a", (HUGE,), "f4", fillvalue=1)
+
+
+def chunks_never_written(file):
+    file.create_dataset("a", (HUGE,), "f4", chunks=(1024,))[:4] = 1
+
+
+def gzip_bomb(file):
+    file.create_dataset("a", data=np.zeros(1 << 20), compression="gzip")
+
+
+def checksummed(file):
+    file.create_dataset("a", data=np.zeros(8), fletcher32=True)
+
+
+def strings_of_any_length(file):
+    file.create_dataset("a", data=["x"], dtype=h5py.string_dtype())
+
+
+def arrays_of_any_length(file):
+    file.create_dataset("a", (2,), h5py.vlen_dtype("f4"))
+
+
+def strings(file):
+    file["a"] = np.array([b"ab", b"c"])
+
+
+def references(file):
+    file.create_dataset("a", data=[file.ref], dtype=h5py.ref_dtype)
+
+
+def records(file):
+    file["a"] = np.zeros(2, [("x", "f4"), ("y", "f4")])
+
+
+def opaque(file):
+    file["a"] = np.zeros(2, "V2")
+
+
+def no_data_space(file):
+    file["a"] = h5py.Empty("f4")
+
+
+def named_type(file):
+    file["a"] = np.dtype("f4")
+
+
+def group_inside_itself(file):
+    file.create_group("a")["b"] = file["/"]
+
+
+def groups_without_end(file):
+    group = file
+    for _ in range(64):
+        inner = group.create_group("x")
+        group["y"] = inner
+        group = inner
+
+
+TRAPS = [
+    (soft_link, "`a` is a link to another place"),
+    (external_link, "`a` is a link to another place"),
+    (link_in_a_group, "`layers/dense/vars` is a link to another place"),
+    (virtual_data_set, "`a` is kept in other files"),
+    (external_storage, "`a` is kept in other files"),
+    (never_written, "`a` is of shape .* more than the file holds"),
+    (chunks_never_written, "`a` is of shape .* more than the file holds"),
+    (gzip_bomb, "`a` is compressed or filtered"),
+    (checksummed, "`a` is compressed or filtered"),
+    (strings_of_any_length, "`a` is of the type object"),
+    (arrays_of_any_length, "`a` is of the type object"),
+    (strings, "`a` is of the type .S2"),
+    (references, "`a` is of the type object"),
+    (records, "`a` is of the type .*x"),
+    (opaque, "`a` is of the type .V2"),
+    (no_data_space, "`a` is of shape None"),
+    (named_type, "`a` is no data set"),
+    (group_inside_itself, "the group `a/b` hangs in several places"),
+    (groups_without_end, "the group `y.*` hangs in several places"),
+]
+
+
+@pytest.mark.parametrize("make, fault", TRAPS, ids=[make.__name__ for make, _ in TRAPS])
+@pytest.mark.parametrize("read", [open_checkpoint, check_hdf5])
+def test_an_hdf5_file_holds_plain_arrays_of_its_own(tmp_path, make, fault, read):
+    path = tmp_path / "model.weights.h5"
+    with h5py.File(path, "w") as file:
+        make(file)
+    with pytest.raises(CheckpointError, match=f"(?s){fault}"):
+        read(path)
+
+
+def test_a_cut_hdf5_file_is_refused(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["a"] = np.ones(1000)
+    path.write_bytes(path.read_bytes()[:-800])
+    with pytest.raises(CheckpointError, match="not a whole HDF5 file.*[Dd]ownload it again"):
+        open_checkpoint(path)
+
+
+# --- safetensors
+
+
+def safetensors(path, header, data=bytes(16), length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes((len(text) if length is None else length).to_bytes(8, "little") + text + data)
+    return path
+
+
+def entry(shape=(2, 2), start=0, end=16, dtype="F32"):
+    return {"a": {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}}
+
+
+HEADERS = {
+    "a header longer than the file": {"header": entry(), "length": 1 << 20},
+    "a header of a terabyte": {"header": entry(), "length": HUGE},
+    "a header of the largest number": {"header": entry(), "length": (1 << 64) - 1},
+    "offsets behind the file": {"header": entry((4, 4), end=64)},
+    "a shape larger than its bytes": {"header": entry((HUGE, HUGE))},
+    "a negative offset": {"header": entry(start=-16, end=0)},
+    "offsets the wrong way": {"header": entry(start=16, end=0)},
+    "data that was cut": {"header": entry(), "data": bytes(8)},
+    "an unknown type": {"header": entry(dtype="PICKLE")},
+    "no header": {"header": b"{"},
+}
+
+
+@pytest.mark.parametrize("trap", HEADERS)
+def test_no_safetensors_header_may_claim_more_than_the_file_holds(tmp_path, trap):
+    path = safetensors(tmp_path / "model.safetensors", **HEADERS[trap])
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        open_checkpoint(path)
+
+
+# --- shards
+
+
+@pytest.mark.parametrize(
+    "name", ["../model.safetensors", "/etc/passwd", "a/b.safetensors", "..", "C:\\x", "a\0b", ""]
+)
+def test_no_index_leads_out_of_its_folder(tmp_path, name):
+    path = tmp_path / "model.safetensors.index.json"
+    path.write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(CheckpointError, match="which is no file beside it"):
+        open_checkpoint(path)
