@@ -1,0 +1,181 @@
+"""Every record of the original, token by token."""
+
+import unicodedata
+
+import pytest
+
+from bert4keras import text
+from bert4keras.tokenizers import Tokenizer, load_vocab
+
+WORDPIECE = [
+    "zh_cased",
+    "zh_lower",
+    "zh_simplified",
+    "zh_words",
+    "zh_translate",
+    "zh_no_ends",
+    "en_cased",
+    "en_lower",
+    "en_word_maxlen",
+]
+SENTENCEPIECE = ["sp_trained", "sp_real", "sp_words_translate"]
+
+
+def differences(cases, call):
+    """(case, got, wanted) of all cases whose call does not give what is wanted."""
+    results = [(case, call(case), want) for case, want in cases]
+    assert results
+    return [result for result in results if result[1] != result[2]]
+
+
+def or_none(call, *args, **kwargs):
+    """Result of a call, None where it refuses."""
+    try:
+        return call(*args, **kwargs)
+    except ValueError:
+        return None
+
+
+def test_every_configuration_is_tested(golden):
+    assert sorted(golden["configs"]) == sorted(WORDPIECE + SENTENCEPIECE)
+
+
+@pytest.mark.parametrize("name", WORDPIECE + SENTENCEPIECE)
+def test_special_ids_and_size(golden, golden_tokenizer, name):
+    config, tokenizer = golden["configs"][name], golden_tokenizer(name)
+    ids = {kind: getattr(tokenizer, f"_token_{kind}_id") for kind in config["special"]}
+    assert ids == config["special"]
+    assert tokenizer._vocab_size == config["vocab_size"]
+
+
+@pytest.mark.parametrize("name", WORDPIECE + SENTENCEPIECE)
+def test_tokens(golden, golden_tokenizer, name):
+    rows = golden["configs"][name]["rows"]
+    cases = [(golden["texts"][row["i"]], row["tokens"]) for row in rows]
+    assert not differences(cases, golden_tokenizer(name).tokenize)
+
+
+@pytest.mark.parametrize("name", WORDPIECE + SENTENCEPIECE)
+def test_ids_and_segments(golden, golden_tokenizer, name):
+    rows = golden["configs"][name]["rows"]
+    cases = [(golden["texts"][row["i"]], (row["ids"], [0] * len(row["ids"]))) for row in rows]
+    assert not differences(cases, golden_tokenizer(name).encode)
+
+
+@pytest.mark.parametrize("name", WORDPIECE + SENTENCEPIECE)
+def test_decoding_ids(golden, golden_tokenizer, name):
+    rows = golden["configs"][name]["rows"]
+    cases = [(row["ids"], row["decode"]) for row in rows]
+    assert not differences(cases, golden_tokenizer(name).decode)
+
+
+@pytest.mark.parametrize("name", WORDPIECE)
+def test_decoding_tokens(golden, golden_tokenizer, name):
+    tokenizer, rows = golden_tokenizer(name), golden["configs"][name]["rows"]
+    cases = [((row["ids"], row["tokens"]), row["decode_tokens"]) for row in rows]
+    assert not differences(cases, lambda case: tokenizer.decode(*case))
+
+
+@pytest.mark.parametrize("name", WORDPIECE)
+def test_rematch(golden, golden_tokenizer, name):
+    tokenizer, rows = golden_tokenizer(name), golden["configs"][name]["rows"]
+    cases = [
+        ((golden["texts"][row["i"]], row["tokens"]), row["rematch"])
+        for row in rows
+        if row["rematch"] is not None
+    ]
+    assert not differences(cases, lambda case: tokenizer.rematch(*case))
+
+
+def test_translated_tokens_keep_their_place(golden, golden_tokenizer):
+    translating, plain = golden_tokenizer("zh_translate"), golden_tokenizer("zh_lower")
+    cases = [(text, plain.rematch(text, plain.tokenize(text))) for text in golden["texts"]]
+    got = differences(cases, lambda text: translating.rematch(text, translating.tokenize(text)))
+    assert not got
+
+
+@pytest.mark.parametrize("name", SENTENCEPIECE)
+def test_pairs(golden, golden_tokenizer, name):
+    tokenizer, texts = golden_tokenizer(name), golden["texts"]
+    cases = [
+        (
+            (texts[row["i"]], texts[pair["second"]], pair["maxlen"], pair["pattern"]),
+            tuple(pair["result"]),
+        )
+        for row in golden["configs"][name]["rows"]
+        if (pair := row.get("pair"))
+    ]
+    assert not differences(cases, lambda case: tokenizer.encode(*case))
+
+
+@pytest.mark.parametrize("name", SENTENCEPIECE)
+def test_special_pieces(golden, golden_tokenizer, name):
+    config, tokenizer = golden["configs"][name], golden_tokenizer(name)
+    ids = range(tokenizer._vocab_size)
+    assert [i for i in ids if tokenizer._is_special(i)] == config["is_special_ids"]
+    assert [i for i in ids if not tokenizer._is_decodable(i)] == config["not_decodable_ids"]
+
+
+def test_encode_with_all_its_arguments(golden, golden_tokenizer):
+    def call(record):
+        texts = [
+            record.get(f"{which}_as_tokens") or golden["texts"][record[which]]
+            for which in ("first", "second")
+            if which in record
+        ]
+        return or_none(golden_tokenizer(record["config"]).encode, *texts, **record["kwargs"])
+
+    cases = [(r, r["result"] and tuple(r["result"])) for r in golden["encode"]]
+    assert not differences(cases, call)
+
+
+def test_tokenize_up_to_a_length(golden, golden_tokenizer):
+    def call(record):
+        text = golden["texts"][record["first"]]
+        return or_none(golden_tokenizer(record["config"]).tokenize, text, record["maxlen"])
+
+    assert not differences([(r, r["tokens"]) for r in golden["tokenize_maxlen"]], call)
+
+
+def test_decoding_any_ids(golden, golden_tokenizer):
+    def call(record):
+        return or_none(golden_tokenizer(record["config"]).decode, record["ids"])
+
+    assert not differences([(r, r["decode"]) for r in golden["decode_ids"]], call)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_simplified_vocabularies(golden, golden_file, language):
+    want = golden["simplified"][language]
+    path = golden_file(f"{language}-vocab.txt")
+    token_dict, keep = load_vocab(path, simplified=True, startswith=want.get("startswith"))
+    assert keep == want["keep_tokens"]
+    full = load_vocab(path)
+    assert [full[token] for token in token_dict] == keep
+    assert list(token_dict.values()) == list(range(len(keep)))
+
+
+@pytest.mark.parametrize(
+    "kind, belongs",
+    [
+        ("cjk", text.is_cjk_character),
+        ("punctuation", text.is_punctuation),
+        ("space", text.is_space),
+        ("control", text.is_control),
+    ],
+)
+def test_character_classes(golden, kind, belongs):
+    # characters that Unicode 3.2 had: later versions of Python know more, and class these the same
+    known = [i for i in range(0x110000) if unicodedata.ucd_3_2_0.category(chr(i)) != "Cn"]
+    ranges = golden["characters"][kind]
+    want = {i for first, last in ranges for i in range(first, last + 1)}
+    assert {i for i in known if belongs(chr(i))} == want.intersection(known)
+
+
+def test_classes_of_tokens(golden):
+    want = golden["characters"]
+    assert Tokenizer._cjk_punctuation() == want["cjk_punctuation"]
+    assert {t: Tokenizer._is_special(t) for t in want["is_special"]} == want["is_special"]
+    assert {t: Tokenizer.stem(t) for t in want["stem"]} == want["stem"]
+    redundant = {token: bool(is_so) for token, is_so in want["is_redundant"].items()}
+    assert {t: Tokenizer._is_redundant(t) for t in redundant} == redundant
