@@ -1,0 +1,24 @@
+"""Data on its way to a model: files, samples in parallel, padding, batches, streams."""
+
+from bert4keras.data.batches import sequence_padding, softmax, to_array, truncate_sequences
+from bert4keras.data.datasets import samples_dataset
+from bert4keras.data.files import atomic_write, load_json_lines, open
+from bert4keras.data.generators import DataGenerator
+from bert4keras.data.parallel import parallel_apply, parallel_apply_generator
+from bert4keras.data.stream import Stream, as_batch
+
+__all__ = [
+    "DataGenerator",
+    "Stream",
+    "as_batch",
+    "atomic_write",
+    "load_json_lines",
+    "open",
+    "parallel_apply",
+    "parallel_apply_generator",
+    "samples_dataset",
+    "sequence_padding",
+    "softmax",
+    "to_array",
+    "truncate_sequences",
+]

@@ -1,0 +1,139 @@
+"""Padding, cutting and stacking, against what bert4keras 0.11.5 gives."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bert4keras.data import sequence_padding, softmax, to_array, truncate_sequences
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "functions" / "snippets-data.json"
+CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
+
+
+def golden(function, raises=False):
+    cases = [c for c in CASES if c["function"] == function and ("raises" in c) == raises]
+    assert cases
+    return cases
+
+
+def revived(argument):
+    if isinstance(argument, dict):
+        return np.array(argument["array"])
+    if isinstance(argument, list):
+        return [revived(item) for item in argument]
+    return argument
+
+
+def called(function, case):
+    """The result of a recorded call, and the arguments afterwards."""
+    arguments, keywords = revived(case["args"]), dict(case["kwargs"])
+    if dtype := keywords.pop("array_dtype", None):
+        arguments = [[np.array(row, dtype) for row in argument] for argument in arguments]
+    return function(*arguments, **keywords), arguments
+
+
+def test_padding_is_as_it_was():
+    for case in golden("sequence_padding"):
+        padded, _ = called(sequence_padding, case)
+        assert padded.tolist() == case["result"], case
+        assert padded.dtype == np.dtype(case["dtype"]), case
+        assert list(padded.shape) == case["shape"], case
+
+
+def test_no_sequences_give_no_rows():
+    assert sequence_padding([]).shape == (0, 0)
+    assert sequence_padding([], length=5).shape == (0, 5)
+    assert sequence_padding([], length=[2, 3], seq_dims=2).shape == (0, 2, 3)
+
+
+def test_nested_lists_are_padded_like_arrays():
+    rows = [[[1, 2, 3], [4]], [[5]], []]
+    padded = sequence_padding(rows, seq_dims=2)
+    assert padded.tolist() == [[[1, 2, 3], [4, 0, 0]], [[5, 0, 0], [0, 0, 0]], [[0] * 3] * 2]
+    before = sequence_padding(rows, seq_dims=2, mode="pre")
+    assert before.tolist() == [[[1, 2, 3], [0, 0, 4]], [[0, 0, 0], [0, 0, 5]], [[0] * 3] * 2]
+    cut = sequence_padding(rows, length=[2, 2], seq_dims=2, mode="pre")
+    assert cut.tolist() == [[[1, 2], [0, 4]], [[0, 0], [0, 5]], [[0, 0], [0, 0]]]
+
+
+def test_rows_of_pairs_may_be_empty():
+    padded = sequence_padding([[[], [[3, 4]]], [[[1, 2], [5, 6]], []]], seq_dims=2)
+    none = [0, 0]
+    assert padded.tolist() == [[[none, none], [[3, 4], none]], [[[1, 2], [5, 6]], [none, none]]]
+
+
+def test_padding_leaves_the_inputs_alone():
+    rows = [np.array([1, 2, 3]), np.array([4])]
+    sequence_padding(rows, length=2)[:] = 9
+    assert [row.tolist() for row in rows] == [[1, 2, 3], [4]]
+
+
+def test_padding_says_which_modes_there_are():
+    with pytest.raises(ValueError, match='is "post" or "pre", not \'middle\''):
+        sequence_padding([[1]], mode="middle")
+
+
+def test_padding_wants_a_length_for_each_axis():
+    with pytest.raises(ValueError, match="one number for each of the 2 padded axes, got 3"):
+        sequence_padding([np.ones((2, 2))], length=3, seq_dims=2)
+
+
+def test_padding_refuses_numbers():
+    with pytest.raises(ValueError, match="1 or more axes, got 5; numbers need no padding"):
+        sequence_padding([5, 6])
+
+
+def test_padding_refuses_vectors_of_several_sizes():
+    with pytest.raises(ValueError, match=r"got shapes \[\(1,\), \(2,\)\]; raise `seq_dims`"):
+        sequence_padding([np.ones((3, 2)), np.ones((3, 1))])
+
+
+def test_truncation_is_as_it_was():
+    for case in golden("truncate_sequences"):
+        kept, arguments = called(truncate_sequences, case)
+        assert kept == case["result"], case
+        assert arguments[2:] == case["arguments_after"], case
+
+
+def test_impossible_truncation_changes_nothing():
+    for case in golden("truncate_sequences", raises=True):
+        maxlen, indices, *sequences = case["args"]
+        given = [list(sequence) for sequence in sequences]
+        with pytest.raises(IndexError, match="pass a larger maxlen"):
+            truncate_sequences(maxlen, indices, *given)
+        assert given == sequences
+
+
+def test_truncation_is_popping_from_the_longest():
+    rng = np.random.RandomState(7)
+    for _ in range(50):
+        sequences = [list(range(rng.randint(3, 12))) for _ in range(3)]
+        indices, maxlen = rng.randint(-2, 2, 3).tolist(), int(rng.randint(9, 30))
+        popped = [list(sequence) for sequence in sequences]
+        while sum(map(len, popped)) > maxlen:
+            longest = max(range(3), key=lambda i: len(popped[i]))
+            popped[longest].pop(indices[longest])
+        assert truncate_sequences(maxlen, indices, *sequences) == popped
+
+
+def test_each_sequence_keeps_its_own_index_beside_empty_ones():
+    assert truncate_sequences(2, [0, -1], None, [1, 2, 3]) == [[1, 2]]
+
+
+def test_arrays_are_as_they_were():
+    for case in golden("to_array"):
+        arrays, _ = called(to_array, case)
+        many = isinstance(arrays, list)
+        assert ([array.tolist() for array in arrays] if many else arrays.tolist()) == case["result"]
+
+
+def test_softmax_is_as_it_was():
+    for case in golden("softmax"):
+        result, _ = called(softmax, case)
+        np.testing.assert_allclose(result, case["result"], rtol=1e-7)
+
+
+def test_softmax_gives_nothing_to_minus_infinity():
+    assert softmax(np.array([-np.inf, 0.0, 0.0])).tolist() == [0.0, 0.5, 0.5]

@@ -1,0 +1,76 @@
+"""Samples as a tf.data.Dataset."""
+
+import numpy as np
+import pytest
+
+from bert4keras.data import DataGenerator
+from bert4keras.data.datasets import named
+
+pytest.importorskip("tensorflow")
+
+
+class Samples(DataGenerator):
+    """Yields single samples: ids and segments as lists, and one label."""
+
+    def __iter__(self, random=False):
+        for _, length in self.sample(random):
+            yield [list(range(1, length + 1)), [0] * length], [[length]]
+
+
+class Texts(DataGenerator):
+    def __iter__(self, random=False):
+        for _, length in self.sample(random):
+            yield [1] * length
+
+
+TYPES = (("float32", "float32"), ("float32",))
+SHAPES = (([None], [None]), ([1],))
+NAMES = (("Input-Token", "Input-Segment"), ("predict",))
+
+
+def first(dataset):
+    return next(dataset.as_numpy_iterator())
+
+
+def test_samples_are_padded_into_batches():
+    (tokens, segments), (labels,) = first(
+        Samples([3, 3, 3], batch_size=2).to_dataset(TYPES, SHAPES, padded_batch=True)
+    )
+    assert tokens.dtype == np.float32
+    assert tokens.tolist() == [[1, 2, 3]] * 2
+    assert segments.shape == (2, 3)
+    assert labels.tolist() == [[3], [3]]
+
+
+def test_shorter_samples_get_zeros():
+    batch = first(Texts([2, 4], batch_size=2).to_dataset("int64", [None], padded_batch=True))
+    assert sorted(batch.tolist()) == [[1, 1, 0, 0], [1, 1, 1, 1]]
+    wide = first(Texts([2, 4], batch_size=2).to_dataset("int64", [6], padded_batch=True))
+    assert wide.shape == (2, 6)
+
+
+def test_samples_of_one_shape_need_no_padding():
+    dataset = Texts([3], batch_size=4).to_dataset("int64", [3])
+    assert first(dataset).tolist() == [[1, 1, 1]] * 4
+    assert dataset.element_spec.shape.as_list() == [None, 3]
+
+
+def test_names_make_dicts():
+    dataset = Samples([3], batch_size=2).to_dataset(TYPES, SHAPES, NAMES, padded_batch=True)
+    inputs, targets = first(dataset)
+    assert set(inputs) == {"Input-Token", "Input-Segment"}
+    assert targets["predict"].tolist() == [[3], [3]]
+    batch = first(Texts([3]).to_dataset("int64", [3], names="Input-Token"))
+    assert batch["Input-Token"].shape == (32, 3)
+
+
+def test_lists_describe_samples_as_well_as_tuples():
+    types, shapes = [["int64", "int64"], ["int64"]], [[[None], [None]], [[1]]]
+    names = [["tokens", "segments"], ["label"]]
+    dataset = Samples([2], batch_size=1).to_dataset(types, shapes, names, padded_batch=True)
+    assert first(dataset)[0]["tokens"].tolist() == [[1, 2]]
+
+
+def test_a_name_too_few_is_an_error():
+    with pytest.raises(ValueError, match="argument 2 is longer"):
+        named(("tokens",), (1, 2))

@@ -1,0 +1,126 @@
+"""Lines by number, JSON lines, and writing that loses nothing."""
+
+import json
+
+import pytest
+
+from bert4keras.data import atomic_write, load_json_lines, open
+
+LINES = ["床前明月光\n", "\n", "疑是\u2028地上霜\n", "举头望明月"]
+
+
+@pytest.fixture
+def poem(tmp_path):
+    path = tmp_path / "poem.txt"
+    path.write_text("".join(LINES), encoding="utf-8")
+    return path
+
+
+def test_a_file_is_read_as_ever(poem):
+    with open(poem) as file:
+        assert list(file) == LINES
+    with open(poem) as file:
+        assert next(file) == LINES[0]
+        assert file.readline() == LINES[1]
+        assert file.read() == LINES[2] + LINES[3]
+
+
+def test_a_file_is_written_as_ever(tmp_path):
+    with open(tmp_path / "out.txt", "w", encoding="gbk") as file:
+        file.write("你好")
+    assert (tmp_path / "out.txt").read_bytes() == "你好".encode("gbk")
+    assert file.closed
+
+
+def test_bytes_are_read_as_bytes(poem):
+    with open(poem, "rb") as file:
+        assert file.read() == "".join(LINES).encode("utf-8")
+
+
+def test_lines_have_numbers_in_any_order(poem):
+    with open(poem, indexable=True) as file:
+        assert len(file) == 4
+        assert [file[index] for index in (3, 0, -2, 1)] == [LINES[i] for i in (3, 0, 2, 1)]
+        assert file[1:3] == LINES[1:3]
+        with pytest.raises(IndexError):
+            file[4]
+
+
+def test_a_look_at_a_line_leaves_the_reading_where_it_was(poem):
+    with open(poem, indexable=True) as file:
+        assert next(file) == LINES[0]
+        assert file[3] == LINES[3]
+        assert next(file) == LINES[1]
+
+
+def test_line_ends_of_windows_are_read_alike(tmp_path):
+    (tmp_path / "windows.txt").write_bytes("甲\r\n乙\r\n".encode("gbk"))
+    with open(tmp_path / "windows.txt", encoding="gbk", indexable=True) as file:
+        assert [file[0], file[1]] == list(file) == ["甲\n", "乙\n"]
+
+
+def test_places_are_kept_for_the_next_time(poem, tmp_path):
+    places = tmp_path / "places.json"
+    with open(poem, indexable=str(places)) as file:
+        assert file[2] == LINES[2]
+    offsets = json.loads(places.read_text())
+    assert offsets[:2] == [0, 16]
+    places.write_text(json.dumps(offsets[:2]))
+    with open(poem, indexable=str(places)) as file:
+        assert len(file) == 2
+
+
+@pytest.mark.parametrize("places", ["[0, 9999]", '{"a": 1}', "half a fil"])
+def test_places_of_another_file_are_refused(poem, tmp_path, places):
+    (tmp_path / "places.json").write_text(places)
+    with pytest.raises(ValueError, match="places.json does not hold the places.*delete it"):
+        open(poem, indexable=str(tmp_path / "places.json"))
+
+
+def test_lines_without_numbers_say_how_to_get_them(poem):
+    with open(poem) as file:
+        assert file
+        with pytest.raises(TypeError, match="indexable=True"):
+            file[0]
+        with pytest.raises(TypeError, match="indexable=True"):
+            len(file)
+
+
+def test_only_text_to_read_has_numbered_lines(tmp_path):
+    with pytest.raises(ValueError, match="is read as text, mode \"r\"; got mode 'w'"):
+        open(tmp_path / "new.txt", "w", indexable=True)
+    assert not (tmp_path / "new.txt").exists()
+
+
+def test_json_lines_are_values_and_empty_lines_nothing(tmp_path):
+    (tmp_path / "samples.json").write_text('{"文": "一\u2028二"}\n\n[1, 2]\n', encoding="utf-8")
+    assert load_json_lines(tmp_path / "samples.json") == [{"文": "一\u2028二"}, [1, 2]]
+
+
+def test_a_line_that_is_not_json_is_named(tmp_path):
+    (tmp_path / "samples.tsv").write_text('{"a": 1}\ntext\tlabel\n', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"samples.tsv, line 2: .*column 1: 'text\\tlabel'"):
+        load_json_lines(tmp_path / "samples.tsv")
+
+
+def test_writing_takes_the_place_of_the_old_file(tmp_path):
+    path = tmp_path / "model.json"
+    path.write_text("old")
+    with atomic_write(path) as file:
+        file.write("新")
+        assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "新"
+    with atomic_write(path, "wb") as file:
+        file.write(b"bytes")
+    assert path.read_bytes() == b"bytes"
+
+
+def test_writing_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path):
+    path = tmp_path / "model.json"
+    path.write_text("old")
+    with pytest.raises(KeyError):
+        with atomic_write(path) as file:
+            file.write("half")
+            raise KeyError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
