@@ -1,0 +1,119 @@
+"""What stands between a model's layers and a checkpoint's variables, both ways."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from keras import ops
+
+from bert4keras.checkpoints import (
+    as_foreign,
+    keras_layers,
+    load_weights,
+    open_checkpoint,
+    orthogonally_resize,
+    resize_attention,
+    resize_feed_forward,
+    seen_as_google,
+    write_h5,
+    write_safetensors,
+    write_tf1,
+)
+from bert4keras.data import atomic_write
+from bert4keras.layers import FeedForward, MultiHeadAttention, ScaleOffset
+
+
+def read(transformer, source, mapping=None):
+    """Fill a model from a checkpoint; see ``Transformer.load_weights_from_checkpoint``."""
+    with open_checkpoint(source) as checkpoint:
+        if mapping is None and str(checkpoint.path).endswith(".weights.h5"):
+            mapping = keras_mapping(transformer, keras_layers(checkpoint.path))
+            variable = checkpoint.__getitem__
+        else:
+            for dialect in transformer.dialects:
+                checkpoint = seen_as_google(checkpoint, dialect)
+            mapping = mapping or transformer.mapping_of(checkpoint)
+            variable = partial(transformer.load_variable, checkpoint)
+        load_weights(
+            list(slots(transformer, mapping)),
+            variable,
+            partial(fit, transformer),
+            transformer.ignore_invalid_weights,
+        )
+
+
+def slots(transformer, mapping):
+    """Each layer of a mapping that is in the model, its weights and their variables."""
+    for name, variables in mapping.items():
+        layer = transformer.layers.get(transformer.prefixed(name))
+        if layer is not None:
+            weights = layer.weights
+            if isinstance(layer, ScaleOffset) and layer.conditional:
+                weights = weights[: len(variables)]  # the maps of the condition begin at zero
+            yield layer, weights, variables
+
+
+def fit(transformer, layer, index, array):
+    """An array in float32, at the width of the weight if it may be resized."""
+    array = np.asarray(array).astype("float32", copy=False)
+    count, shape = len(layer.weights), tuple(layer.weights[index].shape)
+    if array.shape == shape or not transformer.autoresize_weights:
+        return array
+    if isinstance(layer, MultiHeadAttention):
+        return resize_attention(array, shape, index, count)
+    if isinstance(layer, FeedForward):
+        return resize_feed_forward(array, shape, index, count, transformer.hidden_act)
+    return orthogonally_resize(array, shape)
+
+
+def keras_mapping(transformer, stored):
+    """Layer name -> data sets of a ``*.weights.h5``, in the order of the layer's weights.
+
+    Args:
+        stored: what ``keras_layers`` tells of the file: layer name -> {place: data set}.
+    """
+    mapping = {}
+    for name, layer in transformer.layers.items():
+        if getattr(layer, "weights", None):
+            found = stored.get(name, {})
+            mapping[name.removeprefix(transformer.prefix)] = [
+                found.get(place, f"{name}/{place}") for place in places(layer)
+            ]
+    return mapping
+
+
+def places(layer):
+    """Where Keras keeps each weight of a layer: its number behind the sub-layer it is in."""
+    counts = {}
+    for weight in layer.weights:
+        inner = weight.path.removeprefix(f"{layer.path}/").rpartition("/")[0]
+        counts[inner] = counts.get(inner, -1) + 1
+        yield f"{inner}/{counts[inner]}".lstrip("/")
+
+
+def tensors(transformer, mapping=None, dtype=None):
+    """Names and arrays of all weights of a model, one at a time."""
+    for _, weights, names in slots(transformer, mapping or transformer.written_mapping()):
+        for weight, name in zip(weights, names, strict=True):
+            yield name, transformer.create_variable(name, ops.convert_to_numpy(weight), dtype)
+
+
+def write(transformer, filename, mapping=None, dtype=None):
+    """Write weights in the format that the file's name asks for."""
+    named = tensors(transformer, mapping, dtype)
+    suffix = Path(filename).suffix
+    if suffix == ".safetensors":
+        write_safetensors(filename, as_foreign(named, transformer.hugging_face))
+    elif suffix == ".h5":
+        write_h5(filename, named)
+    else:
+        write_tf1(filename, named)
+
+
+def write_folder(transformer, folder, dtype=None):
+    """Write ``config.json`` and ``model.safetensors``."""
+    config, folder = transformer.hugging_face_config(), Path(folder)
+    write(transformer, folder / "model.safetensors", dtype=dtype)
+    with atomic_write(folder / "config.json") as file:
+        file.write(json.dumps(config, indent=2, ensure_ascii=False) + "\n")

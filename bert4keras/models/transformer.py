@@ -1,0 +1,426 @@
+"""The skeleton that every family fills in.
+
+Hooks, in the order in which ``build`` calls them; a family overrides those in which it differs:
+
+=====================================  =============================================================
+``get_inputs()``                       the input tensors
+``apply_embeddings(inputs)``           from ids to vectors
+``block(index)``                       name of a block; equal names share their weights
+``apply_main_layers(inputs, index)``   one block
+``attend(x, name, index)``             its attention
+``feed_forward(x, name)``              its feed-forward half
+``residual(x, name, sublayer)``        how either is joined to its input: order of sum and norm
+``normalize(x, name, epsilon=None)``   its normalization
+``compute_attention_bias(index)``      a mask or bias for attention, or None
+``compute_position_bias(inputs)``      relative or rotary positions, or None
+``apply_final_layers(inputs)``         output heads
+``variable_mapping()``                 layer name -> variables of a checkpoint
+``load_variable(checkpoint, name)``    one variable, made ready for its weight
+``create_variable(name, value)``       the reverse, for writing
+=====================================  =============================================================
+"""
+
+import warnings
+from functools import partial
+
+import keras
+from keras.layers import Dropout
+
+from bert4keras.checkpoints import (
+    keep_rows,
+    written_out,
+)
+from bert4keras.layers import (
+    Add,
+    AttentionBias,
+    Concatenate1D,
+    FeedForward,
+    LayerNormalization,
+    MultiHeadAttention,
+)
+from bert4keras.models import loading
+
+
+class Transformer:
+    """A stack of transformer blocks, built as a functional Keras model.
+
+    Args:
+        vocab_size: number of ids in the checkpoint's vocabulary.
+        hidden_size: size D of the vectors.
+        num_hidden_layers: number of blocks.
+        num_attention_heads: heads of attention.
+        intermediate_size: inner size of the feed-forward layers.
+        hidden_act: their activation.
+        dropout_rate: dropout on vectors; None for none.
+        attention_dropout_rate: dropout on attention weights; None for none.
+        embedding_size: size of the embeddings; ``hidden_size`` by default.
+        attention_head_size: size of a head's values; ``hidden_size / heads`` by default.
+        attention_key_size: size of a head's keys; ``attention_head_size`` by default.
+        sequence_length: a fixed length L; None for any.
+        keep_tokens: ids to keep, in their new order; the vocabulary shrinks to them.
+        compound_tokens: lists of ids, or pairs (ids, weights), counted after ``keep_tokens``; each
+            appends an id whose vector is the average of theirs.
+        residual_attention_scores: add the scores of the block before (RealFormer,
+            arXiv:2012.11747).
+        ignore_invalid_weights: leave weights that a checkpoint lacks as initialised, and warn.
+        autoresize_weights: fit weights of another width (https://kexue.fm/archives/8444).
+        layers: layers by name to share with another model.
+        prefix: put before the name of every layer.
+        name: name of the Keras model.
+        layer_norm_eps: epsilon of all normalizations; None for the family's own.
+        pad_token_id: the id that is padding; None when no id is.
+    """
+
+    weights = {}  # layer -> variables of a checkpoint, in Google's names; {i} is the block
+    vocabulary = ()  # variables with a row for each id
+    transposed = ()  # variables that a checkpoint holds transposed
+    dialects = ()  # foreign names and layouts that are understood
+
+    def __init__(
+        self,
+        vocab_size,
+        hidden_size,
+        num_hidden_layers,
+        num_attention_heads,
+        intermediate_size,
+        hidden_act,
+        dropout_rate=None,
+        attention_dropout_rate=None,
+        embedding_size=None,
+        attention_head_size=None,
+        attention_key_size=None,
+        sequence_length=None,
+        keep_tokens=None,
+        compound_tokens=None,
+        residual_attention_scores=False,
+        ignore_invalid_weights=False,
+        autoresize_weights=False,
+        layers=None,
+        prefix=None,
+        name=None,
+        layer_norm_eps=None,
+        pad_token_id=0,
+    ):
+        kept = vocab_size if keep_tokens is None else len(keep_tokens)
+        self.vocab_size = kept + len(compound_tokens or ())
+        self.hidden_size = hidden_size
+        self.num_hidden_layers = num_hidden_layers
+        self.num_attention_heads = num_attention_heads
+        self.attention_head_size = attention_head_size or hidden_size // num_attention_heads
+        self.attention_key_size = attention_key_size or self.attention_head_size
+        self.intermediate_size = intermediate_size
+        self.hidden_act = hidden_act
+        self.dropout_rate = dropout_rate or 0
+        self.attention_dropout_rate = attention_dropout_rate or 0
+        self.embedding_size = embedding_size or hidden_size
+        self.sequence_length = sequence_length
+        self.keep_tokens = keep_tokens
+        self.compound_tokens = compound_tokens
+        self.residual_attention_scores = residual_attention_scores
+        self.ignore_invalid_weights = ignore_invalid_weights
+        self.autoresize_weights = autoresize_weights
+        self.layers = {} if layers is None else layers
+        self.prefix = _usable(prefix or "")
+        self.name = name
+        self.layer_norm_eps = layer_norm_eps
+        self.pad_token_id = pad_token_id
+        self.attention_bias = None
+        self.position_bias = None
+        self.attention_scores = None
+        self.built = False
+
+    @classmethod
+    def config_for(cls, config, checkpoint):
+        """The configuration, changed where the layout of a checkpoint asks for it."""
+        return config
+
+    @property
+    def initializer(self):
+        """A new initializer of weights: a truncated normal distribution of deviation 0.02."""
+        return keras.initializers.TruncatedNormal(stddev=0.02)
+
+    # Building
+
+    def build(
+        self,
+        attention_caches=None,
+        layer_norm_cond=None,
+        layer_norm_cond_hidden_size=None,
+        layer_norm_cond_hidden_act=None,
+        additional_input_layers=None,
+    ):
+        """Build ``self.model``.
+
+        Args:
+            attention_caches: {name of an attention layer: [keys, values]}, tensors (B, C, D) put
+                before its own keys and values, all visible.
+            layer_norm_cond: a condition (B, C); all normalizations become conditional.
+            layer_norm_cond_hidden_size: size of a bottleneck behind the condition.
+            layer_norm_cond_hidden_act: its activation; linear by default.
+            additional_input_layers: a keras.Input, or a list, appended to the model's inputs.
+        """
+        if self.built:
+            return
+        self.attention_caches = attention_caches or {}
+        self.layer_norm_conds = [
+            layer_norm_cond,
+            layer_norm_cond_hidden_size,
+            layer_norm_cond_hidden_act or "linear",
+        ]
+        inputs = self.get_inputs()
+        self.set_inputs(inputs, additional_input_layers)
+        self.set_outputs(self.call(inputs))
+        self.model = keras.Model(self.input, self.output, name=self.name)
+        self.built = True
+
+    def call(self, inputs):
+        """From input tensors to output tensors."""
+        x = self.apply_embeddings(inputs)
+        for index in range(self.num_hidden_layers):
+            x = self.apply_main_layers(x, index)
+        return self.apply_final_layers(x)
+
+    def prefixed(self, name):
+        """The name that a layer has in this model."""
+        return None if name is None else self.prefix + name
+
+    def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+        """Call the layer of a name, making it when the name is first met.
+
+        Args:
+            inputs: what the layer is called on; None returns the layer itself.
+            layer: the layer's class.
+            arguments: keyword arguments of the call.
+            **kwargs: arguments of the class, ``name`` among them.
+        """
+        if layer is Dropout and not self.dropout_rate:
+            return inputs
+        if layer is MultiHeadAttention and self.residual_attention_scores:
+            kwargs["return_attention_scores"] = True
+        name = kwargs["name"] = self.prefixed(kwargs.get("name"))
+        if name not in self.layers:
+            created = layer(**kwargs)
+            name = name or created.name
+            self.layers[name] = created
+        layer, arguments = self.layers[name], dict(arguments or {})
+        if inputs is None:
+            return layer
+        if isinstance(layer, MultiHeadAttention):
+            name = name.removeprefix(self.prefix)
+            inputs = self._with_caches(layer.name, name, list(inputs), arguments)
+            if self.residual_attention_scores:
+                inputs = self._with_scores(name, inputs, arguments)
+                output, self.attention_scores = layer(inputs, **arguments)
+                return output
+        return layer(inputs, **arguments)
+
+    def _with_caches(self, layer_name, name, inputs, arguments):
+        """Inputs of an attention layer with cached keys and values before its own."""
+        caches = self.attention_caches.get(layer_name)
+        if caches is None:
+            return inputs
+        if arguments.get("a_bias"):
+            raise ValueError("attention_caches cannot be used with a causal or UniLM mask")
+        for i, part in ((1, "Cached-Key"), (2, "Cached-Value")):
+            pair = [caches[i - 1], inputs[i]]
+            inputs[i] = self.apply(pair, Concatenate1D, name=f"{name}-{part}")
+        return inputs
+
+    def _with_scores(self, name, inputs, arguments):
+        """Inputs of an attention layer with the scores of the one before as bias."""
+        if self.attention_scores is None:
+            return inputs
+        bias = self.attention_scores
+        if arguments.get("a_bias"):
+            pair = [bias, inputs.pop(3)]
+            bias = self.apply(pair, AttentionBias, name=f"{name}-Attention-Bias")
+        arguments["a_bias"] = True
+        return [*inputs[:3], bias, *inputs[3:]]
+
+    def set_inputs(self, inputs, additional_input_layers=None):
+        """Keep the inputs, further ones included."""
+        several = isinstance(inputs, list | tuple)
+        self.inputs = list(inputs) if several else [inputs]
+        more = additional_input_layers
+        if more is not None:
+            self.inputs += list(more) if isinstance(more, list | tuple) else [more]
+        self.input = self.inputs if len(self.inputs) > 1 else self.inputs[0]
+
+    def set_outputs(self, outputs):
+        """Keep the outputs."""
+        self.outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+        self.output = self.outputs if len(self.outputs) > 1 else self.outputs[0]
+
+    def simplify(self, inputs):
+        """Drop what is None; a single input that is left stands bare."""
+        inputs = [x for x in inputs if x is not None]
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    # Parts of the graph
+
+    def get_inputs(self):
+        """The input tensors of the family."""
+        raise NotImplementedError
+
+    def apply_embeddings(self, inputs):
+        """From ids to vectors (B, L, D)."""
+        raise NotImplementedError
+
+    def apply_final_layers(self, inputs):
+        """Output heads on the last vectors."""
+        raise NotImplementedError
+
+    def block(self, index):
+        """Name of a block; blocks of one name share their weights."""
+        return f"Transformer-{index}"
+
+    def apply_main_layers(self, inputs, index):
+        """One block: attention, then feed-forward, each joined to its input by ``residual``."""
+        name = self.block(index)
+        attend = partial(self.attend, index=index)
+        x = self.residual(inputs, f"{name}-MultiHeadSelfAttention", attend)
+        return self.residual(x, f"{name}-FeedForward", self.feed_forward)
+
+    def attend(self, x, name, index):
+        """Self-attention."""
+        bias = self.compute_attention_bias(index)
+        return self.apply(
+            self.simplify([x, x, x, bias]),
+            MultiHeadAttention,
+            arguments={"a_bias": None if bias is None else True},
+            heads=self.num_attention_heads,
+            head_size=self.attention_head_size,
+            out_dim=self.hidden_size,
+            key_size=self.attention_key_size,
+            attention_dropout=self.attention_dropout_rate,
+            kernel_initializer=self.initializer,
+            name=name,
+        )
+
+    def feed_forward(self, x, name):
+        """The feed-forward half of a block."""
+        return self.apply(
+            x,
+            FeedForward,
+            units=self.intermediate_size,
+            activation=self.hidden_act,
+            kernel_initializer=self.initializer,
+            name=name,
+        )
+
+    def residual(self, x, name, sublayer):
+        """Join a sublayer to its input: dropout, sum, norm."""
+        y = self.drop(sublayer(x, name), f"{name}-Dropout")
+        return self.normalize(self.apply([x, y], Add, name=f"{name}-Add"), f"{name}-Norm")
+
+    def drop(self, x, name):
+        """Dropout, where there is any."""
+        return self.apply(x, Dropout, rate=self.dropout_rate, name=name)
+
+    def normalize(self, x, name, epsilon=None):
+        """Layer normalization, conditional if the model has a condition.
+
+        Args:
+            epsilon: that of the family; ``layer_norm_eps`` goes before.
+        """
+        condition, hidden_size, hidden_act = self.layer_norm_conds
+        return self.apply(
+            self.simplify([x, condition]),
+            LayerNormalization,
+            epsilon=self.layer_norm_eps or epsilon,
+            conditional=condition is not None,
+            hidden_units=hidden_size,
+            hidden_activation=hidden_act,
+            hidden_initializer=self.initializer,
+            name=name,
+        )
+
+    def compute_attention_bias(self, inputs=None):
+        """A mask or bias for attention; none in an encoder."""
+        return self.attention_bias
+
+    def compute_position_bias(self, inputs=None):
+        """Relative positions for attention; none by default."""
+        return self.position_bias
+
+    # Weights
+
+    def variable_mapping(self):
+        """Layer name -> names of its variables in a checkpoint, in the order of its weights."""
+        return written_out(self.weights, self.num_hidden_layers)
+
+    def load_embeddings(self, embeddings):
+        """The rows of a table that the vocabulary keeps, and those it compounds."""
+        return keep_rows(embeddings, self.keep_tokens, self.compound_tokens)
+
+    def load_variable(self, checkpoint, name):
+        """One variable of a checkpoint as its weight holds it.
+
+        Args:
+            checkpoint: a mapping from names to arrays.
+            name: a name of ``variable_mapping``.
+        """
+        variable = checkpoint[name]
+        if name in self.transposed:
+            variable = variable.T
+        return self.load_embeddings(variable) if name in self.vocabulary else variable
+
+    def create_variable(self, name, value, dtype=None):
+        """One weight as a checkpoint holds it: the reverse of ``load_variable``, rows apart."""
+        value = value.T if name in self.transposed else value
+        return value.astype(dtype or value.dtype, copy=False)
+
+    def load_weights_from_checkpoint(self, checkpoint, mapping=None):
+        """Fill the model from a checkpoint, or change nothing and say all that does not fit.
+
+        Args:
+            checkpoint: a path of any format that ``open_checkpoint`` reads, or {name: array}.
+            mapping: layer name -> variable names; ``variable_mapping()`` by default.
+
+        Raises:
+            ValueError: variables are missing or of another shape, the file is missing, damaged or
+                not safe to open.
+        """
+        loading.read(self, checkpoint, mapping)
+
+    def mapping_of(self, checkpoint):
+        """The table to read a checkpoint by, for families stored in more than one way."""
+        return self.variable_mapping()
+
+    def written_mapping(self):
+        """The table to write by: a layer for each name of a variable."""
+        return self.variable_mapping()
+
+    def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None):
+        """Write the weights under the names of pretrained checkpoints.
+
+        Args:
+            filename: ``*.safetensors`` is written with Hugging Face's names, ``*.h5`` with
+                Google's; anything else is the prefix of a TF1 checkpoint.
+            mapping: layer name -> variable names; that of the family by default.
+            dtype: type of the numbers; that of the weights by default.
+        """
+        loading.write(self, filename, mapping, dtype)
+
+    def save_pretrained(self, folder, dtype=None):
+        """Write a folder that ``transformers`` and ``build_transformer_model`` open.
+
+        It holds ``config.json`` and ``model.safetensors``; keep the vocabulary beside them.
+
+        Raises:
+            ValueError: ``transformers`` has no model that computes what this one does.
+        """
+        loading.write_folder(self, folder, dtype)
+
+    def hugging_face_config(self):
+        """The ``config.json`` of the same model in ``transformers``."""
+        raise ValueError(f"transformers has no counterpart of {type(self).__name__}")
+
+
+def _usable(prefix):
+    """A prefix that Keras 3 takes in the names of layers."""
+    if "/" in prefix:
+        warnings.warn(
+            f"Layer names cannot hold '/': prefix {prefix!r} is used with '-'", stacklevel=3
+        )
+    return prefix.replace("/", "-")

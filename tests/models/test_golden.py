@@ -1,0 +1,89 @@
+"""Models give the original's numbers from the original's checkpoints."""
+
+import keras
+import numpy as np
+import pytest
+from support import GOLDEN, arrays, assert_close, record
+
+from bert4keras.models import build_transformer_model
+
+CASES = sorted(
+    f"{path.parent.parent.name}/{path.parent.name}"
+    for path in (GOLDEN / "models").glob("*/*/case.json")
+)
+MENDED = {"bert_shared_segment/zero_one"}  # segment 0 of a shared table is no padding
+
+
+def symbolic(kwargs, hidden_size):
+    """Arguments of a case, with the inputs that its `$` entries stand for."""
+    kwargs = dict(kwargs)
+    condition = kwargs.pop("$layer_norm_cond", None)
+    caches = kwargs.pop("$attention_caches", None)
+    more = []
+    if condition:
+        kwargs["layer_norm_cond"] = keras.Input((condition["dim"],), name="Input-Cond")
+        more.append(kwargs["layer_norm_cond"])
+    if caches:
+        kwargs["attention_caches"] = {}
+        for i, layer in enumerate(caches["layers"]):
+            pair = [keras.Input((None, hidden_size), name=f"Input-Cache-{x}-{i}") for x in "KV"]
+            kwargs["attention_caches"][layer] = pair
+            more += pair
+    if more:
+        kwargs["additional_input_layers"] = more
+    if "compound_tokens" in kwargs:
+        kwargs["compound_tokens"] = [
+            (item["ids"], item["weights"]) if isinstance(item, dict) else item
+            for item in kwargs["compound_tokens"]
+        ]
+    return kwargs
+
+
+def build(name):
+    """The model of a case, with the weights that no checkpoint holds."""
+    case, numbers = record(f"models/{name}/case.json"), arrays(f"models/{name}/data.npz")
+    folder = GOLDEN / "models" / case["base"]
+    config = record(f"models/{case['base']}/config.json")
+    built = build_transformer_model(
+        folder / "config.json",
+        folder / "bert_model.ckpt",
+        **symbolic(case["kwargs"], config["hidden_size"]),
+    )
+    model = getattr(built, "model", built)
+    for layer in case["set_weights"]:
+        count = sum(key.startswith(f"weights.{layer}.") for key in numbers)
+        model.get_layer(layer).set_weights([numbers[f"weights.{layer}.{i}"] for i in range(count)])
+    return case, numbers, built, model
+
+
+def outputs(model, inputs):
+    got = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    return got if isinstance(got, list | tuple) else [got]
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.filterwarnings("ignore:Checkpoint does not fit")
+def test_model_gives_the_recorded_numbers(name):
+    case, numbers, _, model = build(name)
+    names = case["input_names"]["model"]
+    assert [x.name for x in model.inputs] == names
+    for batch in case["batches"]["model"]:
+        got = outputs(model, [numbers[f"model.{batch}.in.{key}"] for key in names])
+        valid = numbers[f"model.{batch}.valid"]
+        for i, value in enumerate(got):
+            want = numbers[f"model.{batch}.out.{i}"]
+            if name in MENDED:
+                assert np.isfinite(value).all()
+                continue
+            if value.ndim == 3:
+                value, want = value[valid], want[valid]
+            assert_close(value, want, min(case["suggested_atol"], 1e-4))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.filterwarnings("ignore:Checkpoint does not fit")
+def test_layers_and_weights_have_the_recorded_names_and_shapes(name):
+    *_, model = build(name)
+    want = record(f"models/{name}/layers.json")["model"]
+    weights = {layer.name: [list(w.shape) for w in layer.weights] for layer in model.layers}
+    assert weights == {layer["name"]: layer["weights"] for layer in want}
