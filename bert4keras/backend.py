@@ -299,10 +299,11 @@ def attention_normalize(a, mask=None, axis=-1, method="softmax", bias=None):
 
 
 def _softmax(a, count, axis):
-    peak = ops.max(ops.stop_gradient(a), axis=axis, keepdims=True)
+    peak = ops.max(ops.stop_gradient(a), axis=axis, keepdims=True, initial=-np.inf)
     blind = ops.equal(peak, -np.inf)
-    weights = ops.softmax(ops.where(blind, 0.0, a), axis=axis)
-    return ops.where(blind, 0.0, weights)
+    weights = ops.exp(a - ops.where(blind, 0.0, peak))
+    total = ops.sum(weights, axis=axis, keepdims=True)
+    return weights / ops.where(blind, 1.0, total)
 
 
 def _softmax_plus(a, count, axis):

@@ -131,6 +131,7 @@ def check_arguments(given, known, model):
     """Raise a TypeError for an argument that a model does not take, with the nearest it does."""
     for name in given:
         if name not in known:
-            nearest = difflib.get_close_matches(name, known, 1)
+            nearest = [ARGUMENTS.get(name)] if name in ARGUMENTS else None
+            nearest = nearest or difflib.get_close_matches(name, known, 1)
             hint = f"Did you mean {nearest[0]!r}?" if nearest else f"It takes: {', '.join(known)}."
             raise TypeError(f"{model} takes no argument {name!r}. {hint}")

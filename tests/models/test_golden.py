@@ -1,5 +1,7 @@
 """Models give the original's numbers from the original's checkpoints."""
 
+from functools import lru_cache
+
 import keras
 import numpy as np
 import pytest
@@ -39,6 +41,7 @@ def symbolic(kwargs, hidden_size):
     return kwargs
 
 
+@lru_cache
 def build(name):
     """The model of a case, with the weights that no checkpoint holds."""
     case, numbers = record(f"models/{name}/case.json"), arrays(f"models/{name}/data.npz")

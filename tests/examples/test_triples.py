@@ -1,0 +1,102 @@
+"""The sentences that the triple extraction example learns from."""
+
+import pytest
+
+from examples.data.triples import FACTS, PREDICATES, make_triples, make_vocabulary
+
+
+@pytest.fixture(scope="module")
+def train():
+    return make_triples(3000, "train")
+
+
+@pytest.fixture(scope="module")
+def dev():
+    return make_triples(400, "dev")
+
+
+def triples(items):
+    return [(t["subject"], t["predicate"], t["object"]) for item in items for t in item["spo_list"]]
+
+
+def names(items):
+    return {name for subject, _, object in triples(items) for name in (subject, object)}
+
+
+def test_the_same_seed_gives_the_same_sentences():
+    assert make_triples(50, "dev", seed=7) == make_triples(50, "dev", seed=7)
+    assert make_triples(50, "dev", seed=7) != make_triples(50, "dev", seed=8)
+
+
+def test_there_are_as_many_different_sentences_as_asked_for(train, dev):
+    assert len({item["text"] for item in train}) == 3000
+    assert len({item["text"] for item in dev}) == 400
+
+
+def test_more_sentences_begin_with_the_fewer(train):
+    assert make_triples(100, "train") == train[:100]
+
+
+def test_no_entity_of_dev_occurs_in_training(train, dev):
+    texts = "\n".join(item["text"] for item in train)
+    assert names(dev) and not [name for name in names(dev) if name in texts]
+
+
+def test_every_character_of_dev_occurs_in_training(train, dev):
+    vocabulary = make_vocabulary(train)
+    assert all(character in vocabulary for item in dev for character in item["text"])
+
+
+def test_the_vocabulary_counts_up_from_the_special_tokens(train):
+    vocabulary = make_vocabulary(train)
+    assert list(vocabulary)[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert list(vocabulary.values()) == list(range(len(vocabulary)))
+    assert "##7" in vocabulary
+
+
+def test_every_subject_and_object_stands_once_in_its_text(train, dev):
+    for item in train + dev:
+        assert all(item["text"].count(name) == 1 for name in names([item]))
+
+
+def test_every_predicate_is_told_in_six_wordings_or_more():
+    for predicate in PREDICATES:
+        wordings = [text for text, told in FACTS if predicate in told]
+        assert len(set(wordings)) >= 6, predicate
+
+
+def test_every_predicate_is_common_in_both_sets(train, dev):
+    for items in (train, dev):
+        predicates = [predicate for _, predicate, _ in triples(items)]
+        assert set(predicates) == set(PREDICATES)
+        assert min(map(predicates.count, PREDICATES)) > len(items) / 20
+
+
+def test_some_sentences_hold_no_triple(train, dev):
+    for items in (train, dev):
+        assert 0.15 < sum(not item["spo_list"] for item in items) / len(items) < 0.35
+
+
+def test_triples_share_subjects_objects_and_pairs(dev):
+    shared = {"subject": 0, "object": 0, "pair": 0, "chain": 0}
+    for item in dev:
+        found = set(triples([item]))
+        pairs = [(one, two) for one in found for two in found if one < two]
+        shared["subject"] += any(a[0] == b[0] for a, b in pairs)
+        shared["object"] += any(a[2] == b[2] for a, b in pairs)
+        shared["pair"] += any((a[0], a[2]) == (b[0], b[2]) for a, b in pairs)
+        shared["chain"] += any(a[0] == b[2] or a[2] == b[0] for a, b in pairs)
+    assert min(shared.values()) >= 3, shared
+
+
+def test_the_same_kind_of_name_plays_every_role(dev):
+    """Short titles in 《》 are works of all sorts, and some stand in no relation at all."""
+    roles = {p for subject, p, _ in triples(dev) if f"《{subject}》" in str(dev)}
+    assert roles >= {"作者", "导演", "主演", "歌手", "所属专辑"}
+    assert any("《" in item["text"] for item in dev if not item["spo_list"])
+
+
+def test_direction_depends_on_the_wording():
+    told = dict(FACTS)
+    assert told["{person1}的父亲是{person2}"] == "person1 父亲 person2"
+    assert told["{person1}是{person2}的父亲"] == "person2 父亲 person1"
