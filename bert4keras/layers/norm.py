@@ -141,10 +141,10 @@ class LayerNormalization(ScaleOffset):
     Computes in float32 whatever the dtype policy.
 
     Example:
-        >>> import numpy as np
+        >>> from bert4keras.backend import K
         >>> from bert4keras.layers import LayerNormalization
-        >>> LayerNormalization()(np.array([[1.0, 3.0]])) + 0.0
-        <...[[-1..., 1...]]...>
+        >>> K.eval(LayerNormalization()(K.constant([[1.0, 3.0]]))).round(3).tolist()
+        [[-1.0, 1.0]]
     """
 
     def __init__(self, zero_mean=True, unit_variance=True, epsilon=None, **kwargs):
