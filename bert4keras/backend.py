@@ -14,7 +14,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import ops  # noqa: E402
 
-from bert4keras import classic as K  # noqa: E402, N812
+from bert4keras import classic as K  # noqa: E402, F401, N812
 from bert4keras.classic import dtype, flatten, reshape, symbolic, where  # noqa: E402, F401
 
 
@@ -92,8 +92,17 @@ def recompute_grad(call):
     if not do_recompute:
         return call
 
-    def recomputed(self, *args, **kwargs):
-        return keras.remat(lambda *tensors: call(self, *tensors, **kwargs))(*args)
+    def recomputed(self, inputs, *args, **kwargs):
+        several = isinstance(inputs, list | tuple)
+        given = list(inputs) if several else [inputs]
+        floating = [i for i, x in enumerate(given) if "float" in dtype(x)]
+
+        def again(*tensors):  # TensorFlow recomputes from floating tensors only
+            for i, tensor in zip(floating, tensors):
+                given[i] = tensor
+            return call(self, given if several else given[0], *args, **kwargs)
+
+        return keras.remat(again)(*(given[i] for i in floating))
 
     recomputed.__wrapped__ = call  # keeps the signature, from which Keras finds `mask`
     return recomputed
@@ -240,14 +249,10 @@ def batch_gather(params, indices):
         [[3.0], [4.0]]
     """
     indices = ops.cast(indices, "int32")
-    depth = len(indices.shape) - 1
-    if depth == 0:
-        return ops.take(params, indices, axis=0)
-    sizes = ops.shape(params)
-    rows = ops.reshape(ops.cast(params, dtype(params)), (-1, *sizes[depth + 1 :]))
-    batch = K._product(sizes[:depth])
-    offsets = ops.reshape(ops.arange(batch, dtype="int32"), (*sizes[:depth], 1))
-    return ops.take(rows, indices + offsets * ops.cast(sizes[depth], "int32"), axis=0)
+    axis = len(indices.shape) - 1
+    trailing = list(range(axis + 1, len(params.shape)))
+    indices = ops.expand_dims(indices, trailing) if trailing else indices
+    return ops.take_along_axis(params, indices, axis=axis)
 
 
 def pool1d(x, pool_size, strides=1, padding="valid", data_format=None, pool_mode="max"):
@@ -488,6 +493,29 @@ def search_layer(inputs, name, exclude_from=None):
         for node in layer._inbound_nodes:
             waiting.extend(node.arguments.keras_tensors)
     return None
+
+
+def output_at(layer, index):
+    """The output of a layer's call number ``index`` (Keras 2: ``layer.get_output_at(index)``).
+
+    A layer that a model uses several times, such as a block of ALBERT, has an output for each call.
+
+    Args:
+        layer: a layer of a functional model.
+        index: number of the call, in order; negative ones count from the last.
+
+    Raises:
+        IndexError: the layer has fewer calls.
+
+    Example:
+        >>> from bert4keras.backend import keras, output_at
+        >>> dense = keras.layers.Dense(3)
+        >>> first, second = dense(keras.Input((3,))), dense(keras.Input((3,)))
+        >>> output_at(dense, -1) is second
+        True
+    """
+    outputs = layer._inbound_nodes[index].output_tensors
+    return outputs[0] if len(outputs) == 1 else outputs
 
 
 custom_objects = {

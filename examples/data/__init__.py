@@ -1,0 +1,1 @@
+"""Embedded data: what the tasks learn from when no file is given."""
