@@ -31,6 +31,9 @@ parser.add_argument("--output", default="relation_extraction", help="folder for 
 parser.add_argument("--predict", metavar="TEXT", help="print the triples of TEXT, do not train")
 parser.add_argument("--smoke", action="store_true", help="few sentences, one epoch")
 args = parser.parse_args()
+weights_file = f"{args.output}/best.weights.h5"
+if args.predict and not os.path.exists(weights_file):
+    parser.error(f"{weights_file} is not there: train first, without --predict")
 keras.utils.set_random_seed(args.seed)
 
 if args.data:
@@ -152,7 +155,7 @@ class Evaluator(keras.callbacks.Callback):
         if f1 > self.best:
             self.best = f1
             train_model.save_weights(f"{args.output}/new.weights.h5")
-            os.replace(f"{args.output}/new.weights.h5", f"{args.output}/best.weights.h5")
+            os.replace(f"{args.output}/new.weights.h5", weights_file)
             with atomic_write(f"{args.output}/predictions.jsonl") as file:
                 file.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
         print(f" f1 {f1:.4f} precision {precision:.4f} recall {recall:.4f} best {self.best:.4f}")
@@ -160,7 +163,7 @@ class Evaluator(keras.callbacks.Callback):
 
 
 if args.predict:
-    train_model.load_weights(f"{args.output}/best.weights.h5")
+    train_model.load_weights(weights_file)
     print(*extract([args.predict])[0], sep="\n")
 else:
     os.makedirs(args.output, exist_ok=True)
