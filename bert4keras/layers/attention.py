@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from bert4keras import backend
-from bert4keras.layers.base import Layer, register
+from bert4keras.layers.base import Layer, inner_dense, register
 
 
 @register
@@ -143,23 +143,12 @@ class MultiHeadAttention(Layer):
     def build(self, input_shape):
         q_shape, k_shape, v_shape = input_shape[:3]
         values = self.heads * self.head_size
-        self.q_dense = self._dense("q_dense", self.heads * self.key_size, q_shape)
-        self.k_dense = self._dense("k_dense", self.heads * self.key_size, k_shape)
-        self.v_dense = self._dense("v_dense", values, v_shape)
-        self.o_dense = self._dense("o_dense", self.out_dim, (*q_shape[:-1], values))
+        self.q_dense = inner_dense(self, "q_dense", self.heads * self.key_size, q_shape)
+        self.k_dense = inner_dense(self, "k_dense", self.heads * self.key_size, k_shape)
+        self.v_dense = inner_dense(self, "v_dense", values, v_shape)
+        self.o_dense = inner_dense(self, "o_dense", self.out_dim, (*q_shape[:-1], values))
         if self.attention_dropout:
             self.dropout = keras.layers.Dropout(self.attention_dropout, dtype=self.dtype_policy)
-
-    def _dense(self, name, units, input_shape):
-        dense = keras.layers.Dense(
-            units,
-            use_bias=self.use_bias,
-            kernel_initializer=self.kernel_initializer.clone(),
-            name=name,
-            dtype=self.dtype_policy,
-        )
-        dense.build(input_shape)
-        return dense
 
     @backend.recompute_grad
     def call(self, inputs, mask=None, a_bias=None, p_bias=None):

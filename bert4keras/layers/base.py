@@ -29,6 +29,22 @@ def integerize_shape(build):
     return integerized
 
 
+def inner_dense(layer, name, units, input_shape):
+    """A built dense layer inside ``layer``, in its dtype, with its biases and its initializer.
+
+    The initializer is cloned: one instance gives the same numbers each time.
+    """
+    dense = keras.layers.Dense(
+        units,
+        use_bias=layer.use_bias,
+        kernel_initializer=layer.kernel_initializer.clone(),
+        name=name,
+        dtype=layer.dtype_policy,
+    )
+    dense.build(input_shape)
+    return dense
+
+
 def first_mask(masks):
     """The first mask of a list that exists, or None."""
     return next((mask for mask in masks or () if mask is not None), None)

@@ -3,7 +3,7 @@
 import keras
 
 from bert4keras import backend
-from bert4keras.layers.base import Layer, register
+from bert4keras.layers.base import Layer, inner_dense, register
 
 
 @register
@@ -41,19 +41,10 @@ class FeedForward(Layer):
 
     def build(self, input_shape):
         for i, _ in enumerate(self.activation):
-            setattr(self, f"i{i}_dense", self._dense(f"i{i}_dense", self.units, input_shape))
-        self.o_dense = self._dense("o_dense", input_shape[-1], (*input_shape[:-1], self.units))
-
-    def _dense(self, name, units, input_shape):
-        dense = keras.layers.Dense(
-            units,
-            use_bias=self.use_bias,
-            kernel_initializer=self.kernel_initializer.clone(),
-            name=name,
-            dtype=self.dtype_policy,
+            setattr(self, f"i{i}_dense", inner_dense(self, f"i{i}_dense", self.units, input_shape))
+        self.o_dense = inner_dense(
+            self, "o_dense", input_shape[-1], (*input_shape[:-1], self.units)
         )
-        dense.build(input_shape)
-        return dense
 
     @backend.recompute_grad
     def call(self, inputs):
