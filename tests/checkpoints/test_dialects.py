@@ -4,39 +4,11 @@ import numpy as np
 import pytest
 from support import GOLDEN, record
 
-from bert4keras.checkpoints import (
-    Dialect,
-    as_foreign,
-    hugging_face,
-    open_checkpoint,
-    seen_as_google,
-)
+from bert4keras.checkpoints import as_foreign, hugging_face, open_checkpoint, seen_as_google
+from bert4keras.models.albert import BRIGHTMART
+from bert4keras.models.albert import HUGGING_FACE as ALBERT
+from bert4keras.models.bert import HUGGING_FACE as BERT
 
-# toy families: the tables of the real ones live with the models
-BERT = hugging_face((r"/output_bias$", "/bias"), (r"/output_weights$", "/weight"), prefix="bert.")
-ALBERT = hugging_face(
-    (r"^bert/", "albert/"),
-    (r"/transformer/group_(\d+)/inner_group_(\d+)/", r"/albert_layer_groups/\1/albert_layers/\2/"),
-    (r"/attention_1/(self|output)/", "/attention/"),
-    (r"(albert_layers/\d+)/LayerNorm/", r"\1/attention/LayerNorm/"),
-    (r"/LayerNorm_1/", "/full_layer_layer_norm/"),
-    (r"/ffn_1/intermediate/output/dense/", "/ffn_output/"),
-    (r"/ffn_1/intermediate/dense/", "/ffn/"),
-    (r"/pooler/dense/", "/pooler/"),
-    (r"^cls/predictions/(transform/|output_)", "predictions/"),
-    prefix="albert.",
-)
-BRIGHTMART = Dialect(
-    (
-        (r"/transformer/group_0/inner_group_0/", "/layer_shared/"),
-        (r"/attention_1/", "/attention/"),
-        (r"/layer_shared/LayerNorm/", "/layer_shared/attention/output/LayerNorm/"),
-        (r"/LayerNorm_1/", "/output/LayerNorm/"),
-        (r"/ffn_1/intermediate/output/", "/output/"),
-        (r"/ffn_1/intermediate/", "/intermediate/"),
-        (r"^(bert/embeddings/word_embeddings)$", r"\1 @ \1_2"),
-    )
-)
 FUSED = hugging_face(
     (r"attention/self/query/(kernel|bias)$", r"attn/c_attn/\1[0 of 3]"),
     (r"attention/self/key/(kernel|bias)$", r"attn/c_attn/\1[1 of 3]"),
