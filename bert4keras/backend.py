@@ -54,27 +54,71 @@ def get_available_gpus():
     return [str(device) for device in module.devices() if device.platform == "gpu"]
 
 
-def check(holds, message, *values):
+def check(holds, message, *values, then=None):
     """Raise ``message`` and ``values`` when ``holds``, a bool or tensor, is false, compiled or not.
 
     The error is a ValueError where code runs eagerly; compiled code wraps the message in an error
     of its backend.
+
+    Args:
+        then: a tensor whose use would fail less clearly; use what is returned in its place.
+
+    Returns:
+        ``then``.
     """
     backend = keras.backend.backend()
     if isinstance(holds, bool):
         _raise_unless(message, holds, *values)
     elif backend == "tensorflow" and not tf.executing_eagerly():
-        tf.debugging.Assert(holds, [message, *values])
+        checked = tf.debugging.Assert(holds, [message, *values])
+        if then is not None:  # parts of a graph run in any order
+            with tf.control_dependencies([checked]):
+                return tf.identity(then)
     elif backend == "jax":
         raise_unless = partial(_raise_unless, message)
         importlib.import_module("jax").debug.callback(raise_unless, holds, *values)
     elif backend == "tensorflow" or holds.device.type != "meta":
         _raise_unless(message, holds, *values)
+    return then
 
 
 def _raise_unless(message, holds, *values):
     if not holds:
         raise ValueError(f"{message} ({', '.join(str(int(value)) for value in values)})")
+
+
+def compiled(function, variables=()):
+    """``function`` of nested tensors as a program, where the backend compiles.
+
+    TensorFlow makes a graph without XLA, and lets sizes be unknown once they vary. JAX compiles
+    once for each shape and takes ``variables`` as arguments: their values are those at the call,
+    and no constants of the program. torch runs eagerly. Nothing gets gradients.
+
+    Args:
+        function: callable(*nested tensors) -> nested tensors.
+        variables: the Keras variables that it reads, and does not change.
+
+    Returns:
+        A callable like ``function``, which keeps its programs.
+
+    Example:
+        >>> from bert4keras.backend import K, compiled
+        >>> double = compiled(lambda x: 2 * x)
+        >>> K.eval(double(K.constant([1, 2]))).tolist()
+        [2.0, 4.0]
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return tf.function(function, autograph=False, reduce_retracing=True)
+    if backend == "torch":
+        return importlib.import_module("torch").no_grad()(function)
+
+    def pure(values, *args):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values))):
+            return function(*args)
+
+    program = importlib.import_module("jax").jit(pure)
+    return lambda *args: program([variable.value for variable in variables], *args)
 
 
 # Decorators kept for old subclasses
@@ -340,10 +384,23 @@ def sinusoidal_embeddings(pos, dim, base=10000):
     """
     if dim % 2:
         raise ValueError(f"sinusoidal embeddings need an even number of features, got {dim}")
-    rates = np.power(base, -2.0 * np.arange(dim // 2) / dim).astype("float32")
-    angles = ops.expand_dims(ops.cast(pos, "float32"), -1) * rates
+    return waves(pos, np.power(base, -2.0 * np.arange(dim // 2) / dim))
+
+
+def waves(pos, frequencies):
+    """Sines and cosines of positions at given frequencies, interleaved.
+
+    Args:
+        pos: positions (...), integers or floats.
+        frequencies: n numbers, in radians from one position to the next.
+
+    Returns:
+        A float32 tensor (..., 2 n): sin, cos, sin, cos, ...
+    """
+    frequencies = ops.convert_to_tensor(np.asarray(frequencies, "float32"))
+    angles = ops.expand_dims(ops.cast(pos, "float32"), -1) * frequencies
     both = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
-    return ops.reshape(both, (*ops.shape(angles)[:-1], dim))
+    return ops.reshape(both, (*ops.shape(angles)[:-1], 2 * frequencies.shape[0]))
 
 
 @keras.saving.register_keras_serializable("bert4keras")

@@ -13,6 +13,7 @@ from bert4keras.data import (
     to_array,
     truncate_sequences,
 )
+from bert4keras.layers import ViterbiDecoder
 from bert4keras.text import (
     convert_to_str,
     convert_to_unicode,
@@ -30,6 +31,7 @@ uniout = None  # scripts import it to see Chinese printed on Python 2; Python 3 
 __all__ = [
     "DataGenerator",
     "K",
+    "ViterbiDecoder",
     "convert_to_str",
     "convert_to_unicode",
     "delete_arguments",

@@ -1,6 +1,9 @@
 """Recipes that the tests share: golden numbers, models by case, comparisons."""
 
+import io
 import json
+import lzma
+from functools import lru_cache
 from pathlib import Path
 
 import keras
@@ -11,14 +14,33 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def arrays(path):
-    """All arrays of an .npz file of the golden folder, by name."""
-    with np.load(GOLDEN / path) as archive:
+    """All arrays of an .npz file of the golden folder, by name, loose or packed."""
+    file = GOLDEN / path
+    if file.exists():
+        with np.load(file) as archive:
+            return dict(archive)
+    folder = next(x for x in file.parents if (x / "arrays.npz.xz").exists())
+    prefix = file.relative_to(folder).as_posix() + "/"
+    packed = _packed(folder / "arrays.npz.xz")
+    return {key.removeprefix(prefix): x for key, x in packed.items() if key.startswith(prefix)}
+
+
+@lru_cache
+def _packed(file):
+    with np.load(io.BytesIO(lzma.decompress(file.read_bytes()))) as archive:
         return dict(archive)
 
 
 def record(path):
     """A JSON file of the golden folder."""
     return json.loads((GOLDEN / path).read_text(encoding="utf-8"))
+
+
+def outputs_of(model, inputs):
+    """Outputs of a model as a list of arrays; run at once, for most of ``predict`` is tracing."""
+    got = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    got = got if isinstance(got, list | tuple) else [got]
+    return [ops.convert_to_numpy(ops.cast(x, "float32")) for x in got]
 
 
 def assert_close(got, want, atol=1e-5, rtol=1e-4):

@@ -77,8 +77,62 @@ class AttentionBias(Layer):
         return None
 
 
+class DotProductAttention(Layer):
+    """What dot-product attentions share: the arguments, and the way from scores to weights."""
+
+    def __init__(
+        self,
+        key_size,
+        use_bias,
+        normalization,
+        attention_scale,
+        attention_dropout,
+        kernel_initializer,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.key_size = key_size
+        self.use_bias = use_bias
+        self.normalization = normalization
+        self.attention_scale = attention_scale
+        self.attention_dropout = attention_dropout
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build_dropout(self):
+        if self.attention_dropout:
+            self.dropout = keras.layers.Dropout(self.attention_dropout, dtype=self.dtype_policy)
+
+    def scale(self, scores):
+        return scores / self.key_size**0.5 if self.attention_scale else scores
+
+    def weigh(self, scores, mask=None, bias=None):
+        """Weights from scaled scores (B, ..., Lq, Lk), masks (B, L) of q, k, v and a bias."""
+        weights = backend.attention_normalize(
+            scores, mask[2] if mask else None, -1, self.normalization, bias
+        )
+        weights = ops.cast(weights, self.compute_dtype)
+        return self.dropout(weights) if self.attention_dropout else weights
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "key_size": self.key_size,
+            "use_bias": self.use_bias,
+            "normalization": self.normalization,
+            "attention_scale": self.attention_scale,
+            "attention_dropout": self.attention_dropout,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+
+def take_biases(biases, a_bias, p_bias):
+    """The attention bias and the position bias among further inputs; None for what is not there."""
+    rest = list(biases)
+    return rest.pop(0) if a_bias else None, rest.pop(0) if p_bias else None
+
+
 @register
-class MultiHeadAttention(Layer):
+class MultiHeadAttention(DotProductAttention):
     """Multi-head attention (Vaswani et al., arXiv:1706.03762) with biases as further inputs.
 
     Args:
@@ -92,6 +146,9 @@ class MultiHeadAttention(Layer):
         attention_dropout: dropout rate on the weights.
         return_attention_scores: also return the scores, scaled and before bias and masks.
         kernel_initializer: initializer of the four kernels.
+        key_value_heads: heads of keys and values, each shared by as many heads of queries
+            (grouped-query attention, arXiv:2305.13245); ``heads`` by default.
+        output_bias: a bias on the last dense layer; as ``use_bias`` by default.
 
     Call arguments:
         inputs: ``[query, key, value, ...]``, each (B, L, D); further ones as the next two say.
@@ -100,11 +157,15 @@ class MultiHeadAttention(Layer):
             boolean hides, floating is added to the scaled scores.
         p_bias: None, or what the next input is: "typical_relative" (Lq, Lk, key_size)
             (arXiv:1803.02155), "t5_relative" (Lq, Lk, H) (arXiv:1910.10683), "rotary"
-            (1 or B, L, key_size) (arXiv:2104.09864).
+            (1 or B, L, key_size) (arXiv:2104.09864), "rotary_value" the same for values too.
 
     Returns:
         (B, Lq, out_dim), with the query's mask; with scores, also (B, H, Lq, Lk).
         A query that sees no key gets zeros.
+
+    Raises:
+        ValueError: ``heads`` is no multiple of ``key_value_heads``; "typical_relative" or
+            "rotary_value" with a ``key_size`` other than ``head_size``.
 
     Example:
         >>> import numpy as np
@@ -126,29 +187,40 @@ class MultiHeadAttention(Layer):
         attention_dropout=None,
         return_attention_scores=False,
         kernel_initializer="glorot_uniform",
+        key_value_heads=None,
+        output_bias=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(
+            key_size or head_size,
+            use_bias,
+            normalization,
+            attention_scale,
+            attention_dropout,
+            kernel_initializer,
+            **kwargs,
+        )
         self.heads = heads
         self.head_size = head_size
         self.out_dim = out_dim or heads * head_size
-        self.key_size = key_size or head_size
-        self.use_bias = use_bias
-        self.normalization = normalization
-        self.attention_scale = attention_scale
-        self.attention_dropout = attention_dropout
         self.return_attention_scores = return_attention_scores
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.key_value_heads = key_value_heads or heads
+        self.output_bias = use_bias if output_bias is None else output_bias
+        if heads % self.key_value_heads:
+            raise ValueError(
+                "heads must be a multiple of key_value_heads, which they share, got "
+                f"{heads} and {key_value_heads}"
+            )
 
     def build(self, input_shape):
         q_shape, k_shape, v_shape = input_shape[:3]
-        values = self.heads * self.head_size
+        o_shape = (*q_shape[:-1], self.heads * self.head_size)
+        groups = self.key_value_heads
         self.q_dense = inner_dense(self, "q_dense", self.heads * self.key_size, q_shape)
-        self.k_dense = inner_dense(self, "k_dense", self.heads * self.key_size, k_shape)
-        self.v_dense = inner_dense(self, "v_dense", values, v_shape)
-        self.o_dense = inner_dense(self, "o_dense", self.out_dim, (*q_shape[:-1], values))
-        if self.attention_dropout:
-            self.dropout = keras.layers.Dropout(self.attention_dropout, dtype=self.dtype_policy)
+        self.k_dense = inner_dense(self, "k_dense", groups * self.key_size, k_shape)
+        self.v_dense = inner_dense(self, "v_dense", groups * self.head_size, v_shape)
+        self.o_dense = inner_dense(self, "o_dense", self.out_dim, o_shape, self.output_bias)
+        self.build_dropout()
 
     @backend.recompute_grad
     def call(self, inputs, mask=None, a_bias=None, p_bias=None):
@@ -161,47 +233,70 @@ class MultiHeadAttention(Layer):
         return [o, scores] if self.return_attention_scores else o
 
     def _split_heads(self, x, size):
-        return ops.reshape(x, (*ops.shape(x)[:2], self.heads, size))
+        return ops.reshape(x, (*ops.shape(x)[:2], x.shape[-1] // size, size))
 
     def pay_attention_to(self, inputs, mask=None, a_bias=None, p_bias=None):
         """The attention itself, for subclasses to replace.
 
         Args:
-            inputs: ``[q, k, v, ...]`` split into heads, (B, L, H, d), then the biases.
+            inputs: ``[q, k, v, ...]`` split into heads, (B, L, H, d), keys and values into
+                ``key_value_heads``; then the biases.
             mask, a_bias, p_bias: as given to the layer.
 
         Returns:
             Output (B, Lq, H, head_size) and scores (B, H, Lq, Lk).
         """
-        (q, k, v), biases = inputs[:3], list(inputs[3:])
-        bias = biases.pop(0) if a_bias else None
-        position = biases.pop(0) if p_bias else None
-        if p_bias == "typical_relative" and self.key_size != self.head_size:
+        q, k, v, *biases = inputs
+        bias, position = take_biases(biases, a_bias, p_bias)
+        if p_bias in ("typical_relative", "rotary_value") and self.key_size != self.head_size:
             raise ValueError(
-                "p_bias='typical_relative' adds one vector to keys and values, so key_size must "
+                f"p_bias={p_bias!r} adds to or turns keys and values alike, so key_size must "
                 f"equal head_size, got {self.key_size} and {self.head_size}"
             )
-        if p_bias == "rotary":
-            q, k = backend.apply_rotary_position_embeddings(position, q, k)
-        scores = ops.einsum("bqhd,bkhd->bhqk", q, k)
+        scores = self.scale(self.score(q, k, position, p_bias))
+        if bias is not None and len(bias.shape) == 3:
+            bias = ops.expand_dims(bias, 1)
+        weights = self.weigh(scores, mask, bias)
+        if p_bias == "rotary_value":
+            v = backend.apply_rotary_position_embeddings(position, v)
+        o = self._sums(weights, v)
+        if p_bias == "typical_relative":
+            o = o + ops.einsum("bhqk,qkd->bqhd", weights, position)
+        return o, scores
+
+    def score(self, q, k, position=None, p_bias=None):
+        """Scores (B, H, Lq, Lk), not yet scaled, of q and k (B, L, H, key_size)."""
+        if p_bias in ("rotary", "rotary_value"):
+            if q.shape[1] != k.shape[1]:
+                raise ValueError(
+                    "rotary positions are those of one sequence, so queries and keys must be of "
+                    f"equal length, got {q.shape[1]} and {k.shape[1]}"
+                )
+            q, k = (backend.apply_rotary_position_embeddings(position, x) for x in (q, k))
+        scores = self._products(q, k)
         if p_bias == "typical_relative":
             scores = scores + ops.einsum("bqhd,qkd->bhqk", q, position)
         elif p_bias == "t5_relative":
             scores = scores + ops.expand_dims(ops.transpose(position, (2, 0, 1)), 0)
-        if self.attention_scale:
-            scores = scores / self.key_size**0.5
-        if bias is not None and len(bias.shape) == 3:
-            bias = ops.expand_dims(bias, 1)
-        weights = backend.attention_normalize(
-            scores, mask[2] if mask else None, -1, self.normalization, bias
-        )
-        weights = ops.cast(weights, self.compute_dtype)
-        if self.attention_dropout:
-            weights = self.dropout(weights)
-        o = ops.einsum("bhqk,bkhd->bqhd", weights, v)
-        if p_bias == "typical_relative":
-            o = o + ops.einsum("bhqk,qkd->bqhd", weights, position)
-        return o, scores
+        return scores
+
+    def _products(self, q, k):
+        """Queries times keys (B, H, Lq, Lk); ``g`` heads of keys meet ``r`` of queries each."""
+        if self.key_value_heads == self.heads:
+            return ops.einsum("bqhd,bkhd->bhqk", q, k)
+        (b, q_length), k_length = ops.shape(q)[:2], ops.shape(k)[1]
+        q = ops.reshape(q, (b, q_length, self.key_value_heads, -1, self.key_size))
+        products = ops.einsum("bqgrd,bkgd->bgrqk", q, k)
+        return ops.reshape(products, (b, self.heads, q_length, k_length))
+
+    def _sums(self, weights, v):
+        """Values (B, Lq, H, head_size) summed by their weights."""
+        if self.key_value_heads == self.heads:
+            return ops.einsum("bhqk,bkhd->bqhd", weights, v)
+        b, _, q_length, k_length = ops.shape(weights)
+        weights = ops.reshape(weights, (b, self.key_value_heads, -1, q_length, k_length))
+        sums = ops.einsum("bgrqk,bkgd->bqgrd", weights, v)
+        return ops.reshape(sums, (b, q_length, self.heads, self.head_size))
 
     def compute_output_spec(self, inputs, mask=None, a_bias=None, p_bias=None):
         q, k = inputs[:2]
@@ -221,11 +316,7 @@ class MultiHeadAttention(Layer):
             "heads": self.heads,
             "head_size": self.head_size,
             "out_dim": self.out_dim,
-            "key_size": self.key_size,
-            "use_bias": self.use_bias,
-            "normalization": self.normalization,
-            "attention_scale": self.attention_scale,
-            "attention_dropout": self.attention_dropout,
             "return_attention_scores": self.return_attention_scores,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "key_value_heads": self.key_value_heads,
+            "output_bias": self.output_bias,
         }

@@ -29,14 +29,14 @@ def integerize_shape(build):
     return integerized
 
 
-def inner_dense(layer, name, units, input_shape):
+def inner_dense(layer, name, units, input_shape, use_bias=None):
     """A built dense layer inside ``layer``, in its dtype, with its biases and its initializer.
 
     The initializer is cloned: one instance gives the same numbers each time.
     """
     dense = keras.layers.Dense(
         units,
-        use_bias=layer.use_bias,
+        use_bias=layer.use_bias if use_bias is None else use_bias,
         kernel_initializer=layer.kernel_initializer.clone(),
         name=name,
         dtype=layer.dtype_policy,
@@ -76,6 +76,27 @@ class FirstToken(Layer):
 
     def compute_mask(self, inputs, mask=None):
         return None
+
+
+@register
+class WithMask(Layer):
+    """A tensor that carries a mask given as numbers, where Keras has lost it or never had one.
+
+    Call arguments:
+        inputs: ``[x, mask]``, (B, L, ...) and (B, L); where the mask is 0, x is padding.
+
+    Returns:
+        x as it is, with the mask.
+    """
+
+    def call(self, inputs):
+        return ops.copy(inputs[0])
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs[0].shape, dtype=self.compute_dtype)
+
+    def compute_mask(self, inputs, mask=None):
+        return ops.not_equal(inputs[1], 0)
 
 
 @register
@@ -120,9 +141,16 @@ class BatchSplit(Layer):
         sums = [sum(self.parts[:i]) for i in range(len(self.parts) + 1)]
         return [batch * s // sums[-1] for s in sums]
 
+    @property
+    def count(self):
+        """How many parts there are."""
+        return self.parts if isinstance(self.parts, int) else len(self.parts)
+
     def _split(self, x):
         if x is None:
-            return [None] * (self.parts if isinstance(self.parts, int) else len(self.parts))
+            return [None] * self.count
+        if isinstance(x, keras.KerasTensor):  # a symbolic mask
+            return [keras.KerasTensor((None, *x.shape[1:]), x.dtype) for _ in range(self.count)]
         cuts = self._cuts(ops.shape(x)[0])
         return [x[begin:end] for begin, end in zip(cuts, cuts[1:])]
 
@@ -136,9 +164,8 @@ class BatchSplit(Layer):
 
     def compute_output_shape(self, input_shape):
         several = input_shape and isinstance(input_shape[0], list | tuple)
-        count = self.parts if isinstance(self.parts, int) else len(self.parts)
         shapes = input_shape if several else [input_shape]
-        return [(None, *shape[1:]) for shape in shapes for _ in range(count)]
+        return [(None, *shape[1:]) for shape in shapes for _ in range(self.count)]
 
     def get_config(self):
         return {**super().get_config(), "parts": self.parts}

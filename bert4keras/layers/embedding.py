@@ -51,13 +51,14 @@ class Embedding(keras.layers.Embedding):
             return ops.matmul(ops.cast(inputs, self.compute_dtype), ops.transpose(table))
         ids = ops.cast(inputs, "int32")
         low, high = ops.min(ids, initial=0), ops.max(ids, initial=0)
-        backend.check(
+        ids = backend.check(
             ops.logical_and(low >= 0, high < self.input_dim),
             f"{self.name} takes ids from 0 to {self.input_dim - 1}; the smallest and the largest "
             "given are as follows. Is the vocabulary the one of this model, or was keep_tokens "
             "forgotten on one side?",
             low,
             high,
+            then=ids,
         )
         return ops.take(table, ids, axis=0)
 

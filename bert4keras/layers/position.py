@@ -7,8 +7,64 @@ from bert4keras import backend
 from bert4keras.layers.base import Layer, register
 
 
+def get_initializer(identifier):
+    """An initializer as Keras takes it, or by name one of the library's own, as "Sinusoidal"."""
+    with keras.saving.custom_object_scope(backend.custom_objects):
+        return keras.initializers.get(identifier)
+
+
+class _Positions(Layer):
+    """What position embeddings share: whose ids, how the vectors of ids meet the text.
+
+    A subclass defines ``_vectors(ids)``, from ids (1 or B, L) to (1 or B, L, output_dim).
+    """
+
+    def __init__(self, output_dim, merge_mode="add", custom_position_ids=False, **kwargs):
+        super().__init__(**kwargs)
+        self.output_dim = output_dim
+        self.merge_mode = merge_mode
+        self.custom_position_ids = custom_position_ids
+        self.autocast = False  # ids stay exact
+
+    def call(self, inputs):
+        x, ids = inputs if self.custom_position_ids else (inputs, None)
+        x = ops.cast(x, self.compute_dtype)
+        if ids is None:
+            ids = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
+        return self._merge(x, ops.cast(self._vectors(ids), self.compute_dtype))
+
+    def _merge(self, x, vectors):
+        if self.merge_mode == "add":
+            return x + vectors
+        if self.merge_mode == "mul":
+            return x * (vectors + 1)
+        if self.merge_mode == "zero":
+            return vectors
+        vectors = ops.broadcast_to(vectors, (*ops.shape(x)[:2], self.output_dim))
+        return ops.concatenate([x, vectors], axis=-1)
+
+    def compute_output_spec(self, inputs):
+        x = inputs[0] if self.custom_position_ids else inputs
+        if self.merge_mode == "zero":
+            shape = inputs[1].shape if self.custom_position_ids else (1, x.shape[1])
+            return keras.KerasTensor((*shape, self.output_dim), dtype=self.compute_dtype)
+        grown = 0 if self.merge_mode in ("add", "mul") else self.output_dim
+        return keras.KerasTensor((*x.shape[:2], x.shape[2] + grown), dtype=self.compute_dtype)
+
+    def compute_mask(self, inputs, mask=None):
+        return mask[0] if self.custom_position_ids and mask is not None else mask
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "output_dim": self.output_dim,
+            "merge_mode": self.merge_mode,
+            "custom_position_ids": self.custom_position_ids,
+        }
+
+
 @register
-class PositionEmbedding(Layer):
+class PositionEmbedding(_Positions):
     """A learnt vector for each position.
 
     Args:
@@ -41,14 +97,10 @@ class PositionEmbedding(Layer):
         custom_position_ids=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
         self.input_dim = input_dim
-        self.output_dim = output_dim
-        self.merge_mode = merge_mode
         self.hierarchical = hierarchical
-        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
-        self.custom_position_ids = custom_position_ids
-        self.autocast = False  # ids stay exact
+        self.embeddings_initializer = get_initializer(embeddings_initializer)
 
     def build(self, input_shape):
         self.embeddings = self.add_weight(
@@ -62,27 +114,10 @@ class PositionEmbedding(Layer):
         """How many positions there are."""
         return self.input_dim**2 if self.hierarchical else self.input_dim
 
-    def call(self, inputs):
-        x, ids = inputs if self.custom_position_ids else (inputs, None)
-        x = ops.cast(x, self.compute_dtype)
-        if ids is None:
-            length = ops.shape(x)[1]
-            self._check(length - 1)
-            ids = ops.expand_dims(ops.arange(length, dtype="int32"), 0)
-        else:
-            ids = ops.cast(ids, "int32")
-            self._check(ops.max(ids, initial=0))
-        return self._merge(x, ops.cast(self._vectors(ids), self.compute_dtype))
-
-    def _check(self, last):
-        message = (
-            f"{self.name} has {self.reach} positions, the text is longer: its last position, "
-            "counted from 0, is as follows. Cut the text with maxlen=..., or build the model with "
-            "hierarchical_position=True."
-        )
-        backend.check(last < self.reach, message, last)
-
     def _vectors(self, ids):
+        ids = ops.cast(ids, "int32")
+        given = self.custom_position_ids
+        ids = self._checked(ids, ops.max(ids, initial=0) if given else ops.shape(ids)[1] - 1)
         table = ops.convert_to_tensor(self.embeddings)
         if not self.hierarchical:
             return ops.take(table, ids, axis=0)
@@ -91,34 +126,70 @@ class PositionEmbedding(Layer):
         coarse, fine = ids // self.input_dim, ids % self.input_dim
         return alpha * ops.take(table, coarse, axis=0) + (1 - alpha) * ops.take(table, fine, axis=0)
 
-    def _merge(self, x, vectors):
-        if self.merge_mode == "add":
-            return x + vectors
-        if self.merge_mode == "mul":
-            return x * (vectors + 1)
-        if self.merge_mode == "zero":
-            return vectors
-        vectors = ops.broadcast_to(vectors, (*ops.shape(x)[:2], self.output_dim))
-        return ops.concatenate([x, vectors], axis=-1)
-
-    def compute_output_spec(self, inputs):
-        x = inputs[0] if self.custom_position_ids else inputs
-        if self.merge_mode == "zero":
-            shape = inputs[1].shape if self.custom_position_ids else (1, x.shape[1])
-            return keras.KerasTensor((*shape, self.output_dim), dtype=self.compute_dtype)
-        grown = 0 if self.merge_mode in ("add", "mul") else self.output_dim
-        return keras.KerasTensor((*x.shape[:2], x.shape[2] + grown), dtype=self.compute_dtype)
-
-    def compute_mask(self, inputs, mask=None):
-        return mask[0] if self.custom_position_ids and mask is not None else mask
+    def _checked(self, ids, last):
+        message = (
+            f"{self.name} has {self.reach} positions, the text is longer: its last position, "
+            "counted from 0, is as follows. Cut the text with maxlen=..., or build the model with "
+            "hierarchical_position=True."
+        )
+        return backend.check(last < self.reach, message, last, then=ids)
 
     def get_config(self):
         return {
             **super().get_config(),
             "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "merge_mode": self.merge_mode,
             "hierarchical": self.hierarchical,
             "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-            "custom_position_ids": self.custom_position_ids,
         }
+
+
+@register
+class SinusoidalPositionEmbedding(_Positions):
+    """Sines and cosines of positions (Vaswani et al., arXiv:1706.03762), nothing learnt.
+
+    Args:
+        output_dim: size of a vector, even.
+        merge_mode: "add"; "mul" for x (e + 1); "zero" for e alone, as rotary attention takes it;
+            anything else concatenates.
+        custom_position_ids: take inputs ``[x, ids]`` with ids (B, L); fractions are positions too.
+        base: the longest wavelength is ``2 pi base``.
+        frequencies: radians from one position to the next, one for each pair of features, in place
+            of those that follow from ``base``; None for these.
+
+    Call arguments:
+        inputs: x (B, L, D), or ``[x, ids]``.
+
+    Returns:
+        (B, L, D); with "zero" (1 or B, L, output_dim), with concatenation (B, L, D + output_dim).
+        The mask of x passes.
+
+    Raises:
+        ValueError: an odd ``output_dim``.
+
+    Example:
+        >>> import numpy as np
+        >>> from bert4keras.layers import SinusoidalPositionEmbedding
+        >>> tuple(SinusoidalPositionEmbedding(4, "zero")(np.ones((2, 5, 8), "float32")).shape)
+        (1, 5, 4)
+    """
+
+    def __init__(
+        self,
+        output_dim,
+        merge_mode="add",
+        custom_position_ids=False,
+        base=10000,
+        frequencies=None,
+        **kwargs,
+    ):
+        super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
+        self.base = base
+        self.frequencies = frequencies
+
+    def _vectors(self, ids):
+        if self.frequencies is None:
+            return backend.sinusoidal_embeddings(ids, self.output_dim, self.base)
+        return backend.waves(ids, self.frequencies)
+
+    def get_config(self):
+        return {**super().get_config(), "base": self.base, "frequencies": self.frequencies}

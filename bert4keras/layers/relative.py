@@ -1,0 +1,147 @@
+"""How far apart two tokens stand: embeddings of distances."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from bert4keras.layers.base import Layer, register
+from bert4keras.layers.position import get_initializer
+
+
+@register
+class RelativePositionEmbedding(Layer):
+    """A learnt vector for each distance, far ones sharing the last (Shaw et al., arXiv:1803.02155).
+
+    The distance from query i to key j is j - i, cut to (input_dim - 1) // 2 on either side.
+
+    Args:
+        input_dim: number of vectors, odd so that both sides reach equally far.
+        output_dim: size of a vector.
+        embeddings_initializer: "zeros" by default.
+
+    Call arguments:
+        inputs: ``[query, key]``, (B, Lq, ...) and (B, Lk, ...); only their lengths count.
+
+    Returns:
+        (Lq, Lk, output_dim), as ``p_bias="typical_relative"`` of ``MultiHeadAttention`` takes it.
+        The mask of the query passes.
+
+    Example:
+        >>> import numpy as np
+        >>> from bert4keras.layers import RelativePositionEmbedding
+        >>> x = np.ones((2, 5, 8), "float32")
+        >>> tuple(RelativePositionEmbedding(7, 4)([x, x]).shape)
+        (5, 5, 4)
+    """
+
+    def __init__(self, input_dim, output_dim, embeddings_initializer="zeros", **kwargs):
+        super().__init__(**kwargs)
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self.embeddings_initializer = get_initializer(embeddings_initializer)
+        self.autocast = False  # the inputs may be ids
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+            name="embeddings",
+        )
+
+    def call(self, inputs):
+        q, k = (ops.arange(ops.shape(x)[1], dtype="int32") for x in inputs)
+        table = ops.cast(self.embeddings, self.compute_dtype)
+        return ops.take(table, self._rows(k[None, :] - q[:, None]), axis=0)
+
+    def _rows(self, distances):
+        """Rows of the table for distances (Lq, Lk)."""
+        farthest = (self.input_dim - 1) // 2
+        return ops.clip(distances, -farthest, farthest) + farthest
+
+    def compute_output_spec(self, inputs):
+        q, k = inputs
+        shape = (q.shape[1], k.shape[1], self.output_dim)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def compute_mask(self, inputs, mask=None):
+        return mask[0] if mask else None
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+        }
+
+
+@register
+class RelativePositionEmbeddingT5(RelativePositionEmbedding):
+    """A learnt bias for each bucket of distances, wider ones farther away (T5, arXiv:1910.10683).
+
+    The nearer half of the buckets hold one distance each; the others grow by a constant factor up
+    to ``max_distance``, and the last holds all that is farther.
+
+    Args:
+        input_dim: number of buckets n.
+        output_dim: number of heads H.
+        max_distance: where the last bucket ends.
+        bidirectional: n/2 buckets for what came before (and the token itself), n/2 for what comes
+            after; otherwise all n for what came before.
+        embeddings_initializer: "zeros" by default.
+
+    Call arguments:
+        inputs: ``[query, key]``, (B, Lq, ...) and (B, Lk, ...); only their lengths count.
+
+    Returns:
+        (Lq, Lk, H), as ``p_bias="t5_relative"`` of ``MultiHeadAttention`` takes it.
+        The mask of the query passes.
+
+    Raises:
+        ValueError: too few buckets, or none left for the far half.
+    """
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        max_distance=128,
+        bidirectional=True,
+        embeddings_initializer="zeros",
+        **kwargs,
+    ):
+        super().__init__(input_dim, output_dim, embeddings_initializer, **kwargs)
+        self.max_distance = max_distance
+        self.bidirectional = bidirectional
+        self._side = input_dim // 2 if bidirectional else input_dim
+        if not 0 < self._side // 2 < max_distance:
+            raise ValueError(
+                "half of the buckets of a side hold one distance each, so their number must be "
+                f"from 1 to max_distance - 1; input_dim={input_dim} with "
+                f"bidirectional={bidirectional} gives {self._side // 2}, and max_distance is "
+                f"{max_distance}. Change either"
+            )
+
+    def _buckets(self):
+        """The bucket of each distance from 0 to max_distance."""
+        exact = self._side // 2
+        n = np.arange(self.max_distance + 1)
+        octaves = np.log(np.maximum(n, exact) / exact) / np.log(self.max_distance / exact)
+        # an exact power must not fall below its bucket by rounding
+        far = exact + np.floor(octaves * (self._side - exact) + 1e-6).astype("int32")
+        return np.where(n < exact, n, np.minimum(far, self._side - 1)).astype("int32")
+
+    def _rows(self, distances):
+        buckets = ops.convert_to_tensor(self._buckets())
+        before = ops.take(buckets, ops.clip(-distances, 0, self.max_distance), axis=0)
+        if not self.bidirectional:
+            return before
+        after = ops.take(buckets, ops.clip(distances, 0, self.max_distance), axis=0)
+        return ops.where(distances > 0, after + self._side, before)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "max_distance": self.max_distance,
+            "bidirectional": self.bidirectional,
+        }
