@@ -47,17 +47,32 @@ SIGNATURES = {
     layers.ScaleOffset: "(scale=True, offset=True, conditional=False, hidden_units=None, "
     "hidden_activation='linear', hidden_initializer='glorot_uniform', **kwargs)",
     layers.LayerNormalization: "(zero_mean=True, unit_variance=True, epsilon=None, **kwargs)",
-    layers.MultiHeadAttention: "(heads, head_size, out_dim=None, key_size=None, use_bias=True, "
-    "normalization='softmax', attention_scale=True, attention_dropout=None, "
-    "return_attention_scores=False, kernel_initializer='glorot_uniform', **kwargs)",
     layers.PositionEmbedding: "(input_dim, output_dim, merge_mode='add', hierarchical=None, "
     "embeddings_initializer='zeros', custom_position_ids=False, **kwargs)",
+    layers.GatedAttentionUnit: "(units, key_size, activation='swish', use_bias=True, "
+    "normalization='squared_relu', self_attention=True, attention_scale=True, "
+    "attention_dropout=None, kernel_initializer='glorot_uniform', **kwargs)",
+    layers.RelativePositionEmbedding: "(input_dim, output_dim, embeddings_initializer='zeros', "
+    "**kwargs)",
+    layers.RelativePositionEmbeddingT5: "(input_dim, output_dim, max_distance=128, "
+    "bidirectional=True, embeddings_initializer='zeros', **kwargs)",
+    layers.GlobalPointer: "(heads, head_size, RoPE=True, use_bias=True, tril_mask=True, "
+    "kernel_initializer='lecun_normal', **kwargs)",
+    layers.EfficientGlobalPointer: "(heads, head_size, RoPE=True, use_bias=True, tril_mask=True, "
+    "kernel_initializer='lecun_normal', **kwargs)",
     layers.FeedForward: "(units, activation='relu', use_bias=True, "
     "kernel_initializer='glorot_uniform', **kwargs)",
     layers.Loss: "(output_axis=None, **kwargs)",
     layers.BatchSplit: "(parts, **kwargs)",
-    models.build_transformer_model: "(config_path=None, checkpoint_path=None, model='bert', "
-    "application='encoder', return_keras_model=True, **kwargs)",
+    layers.ConditionalRandomField: "(lr_multiplier=1, **kwargs)",
+    layers.ConditionalRandomField.dense_loss: "(self, y_true, y_pred)",
+    layers.ConditionalRandomField.log_norm_step: "(self, inputs, states)",
+    layers.ConditionalRandomField.target_score: "(self, y_true, y_pred)",
+    layers.MaximumEntropyMarkovModel: "(lr_multiplier=1, hidden_dim=None, **kwargs)",
+    layers.MaximumEntropyMarkovModel.basic_loss: "(self, y_true, y_pred, go_backwards=False)",
+    layers.MaximumEntropyMarkovModel.reverse_sequence: "(self, inputs, mask=None)",
+    models.build_transformer_model: "(config_path=None, checkpoint_path=None, model=None, "
+    "application=None, return_keras_model=True, **kwargs)",
     models.extend_with_language_model: "(BaseModel)",
     models.extend_with_unified_language_model: "(BaseModel)",
     models.Transformer.build: "(self, attention_caches=None, layer_norm_cond=None, "
@@ -77,10 +92,16 @@ SIGNATURES = {
     snippets.sequence_padding: "(inputs, length=None, value=0, seq_dims=1, mode='post')",
     snippets.truncate_sequences: "(maxlen, indices, *sequences)",
     snippets.softmax: "(x, axis=-1)",
+    snippets.ViterbiDecoder: "(trans, starts=None, ends=None)",
+    snippets.ViterbiDecoder.decode: "(self, nodes)",
     snippets.orthogonally_resize: "(a, new_shape, window=2)",
 }
 BEGINNINGS = {  # signatures that grew: what is inherited still comes first
     layers.Embedding: "(input_dim, output_dim",
+    layers.MultiHeadAttention: "(heads, head_size, out_dim=None, key_size=None, use_bias=True, "
+    "normalization='softmax', attention_scale=True, attention_dropout=None, "
+    "return_attention_scores=False, kernel_initializer='glorot_uniform'",
+    layers.SinusoidalPositionEmbedding: "(output_dim, merge_mode='add', custom_position_ids=False",
     models.Transformer: "(vocab_size, hidden_size, num_hidden_layers, num_attention_heads, "
     "intermediate_size, hidden_act, dropout_rate=None, attention_dropout_rate=None, "
     "embedding_size=None, attention_head_size=None, attention_key_size=None, "
@@ -146,12 +167,17 @@ def written(thing):
     return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 
-@pytest.mark.parametrize("thing, signature", SIGNATURES.items(), ids=lambda x: str(x)[:60])
+def named(value):
+    """A test's name: the same in every process that collects it."""
+    return getattr(value, "__qualname__", "as-written")
+
+
+@pytest.mark.parametrize("thing, signature", SIGNATURES.items(), ids=named)
 def test_a_signature_is_the_inherited_one(thing, signature):
     assert written(thing) == signature
 
 
-@pytest.mark.parametrize("thing, beginning", BEGINNINGS.items(), ids=lambda x: str(x)[:60])
+@pytest.mark.parametrize("thing, beginning", BEGINNINGS.items(), ids=named)
 def test_a_grown_signature_begins_with_the_inherited_one(thing, beginning):
     if thing is layers.Embedding:
         thing = keras.layers.Embedding
@@ -212,6 +238,20 @@ def test_weights_stand_in_their_inherited_order():
     feed.build((None, None, 4))
     shapes = [tuple(w.shape) for w in feed.weights]
     assert shapes == [(4, 6), (6,), (4, 6), (6,), (6, 4), (4,)]
+    gated = layers.GatedAttentionUnit(6, 3)
+    gated.build((None, None, 4))
+    names = ["/".join(w.path.split("/")[1:]) for w in gated.weights]
+    assert names[:2] == ["i_dense/kernel", "i_dense/bias"]
+    assert names[2:4] == ["q_scaleoffset/beta", "q_scaleoffset/gamma"]
+    assert names[4:6] == ["k_scaleoffset/beta", "k_scaleoffset/gamma"]
+    assert names[6:] == ["o_dense/kernel", "o_dense/bias"]
+    cross = layers.GatedAttentionUnit(6, 3, self_attention=False)
+    cross.build([(None, None, 4)] * 3)
+    shapes = [tuple(w.shape) for w in cross.weights]
+    assert shapes == [(4, 9), (9,), (4, 3), (3,), (4, 6), (6,), (6, 4), (4,)]
+    pointer = layers.EfficientGlobalPointer(3, 2)
+    pointer.build((None, None, 5))
+    assert [tuple(w.shape) for w in pointer.weights] == [(5, 4), (4,), (4, 6), (6,)]
 
 
 def test_the_transformer_object_shows_what_it_built():

@@ -3,6 +3,8 @@
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError
 from bert4keras.checkpoints.dialects import Dialect, as_foreign, hugging_face, seen_as_google
 from bert4keras.checkpoints.fit import (
+    deinterleave_rotary,
+    interleave_rotary,
     keep_rows,
     orthogonally_resize,
     resize_attention,
@@ -21,8 +23,10 @@ __all__ = [
     "as_foreign",
     "attention",
     "check_hdf5",
+    "deinterleave_rotary",
     "dense",
     "hugging_face",
+    "interleave_rotary",
     "keep_rows",
     "keras_layers",
     "load_weights",

@@ -109,13 +109,14 @@ def resize_attention(array: np.ndarray, shape: Sequence[int], index: int, count:
         array: the weight as the checkpoint has it.
         shape: the shape wanted.
         index: place of the weight in its layer, which holds q, k, v, o in this order.
-        count: number of weights of the layer: 8 with biases, 4 without.
+        count: number of weights of the layer: 8 with biases, 4 without, 7 without the last bias.
 
     Example:
         >>> float(resize_attention(np.ones((2, 2)), (2, 32), index=0, count=8)[0, 0].round(2))
         0.5
     """
-    gain = (shape[-1] / array.shape[-1]) ** 0.25 if index < count // 2 else 1.0
+    queries_and_keys = (count + 1) // 2
+    gain = (shape[-1] / array.shape[-1]) ** 0.25 if index < queries_and_keys else 1.0
     return _times(orthogonally_resize(array, shape), gain)
 
 
@@ -146,3 +147,35 @@ def resize_feed_forward(
 
 def _times(array: np.ndarray, gain: float) -> np.ndarray:
     return (array * gain).astype(array.dtype)
+
+
+def interleave_rotary(array: np.ndarray, heads: int) -> np.ndarray:
+    """Queries or keys whose features turn in pairs (j, j + d/2), so that neighbours turn together.
+
+    Hugging Face's rotary positions pair a head's first half with its second; ours pair
+    neighbours (2j, 2j + 1). The scores are the same once both queries and keys are reordered.
+
+    Args:
+        array: (..., heads * d); a kernel whose last axis is its output, or a bias.
+        heads: number of heads.
+
+    Example:
+        >>> interleave_rotary(np.arange(8), heads=2).tolist()
+        [0, 2, 1, 3, 4, 6, 5, 7]
+    """
+    return _turned(array, (heads, 2, -1))
+
+
+def deinterleave_rotary(array: np.ndarray, heads: int) -> np.ndarray:
+    """The inverse of ``interleave_rotary``.
+
+    Example:
+        >>> deinterleave_rotary(interleave_rotary(np.arange(12), 2), 2).tolist() == list(range(12))
+        True
+    """
+    return _turned(array, (heads, -1, 2))
+
+
+def _turned(array: np.ndarray, parts: tuple[int, int, int]) -> np.ndarray:
+    """The last axis cut into three, of which the last two change places."""
+    return array.reshape(*array.shape[:-1], *parts).swapaxes(-1, -2).reshape(array.shape)

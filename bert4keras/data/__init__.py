@@ -2,10 +2,11 @@
 
 from bert4keras.data.batches import sequence_padding, softmax, to_array, truncate_sequences
 from bert4keras.data.datasets import samples_dataset
-from bert4keras.data.files import atomic_write, load_json_lines, open
+from bert4keras.data.files import load_json_lines, open
 from bert4keras.data.generators import DataGenerator
 from bert4keras.data.parallel import parallel_apply, parallel_apply_generator
 from bert4keras.data.stream import Stream, as_batch
+from bert4keras.files import atomic_write
 
 __all__ = [
     "DataGenerator",

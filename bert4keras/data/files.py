@@ -1,10 +1,11 @@
-"""Files of samples: lines by number, JSON lines, and writing that cannot lose what was there."""
+"""Files of samples: lines by number, and JSON lines."""
 
 import builtins
-import contextlib
 import io
 import json
 import os
+
+from bert4keras.files import atomic_write
 
 
 class open:
@@ -153,36 +154,3 @@ def _read_json(path):
             return json.load(file)
         except json.JSONDecodeError:
             return None
-
-
-@contextlib.contextmanager
-def atomic_write(path, mode="w", encoding="utf-8"):
-    """Write beside `path`, and take its place only when all went well.
-
-    Args:
-        path: Path of the file to make or to replace.
-        mode: "w" for text, "wb" for bytes.
-        encoding: Encoding of text.
-
-    Returns:
-        A context manager that gives the open file. After an error the old file is as it was.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = os.path.join(folder, "notes.txt")
-        ...     with atomic_write(path) as file:
-        ...         _ = file.write("ready")
-        ...     os.listdir(folder)
-        ['notes.txt']
-    """
-    folder, name = os.path.split(os.path.abspath(path))
-    beside = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    try:
-        with builtins.open(beside, mode, encoding=None if "b" in mode else encoding) as file:
-            yield file
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(beside)
-        raise

@@ -53,7 +53,8 @@ class ALBERT(BERT):
     weights = EMBEDDINGS | BLOCK | HEADS
     dialects = (BRIGHTMART, HUGGING_FACE)
     hugging_face = HUGGING_FACE
-    epsilon = None  # Keras' own, but for the embeddings
+    model_type = "albert"
+    epsilon = None  # but for the embeddings
 
     @classmethod
     def config_for(cls, config, checkpoint):
@@ -70,14 +71,11 @@ class ALBERT(BERT):
         """All blocks are one."""
         return "Transformer"
 
-    def hugging_face_config(self):
-        """The ``config.json`` of the same model in ``transformers``."""
-        extra = {"model_type": "albert", "embedding_size": self.embedding_size}
-        return {**super().hugging_face_config(), **extra}
-
     def beyond_hugging_face(self):
         """What ``transformers`` cannot compute, and whether this model does it."""
         ours = super().beyond_hugging_face()
+        if self.hugging_face is None:
+            return ours
         ours["embedding_size other than hidden_size"] = False
         return {**ours, "a causal mask": isinstance(self, LM_Mask)}
 
@@ -101,6 +99,8 @@ class ALBERT_Unshared(ALBERT):  # noqa: N801  (inherited name)
         | HEADS
     )
     own_weights = BERT.weights
+    hugging_face = None  # transformers has no ALBERT with blocks of their own
+    model_type = "albert_unshared"
 
     def block(self, index):
         """Each block is its own."""
@@ -115,7 +115,3 @@ class ALBERT_Unshared(ALBERT):  # noqa: N801  (inherited name)
     def written_mapping(self):
         """The table to write by: a block's weights no longer have one name."""
         return written_out(self.own_weights, self.num_hidden_layers)
-
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute: blocks that differ."""
-        return {**super().beyond_hugging_face(), "blocks of their own": True}

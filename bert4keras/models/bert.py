@@ -1,12 +1,10 @@
 """BERT (Devlin et al., arXiv:1810.04805), and RoBERTa in the Chinese checkpoints' sense."""
 
-import keras
-from keras.layers import Activation, Dense, Input
+from keras.layers import Activation, Input
 
 from bert4keras import backend
 from bert4keras.checkpoints import attention, dense, hugging_face, norm
 from bert4keras.layers import Add, Embedding, FirstToken, PositionEmbedding, ScaleOffset
-from bert4keras.models.config import hugging_face_keys
 from bert4keras.models.masks import LM_Mask, UniLM_Mask
 from bert4keras.models.transformer import Transformer
 
@@ -63,7 +61,12 @@ class BERT(Transformer):
     transposed = ("cls/seq_relationship/output_weights",)
     dialects = (HUGGING_FACE,)
     hugging_face = HUGGING_FACE
+    model_type = "bert"
+    keys = {"max_position": "max_position_embeddings", "segment_vocab_size": "type_vocab_size"}
     epsilon = 1e-12
+    computable = {"position_embedding_type": "absolute"}
+    position_dtype = "int32"  # of positions given by the caller
+    token_activation = None  # inside the token head, where it is not hidden_act
 
     def __init__(
         self,
@@ -88,71 +91,52 @@ class BERT(Transformer):
         self.custom_position_ids = custom_position_ids
         self.shared_segment_embeddings = shared_segment_embeddings
 
+    @property
+    def input_names(self):
+        """Names of the inputs: tokens, segments if any, positions if given by the caller."""
+        segments = ["Input-Segment"] if self.segment_vocab_size > 0 else []
+        positions = ["Input-Position"] if self.custom_position_ids else []
+        return ["Input-Token", *segments, *positions]
+
     def get_inputs(self):
-        """Ids of tokens, of segments if any, of positions if given by the caller."""
-        names = ["Input-Token"]
-        names += ["Input-Segment"] if self.segment_vocab_size > 0 else []
-        names += ["Input-Position"] if self.custom_position_ids else []
+        """Ids (B, L) for each name of ``input_names``."""
+        positions = {"Input-Position": self.position_dtype}
+        dtypes = [positions.get(name, "int32") for name in self.input_names]
         return self.simplify(
-            self.apply(layer=Input, shape=(self.sequence_length,), dtype="int32", name=name)
-            for name in names
+            self.apply(layer=Input, shape=(self.sequence_length,), dtype=dtype, name=name)
+            for name, dtype in zip(self.input_names, dtypes)
         )
 
     def apply_embeddings(self, inputs):
         """Sum of token, segment and position; norm, dropout, and a map to the hidden size."""
+        x = self.normalize(self.sum_embeddings(inputs), "Embedding-Norm", 1e-12)
+        x = self.drop(x, "Embedding-Dropout")
+        if self.embedding_size == self.hidden_size:
+            return x
+        return self.dense(x, self.hidden_size, "Embedding-Mapping")
+
+    def sum_embeddings(self, inputs):
+        """Vectors (B, L, embedding_size) of tokens, with those of segments and positions added."""
         tokens, *others = inputs if isinstance(inputs, list) else [inputs]
         x = self.embed(tokens, "Embedding-Token", self.vocab_size)
         if self.segment_vocab_size > 0:
             name = "Token" if self.shared_segment_embeddings else "Segment"
             segments = self.embed(others.pop(0), f"Embedding-{name}", self.segment_vocab_size)
             x = self.apply([x, segments], Add, name="Embedding-Token-Segment")
-        x = self.embed_positions(self.simplify([x, *others]))
-        x = self.drop(self.normalize(x, "Embedding-Norm", 1e-12), "Embedding-Dropout")
-        if self.embedding_size == self.hidden_size:
-            return x
-        return self.dense(x, self.hidden_size, "Embedding-Mapping")
-
-    def embed(self, ids, name, size):
-        """Vectors of ids; tokens carry the padding mask."""
-        return self.apply(
-            ids,
-            Embedding,
-            input_dim=size,
-            output_dim=self.embedding_size,
-            embeddings_initializer=self.initializer,
-            mask_zero=name == "Embedding-Token" and self.pad_token_id is not None,
-            pad_id=self.pad_token_id,
-            name=name,
-        )
+        return self.embed_positions(self.simplify([x, *others]))
 
     def embed_positions(self, inputs):
-        """Vectors with those of their positions added."""
+        """Vectors with those of their positions added; a list of both if positions are given."""
         return self.apply(
             inputs,
             PositionEmbedding,
             input_dim=self.max_position,
             output_dim=self.embedding_size,
             hierarchical=self.hierarchical_position,
-            embeddings_initializer=self.initializer,
-            custom_position_ids=self.custom_position_ids,
+            embeddings_initializer=self.table_initializer,
+            custom_position_ids=isinstance(inputs, list),
             name="Embedding-Position",
         )
-
-    def dense(self, x, units, name, activation=None, **kwargs):
-        """A dense layer in the family's initialisation."""
-        return self.apply(
-            x,
-            Dense,
-            units=units,
-            activation=backend.get_activation(activation),
-            kernel_initializer=self.initializer,
-            name=name,
-            **kwargs,
-        )
-
-    def normalize(self, x, name, epsilon=None):
-        """Layer normalization with the family's epsilon."""
-        return super().normalize(x, name, epsilon or self.epsilon)
 
     def apply_final_layers(self, inputs):
         """The heads that were asked for, or the vectors as they are."""
@@ -174,45 +158,28 @@ class BERT(Transformer):
 
     def predict_tokens(self, x):
         """Scores or probabilities of tokens, from the table of their embeddings."""
-        x = self.dense(x, self.embedding_size, "MLM-Dense", self.hidden_act)
+        activation = self.token_activation or self.hidden_act
+        x = self.dense(x, self.embedding_size, "MLM-Dense", activation)
         x = self.normalize(x, "MLM-Norm")
         x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
         x = self.apply(x, ScaleOffset, scale=False, name="MLM-Bias")
-        activation = backend.get_activation("softmax" if self.with_mlm is True else self.with_mlm)
-        return self.apply(
-            x, Activation, activation=activation, dtype=self.exact, name="MLM-Activation"
-        )
+        return self.activate(x, "MLM-Activation")
 
-    @property
-    def exact(self):
-        """The dtype of probabilities: float32 under mixed precision."""
-        return keras.config.dtype_policy().variable_dtype
+    def activate(self, x, name):
+        """Scores of tokens under the activation that ``with_mlm`` asks for."""
+        activation = backend.get_activation("softmax" if self.with_mlm is True else self.with_mlm)
+        return self.apply(x, Activation, activation=activation, dtype=self.exact, name=name)
 
     # In transformers
 
-    def hugging_face_config(self):
-        """The ``config.json`` of the same model in ``transformers``."""
-        differences = [what for what, differs in self.beyond_hugging_face().items() if differs]
-        if differences:
-            raise ValueError(
-                f"transformers has no {type(self).__name__} with {', '.join(differences)}. Write "
-                "the weights with save_weights_as_checkpoint instead."
-            )
-        return {
-            "architectures": [self.architecture()],
-            "model_type": "bert",
-            "is_decoder": isinstance(self, LM_Mask),
-            **hugging_face_keys(self),
-            "layer_norm_eps": self.layer_norm_eps or self.epsilon or 1e-12,
-        }
-
     def beyond_hugging_face(self):
         """What ``transformers`` cannot compute, and whether this model does it."""
+        if self.hugging_face is None:
+            return super().beyond_hugging_face()
         values = self.num_attention_heads * self.attention_head_size
         return {
+            **super().beyond_hugging_face(),
             "a UniLM mask": isinstance(self, UniLM_Mask),
-            "a condition of its normalizations": self.layer_norm_conds[0] is not None,
-            "residual_attention_scores": self.residual_attention_scores,
             "hierarchical_position": self.hierarchical_position,
             "shared_segment_embeddings": self.shared_segment_embeddings,
             "segment_vocab_size=0": self.segment_vocab_size == 0,
@@ -221,6 +188,11 @@ class BERT(Transformer):
             or self.attention_key_size != self.attention_head_size,
             "a pooler other than tanh": self.with_pool not in (False, True, "tanh"),
         }
+
+    def hugging_face_config(self):
+        """The ``config.json`` of the same model in ``transformers``."""
+        decoder = {} if self.hugging_face is None else {"is_decoder": isinstance(self, LM_Mask)}
+        return {**super().hugging_face_config(), **decoder}
 
     def architecture(self):
         """The class in ``transformers`` with the same heads."""

@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ REQUIRED = (
     "intermediate_size",
     "hidden_act",
 )
+OPTIONAL = ("dropout_rate", "attention_dropout_rate", "embedding_size", "pad_token_id")
 ACTIVATIONS = {  # Hugging Face's names of activations
     "gelu": "gelu_erf",
     "gelu_python": "gelu_erf",
@@ -33,7 +35,7 @@ FILES = ("config.json", "bert_config.json", "albert_config.json", "*config*.json
 
 
 def read_config(source):
-    """The arguments that a configuration gives, under the names of arguments.
+    """A configuration as it is written.
 
     Args:
         source: path of a JSON file in Google's or Hugging Face's keys, of a folder that holds one,
@@ -45,33 +47,51 @@ def read_config(source):
     """
     if source is None:
         return {}
-    config = dict(source) if isinstance(source, Mapping) else _read(_found(Path(source)))
-    if "model_type" in config and config.get("hidden_act") in ACTIVATIONS:
-        config["hidden_act"] = ACTIVATIONS[config["hidden_act"]]
-    for key, argument in ARGUMENTS.items():
+    return dict(source) if isinstance(source, Mapping) else _read(_found(Path(source)))
+
+
+def arguments_of(config, keys, defaults):
+    """The settings of a configuration under the names of arguments.
+
+    Args:
+        config: settings as they are written.
+        keys: argument -> its key in the family's configurations, where they differ.
+        defaults: settings that a configuration of ``transformers`` may leave out.
+    """
+    config = dict(config)
+    for argument, key in [*keys.items(), *((a, key) for key, a in ARGUMENTS.items())]:
         if key in config:
             config.setdefault(argument, config[key])
+    if "model_type" in config:  # as transformers writes it, and with its names of activations
+        activation = config.get("hidden_act")
+        if isinstance(activation, str):
+            config["hidden_act"] = ACTIVATIONS.get(activation, activation)
+        config = {**defaults, **config}
     return config
 
 
-def hugging_face_keys(model):
-    """The settings of a model under the keys that encoders have in ``transformers``."""
-    activation = backend.activation_config(backend.get_activation(model.hidden_act))
+def written_keys(model):
+    """The settings of a model under the keys that a configuration of its family has."""
+    keys = {argument: key for key, argument in ARGUMENTS.items()} | model.keys
+    settings = {name: getattr(model, name) for name in (*REQUIRED, *OPTIONAL, *model.keys)}
     names = {"gelu_erf": "gelu", "gelu_tanh": "gelu_new", "swish": "silu"}
-    return {
-        "vocab_size": model.vocab_size,
-        "hidden_size": model.hidden_size,
-        "num_hidden_layers": model.num_hidden_layers,
-        "num_attention_heads": model.num_attention_heads,
-        "intermediate_size": model.intermediate_size,
-        "hidden_act": names.get(activation, activation),
-        "hidden_dropout_prob": model.dropout_rate,
-        "attention_probs_dropout_prob": model.attention_dropout_rate,
-        "max_position_embeddings": model.max_position,
-        "type_vocab_size": model.segment_vocab_size,
-        "pad_token_id": model.pad_token_id,
-        "tie_word_embeddings": True,
-    }
+    if model.hugging_face is None:  # read by ourselves alone
+        settings["hidden_act"] = _written(model.hidden_act, {})
+        for name in ("attention_head_size", "attention_key_size", "layer_norm_eps"):
+            settings[name] = getattr(model, name)
+    else:
+        settings["hidden_act"] = _written(model.hidden_act, names)
+        settings["tie_word_embeddings"] = model.tie_word_embeddings
+        settings["layer_norm_eps"] = model.layer_norm_eps or model.epsilon or 1e-12
+    return {keys.get(name, name): value for name, value in settings.items()}
+
+
+def _written(activation, names):
+    """An activation or a list of them by name, where they have another one in ``names`` by that."""
+    if isinstance(activation, list | tuple):
+        return [_written(one, names) for one in activation]
+    name = backend.activation_config(backend.get_activation(activation))
+    return names.get(name, name)
 
 
 def _found(path):
@@ -117,6 +137,16 @@ def check_complete(config, source):
         )
 
 
+def check_computable(family, config):
+    """Raise a ValueError for a setting whose value a family cannot compute."""
+    for key, value in family.computable.items():
+        if config.get(key, value) != value:
+            raise ValueError(
+                f"{family.__name__} can compute {key}={value!r} alone, the configuration says "
+                f"{config[key]!r}: another model. Take a checkpoint that was trained so."
+            )
+
+
 def parameters(cls, method):
     """Names of the parameters that a method takes, those passed on to base classes included."""
     names = []
@@ -127,11 +157,40 @@ def parameters(cls, method):
     return [name for name in dict.fromkeys(names) if name != "self"]
 
 
-def check_arguments(given, known, model):
+def check_arguments(given, known, family):
     """Raise a TypeError for an argument that a model does not take, with the nearest it does."""
+    known = [name for name in known if name not in family.refused]
     for name in given:
-        if name not in known:
+        if name not in known and name not in family.refused:
             nearest = [ARGUMENTS.get(name)] if name in ARGUMENTS else None
             nearest = nearest or difflib.get_close_matches(name, known, 1)
             hint = f"Did you mean {nearest[0]!r}?" if nearest else f"It takes: {', '.join(known)}."
-            raise TypeError(f"{model} takes no argument {name!r}. {hint}")
+            raise TypeError(f"{family.__name__} takes no argument {name!r}. {hint}")
+
+
+def check_refused(family, given, application):
+    """Raise a ValueError for a head or an application that a family does not have.
+
+    Args:
+        given: arguments; a refused one may be False or None.
+        application: name of an application, in any case.
+    """
+    useless = (*family.refused, *family.ignored)
+    for name in useless:
+        if name in family.ignored and given.get(name):
+            warnings.warn(
+                f"{family.__name__} ignores {name}={given[name]!r}: it has no such head",
+                stacklevel=3,
+            )
+        elif given.get(name) is not None and given[name] is not False:
+            heads = [x for x in parameters(family, "__init__") if x.startswith(("with_", "final_"))]
+            heads = [x for x in heads if x not in useless]
+            raise ValueError(
+                f"{family.__name__} has no {name}, got {given[name]!r}. It can be built with: "
+                f"{', '.join(heads) or 'no head'}."
+            )
+    if application.lower() not in family.applications:
+        raise ValueError(
+            f"{family.__name__} cannot be used as application={application!r}. It can be: "
+            f"{', '.join(family.applications)}."
+        )

@@ -1,6 +1,7 @@
 """What stands between a model's layers and a checkpoint's variables, both ways."""
 
 import json
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from bert4keras.checkpoints import (
     write_h5,
     write_safetensors,
     write_tf1,
+    written_out,
 )
-from bert4keras.data import atomic_write
+from bert4keras.files import atomic_write
 from bert4keras.layers import FeedForward, MultiHeadAttention, ScaleOffset
 
 
@@ -33,7 +35,7 @@ def read(transformer, source, mapping=None):
         else:
             for dialect in transformer.dialects:
                 checkpoint = seen_as_google(checkpoint, dialect)
-            mapping = mapping or transformer.mapping_of(checkpoint)
+            mapping = mapping or held(transformer, checkpoint)
             variable = partial(transformer.load_variable, checkpoint)
         load_weights(
             list(slots(transformer, mapping)),
@@ -41,6 +43,29 @@ def read(transformer, source, mapping=None):
             partial(fit, transformer),
             transformer.ignore_invalid_weights,
         )
+
+
+def held(transformer, checkpoint):
+    """The table to read by, without optional layers that a checkpoint lacks."""
+    mapping = transformer.mapping_of(checkpoint)
+    for name in transformer.optional:
+        lacks = any(variable not in checkpoint for variable in mapping[name])
+        if lacks and transformer.prefixed(name) in transformer.layers:
+            warnings.warn(
+                f"Checkpoint does not fit the model: it has no weights of {name}, which stay as "
+                "initialised. Train them before use.",
+                stacklevel=2,
+            )
+        if lacks:
+            del mapping[name]
+    return mapping
+
+
+def resemblance(family, checkpoint):
+    """How many variables of a family's table, for its first block, a checkpoint holds."""
+    checkpoints = [checkpoint, *(seen_as_google(checkpoint, d) for d in family.dialects)]
+    names = [name for names in written_out(family.weights, 1).values() for name in names]
+    return sum(any(name in one for one in checkpoints) for name in names)
 
 
 def slots(transformer, mapping):
@@ -104,16 +129,19 @@ def write(transformer, filename, mapping=None, dtype=None):
     named = tensors(transformer, mapping, dtype)
     suffix = Path(filename).suffix
     if suffix == ".safetensors":
-        write_safetensors(filename, as_foreign(named, transformer.hugging_face))
+        dialect = transformer.hugging_face
+        write_safetensors(filename, named if dialect is None else as_foreign(named, dialect))
     elif suffix == ".h5":
         write_h5(filename, named)
     else:
         write_tf1(filename, named)
 
 
-def write_folder(transformer, folder, dtype=None):
-    """Write ``config.json`` and ``model.safetensors``."""
+def write_folder(transformer, folder, dtype=None, tokenizer=None):
+    """Write ``config.json``, ``model.safetensors`` and a tokenizer's vocabulary."""
     config, folder = transformer.hugging_face_config(), Path(folder)
     write(transformer, folder / "model.safetensors", dtype=dtype)
+    if tokenizer is not None:
+        tokenizer.save(folder)
     with atomic_write(folder / "config.json") as file:
         file.write(json.dumps(config, indent=2, ensure_ascii=False) + "\n")

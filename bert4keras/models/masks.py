@@ -41,6 +41,8 @@ def _with_a_head(mask, base, name):
 
 def extend_with_language_model(BaseModel):  # noqa: N803  (inherited name)
     """A subclass of ``BaseModel`` that is a language model, with its token head."""
+    if issubclass(BaseModel, LM_Mask):
+        return BaseModel
     return _with_a_head(LM_Mask, BaseModel, "LanguageModel")
 
 

@@ -1,22 +1,29 @@
 """The skeleton that every family fills in.
 
-Hooks, in the order in which ``build`` calls them; a family overrides those in which it differs:
+Hooks, about in the order in which they are called; a family, or a subclass in your script,
+overrides those in which it differs:
 
 =====================================  =============================================================
 ``get_inputs()``                       the input tensors
 ``apply_embeddings(inputs)``           from ids to vectors
+``sum_embeddings(inputs)``             the sum of vectors that makes these
+``embed_positions(inputs)``            vectors with their positions added, where they are added
 ``block(index)``                       name of a block; equal names share their weights
 ``apply_main_layers(inputs, index)``   one block
-``attend(x, name, index)``             its attention
-``feed_forward(x, name)``              its feed-forward half
+``attend(x, name, index)``             its self-attention
+``attention(inputs, name, ...)``       any attention layer, in the family's sizes
+``feed_forward(x, name)``              the feed-forward half of a block
 ``residual(x, name, sublayer)``        how either is joined to its input: order of sum and norm
-``normalize(x, name, epsilon=None)``   its normalization
-``compute_attention_bias(index)``      a mask or bias for attention, or None
+``normalize(x, name, epsilon=None)``   a normalization
+``compute_attention_bias(inputs)``     a mask or bias for attention, or None
 ``compute_position_bias(inputs)``      relative or rotary positions, or None
 ``apply_final_layers(inputs)``         output heads
+``arguments_of(config)``               arguments from a config.json; a class method
+``config_for(config, checkpoint)``     the same, changed for a checkpoint's layout; a class method
 ``variable_mapping()``                 layer name -> variables of a checkpoint
 ``load_variable(checkpoint, name)``    one variable, made ready for its weight
-``create_variable(name, value)``       the reverse, for writing
+``load_embeddings(embeddings)``        rows of a table that the vocabulary keeps
+``create_variable(name, value)``       the reverse of ``load_variable``, for writing
 =====================================  =============================================================
 """
 
@@ -24,24 +31,23 @@ import warnings
 from functools import partial
 
 import keras
-from keras.layers import Dropout
+from keras.layers import Dense, Dropout
 
-from bert4keras.checkpoints import (
-    keep_rows,
-    written_out,
-)
+from bert4keras import backend
 from bert4keras.layers import (
     Add,
     AttentionBias,
     Concatenate1D,
+    Embedding,
     FeedForward,
     LayerNormalization,
     MultiHeadAttention,
 )
-from bert4keras.models import loading
+from bert4keras.models.initial import Initial, spared
+from bert4keras.models.stored import Stored
 
 
-class Transformer:
+class Transformer(Stored):
     """A stack of transformer blocks, built as a functional Keras model.
 
     Args:
@@ -71,10 +77,13 @@ class Transformer:
         pad_token_id: the id that is padding; None when no id is.
     """
 
-    weights = {}  # layer -> variables of a checkpoint, in Google's names; {i} is the block
-    vocabulary = ()  # variables with a row for each id
-    transposed = ()  # variables that a checkpoint holds transposed
-    dialects = ()  # foreign names and layouts that are understood
+    epsilon = None  # of the normalizations; None is Keras' own, 1e-7
+    refused = ()  # arguments of its base that the family has no use for
+    ignored = ()  # the same, but old scripts give them: with a warning
+    applications = ("encoder", "lm", "unilm")
+    use_bias = True  # in attention and feed-forward
+    norm = {}  # further arguments of the normalizations
+    position_kind = None  # what compute_position_bias gives: a p_bias of MultiHeadAttention
 
     def __init__(
         self,
@@ -124,20 +133,21 @@ class Transformer:
         self.name = name
         self.layer_norm_eps = layer_norm_eps
         self.pad_token_id = pad_token_id
+        self.filled = ()  # layers whose first weights a checkpoint is about to replace
         self.attention_bias = None
         self.position_bias = None
-        self.attention_scores = None
+        self.attention_scores = {}  # kind of attention -> its scores in the block before
         self.built = False
-
-    @classmethod
-    def config_for(cls, config, checkpoint):
-        """The configuration, changed where the layout of a checkpoint asks for it."""
-        return config
 
     @property
     def initializer(self):
         """A new initializer of weights: a truncated normal distribution of deviation 0.02."""
-        return keras.initializers.TruncatedNormal(stddev=0.02)
+        return Initial(stddev=0.02)
+
+    @property
+    def table_initializer(self):
+        """A new initializer of tables of vectors; that of all weights by default."""
+        return self.initializer
 
     # Building
 
@@ -167,6 +177,8 @@ class Transformer:
             layer_norm_cond_hidden_size,
             layer_norm_cond_hidden_act or "linear",
         ]
+        if layer_norm_cond is not None:
+            self.filled = ()  # no checkpoint fills the maps of a condition
         inputs = self.get_inputs()
         self.set_inputs(inputs, additional_input_layers)
         self.set_outputs(self.call(inputs))
@@ -195,7 +207,8 @@ class Transformer:
         """
         if layer is Dropout and not self.dropout_rate:
             return inputs
-        if layer is MultiHeadAttention and self.residual_attention_scores:
+        attention = isinstance(layer, type) and issubclass(layer, MultiHeadAttention)
+        if attention and self.residual_attention_scores:
             kwargs["return_attention_scores"] = True
         name = kwargs["name"] = self.prefixed(kwargs.get("name"))
         if name not in self.layers:
@@ -205,14 +218,20 @@ class Transformer:
         layer, arguments = self.layers[name], dict(arguments or {})
         if inputs is None:
             return layer
-        if isinstance(layer, MultiHeadAttention):
-            name = name.removeprefix(self.prefix)
-            inputs = self._with_caches(layer.name, name, list(inputs), arguments)
-            if self.residual_attention_scores:
-                inputs = self._with_scores(name, inputs, arguments)
-                output, self.attention_scores = layer(inputs, **arguments)
-                return output
-        return layer(inputs, **arguments)
+        with spared(name.removeprefix(self.prefix) in self.filled):
+            if isinstance(layer, MultiHeadAttention):
+                return self._attended(layer, list(inputs), arguments)
+            return layer(inputs, **arguments)
+
+    def _attended(self, layer, inputs, arguments):
+        """An attention layer called with what the caches and the block before give it."""
+        name = layer.name.removeprefix(self.prefix)
+        inputs = self._with_caches(layer.name, name, inputs, arguments)
+        if not self.residual_attention_scores:
+            return layer(inputs, **arguments)
+        inputs = self._with_scores(name, inputs, arguments)
+        output, self.attention_scores[_kind(name)] = layer(inputs, **arguments)
+        return output
 
     def _with_caches(self, layer_name, name, inputs, arguments):
         """Inputs of an attention layer with cached keys and values before its own."""
@@ -228,9 +247,9 @@ class Transformer:
 
     def _with_scores(self, name, inputs, arguments):
         """Inputs of an attention layer with the scores of the one before as bias."""
-        if self.attention_scores is None:
+        bias = self.attention_scores.get(_kind(name))
+        if bias is None:
             return inputs
-        bias = self.attention_scores
         if arguments.get("a_bias"):
             pair = [bias, inputs.pop(3)]
             bias = self.apply(pair, AttentionBias, name=f"{name}-Attention-Bias")
@@ -270,6 +289,36 @@ class Transformer:
         """Output heads on the last vectors."""
         raise NotImplementedError
 
+    def embed(self, ids, name, size):
+        """Vectors of ids; tokens carry the padding mask."""
+        return self.apply(
+            ids,
+            Embedding,
+            input_dim=size,
+            output_dim=self.embedding_size,
+            embeddings_initializer=self.table_initializer,
+            mask_zero=name == "Embedding-Token" and self.pad_token_id is not None,
+            pad_id=self.pad_token_id,
+            name=name,
+        )
+
+    def dense(self, x, units, name, activation=None, **kwargs):
+        """A dense layer in the family's initialisation."""
+        return self.apply(
+            x,
+            Dense,
+            units=units,
+            activation=backend.get_activation(activation),
+            kernel_initializer=self.initializer,
+            name=name,
+            **kwargs,
+        )
+
+    @property
+    def exact(self):
+        """The dtype of probabilities: float32 under mixed precision."""
+        return keras.config.dtype_policy().variable_dtype
+
     def block(self, index):
         """Name of a block; blocks of one name share their weights."""
         return f"Transformer-{index}"
@@ -283,30 +332,50 @@ class Transformer:
 
     def attend(self, x, name, index):
         """Self-attention."""
-        bias = self.compute_attention_bias(index)
-        return self.apply(
-            self.simplify([x, x, x, bias]),
-            MultiHeadAttention,
-            arguments={"a_bias": None if bias is None else True},
-            heads=self.num_attention_heads,
-            head_size=self.attention_head_size,
-            out_dim=self.hidden_size,
-            key_size=self.attention_key_size,
-            attention_dropout=self.attention_dropout_rate,
-            kernel_initializer=self.initializer,
-            name=name,
-        )
+        bias, position = self.compute_attention_bias(index), self.compute_position_bias(x)
+        return self.attention([x, x, x], name, bias, position)
 
-    def feed_forward(self, x, name):
-        """The feed-forward half of a block."""
-        return self.apply(
-            x,
-            FeedForward,
-            units=self.intermediate_size,
-            activation=self.hidden_act,
-            kernel_initializer=self.initializer,
-            name=name,
-        )
+    def attention(
+        self, inputs, name, bias=None, position=None, layer=MultiHeadAttention, **options
+    ):
+        """An attention layer of the family's sizes.
+
+        Args:
+            inputs: queries, keys and values.
+            bias: mask or bias of the scores, or None.
+            position: positions of the kind that ``position_kind`` names, or None.
+            layer: its class.
+            **options: further arguments of the layer.
+        """
+        arguments = {
+            "a_bias": None if bias is None else True,
+            "p_bias": None if position is None else self.position_kind,
+        }
+        sizes = {
+            "heads": self.num_attention_heads,
+            "head_size": self.attention_head_size,
+            "out_dim": self.hidden_size,
+            "key_size": self.attention_key_size,
+            "use_bias": self.use_bias,
+            "attention_dropout": self.attention_dropout_rate,
+            "kernel_initializer": self.initializer,
+        }
+        inputs = self.simplify([*inputs, bias, position])
+        return self.apply(inputs, layer, arguments, **{**sizes, **options}, name=name)
+
+    def feed_forward(self, x, name, **options):
+        """The feed-forward half of a block.
+
+        Args:
+            **options: further arguments of the layer.
+        """
+        sizes = {
+            "units": self.intermediate_size,
+            "activation": self.hidden_act,
+            "use_bias": self.use_bias,
+            "kernel_initializer": self.initializer,
+        }
+        return self.apply(x, FeedForward, **{**sizes, **options}, name=name)
 
     def residual(self, x, name, sublayer):
         """Join a sublayer to its input: dropout, sum, norm."""
@@ -321,18 +390,19 @@ class Transformer:
         """Layer normalization, conditional if the model has a condition.
 
         Args:
-            epsilon: that of the family; ``layer_norm_eps`` goes before.
+            epsilon: where it is not the family's; ``layer_norm_eps`` goes before.
         """
         condition, hidden_size, hidden_act = self.layer_norm_conds
         return self.apply(
             self.simplify([x, condition]),
             LayerNormalization,
-            epsilon=self.layer_norm_eps or epsilon,
+            epsilon=self.layer_norm_eps or epsilon or self.epsilon,
             conditional=condition is not None,
             hidden_units=hidden_size,
             hidden_activation=hidden_act,
             hidden_initializer=self.initializer,
             name=name,
+            **self.norm,
         )
 
     def compute_attention_bias(self, inputs=None):
@@ -343,78 +413,10 @@ class Transformer:
         """Relative positions for attention; none by default."""
         return self.position_bias
 
-    # Weights
 
-    def variable_mapping(self):
-        """Layer name -> names of its variables in a checkpoint, in the order of its weights."""
-        return written_out(self.weights, self.num_hidden_layers)
-
-    def load_embeddings(self, embeddings):
-        """The rows of a table that the vocabulary keeps, and those it compounds."""
-        return keep_rows(embeddings, self.keep_tokens, self.compound_tokens)
-
-    def load_variable(self, checkpoint, name):
-        """One variable of a checkpoint as its weight holds it.
-
-        Args:
-            checkpoint: a mapping from names to arrays.
-            name: a name of ``variable_mapping``.
-        """
-        variable = checkpoint[name]
-        if name in self.transposed:
-            variable = variable.T
-        return self.load_embeddings(variable) if name in self.vocabulary else variable
-
-    def create_variable(self, name, value, dtype=None):
-        """One weight as a checkpoint holds it: the reverse of ``load_variable``, rows apart."""
-        value = value.T if name in self.transposed else value
-        return value.astype(dtype or value.dtype, copy=False)
-
-    def load_weights_from_checkpoint(self, checkpoint, mapping=None):
-        """Fill the model from a checkpoint, or change nothing and say all that does not fit.
-
-        Args:
-            checkpoint: a path of any format that ``open_checkpoint`` reads, or {name: array}.
-            mapping: layer name -> variable names; ``variable_mapping()`` by default.
-
-        Raises:
-            ValueError: variables are missing or of another shape, the file is missing, damaged or
-                not safe to open.
-        """
-        loading.read(self, checkpoint, mapping)
-
-    def mapping_of(self, checkpoint):
-        """The table to read a checkpoint by, for families stored in more than one way."""
-        return self.variable_mapping()
-
-    def written_mapping(self):
-        """The table to write by: a layer for each name of a variable."""
-        return self.variable_mapping()
-
-    def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None):
-        """Write the weights under the names of pretrained checkpoints.
-
-        Args:
-            filename: ``*.safetensors`` is written with Hugging Face's names, ``*.h5`` with
-                Google's; anything else is the prefix of a TF1 checkpoint.
-            mapping: layer name -> variable names; that of the family by default.
-            dtype: type of the numbers; that of the weights by default.
-        """
-        loading.write(self, filename, mapping, dtype)
-
-    def save_pretrained(self, folder, dtype=None):
-        """Write a folder that ``transformers`` and ``build_transformer_model`` open.
-
-        It holds ``config.json`` and ``model.safetensors``; keep the vocabulary beside them.
-
-        Raises:
-            ValueError: ``transformers`` has no model that computes what this one does.
-        """
-        loading.write_folder(self, folder, dtype)
-
-    def hugging_face_config(self):
-        """The ``config.json`` of the same model in ``transformers``."""
-        raise ValueError(f"transformers has no counterpart of {type(self).__name__}")
+def _kind(name):
+    """What an attention layer attends to, from its name: its own sequence or another."""
+    return name.rpartition("-")[2]
 
 
 def _usable(prefix):

@@ -1,5 +1,8 @@
 """SentencePiece tokenizer, for ALBERT English, T5, CPM and others."""
 
+from pathlib import Path
+
+from bert4keras.files import atomic_write
 from bert4keras.tokenizers.base import TokenizerBase
 
 
@@ -31,6 +34,13 @@ class SpTokenizer(TokenizerBase):
         self._token_unk = self._sp_model.id_to_piece(self._sp_model.unk_id())
         self._read_special_tokens(self._find_piece)
         self._token_mask_id = self.token_to_id(self._token_mask)  # unknown, as ever, if not there
+
+    def save(self, folder):
+        """Write the model as `spiece.model`."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / "spiece.model", "wb") as file:
+            file.write(self._sp_model.serialized_model_proto())
 
     def _find_piece(self, piece):
         """Id of a piece; None if the model has none such."""

@@ -1,7 +1,6 @@
 """Vocabulary files: one token a row, the row number is the id."""
 
-import os
-
+from bert4keras.files import atomic_write
 from bert4keras.text import is_cjk_character, is_punctuation
 
 
@@ -79,10 +78,8 @@ def save_vocab(dict_path, token_dict, encoding="utf-8"):
             f"the row is the id, so the ids of {len(token_dict)} tokens have to be 0 to "
             f"{len(token_dict) - 1}, each once; number the tokens anew, or fill the gaps"
         )
-    beside = f"{dict_path}.part"
-    with open(beside, "w", encoding=encoding, newline="") as file:
+    with atomic_write(dict_path, encoding=encoding) as file:
         file.writelines(f"{token}\n" for token in sorted(token_dict, key=token_dict.get))
-    os.replace(beside, dict_path)
 
 
 def stem(token):

@@ -1,8 +1,11 @@
 """BERT's own tokenizer: characters and signs apart, words in pieces of the vocabulary."""
 
+import json
 import re
 from functools import lru_cache
+from pathlib import Path
 
+from bert4keras.files import atomic_write
 from bert4keras.text import (
     CJK_PUNCTUATION,
     is_cjk_character,
@@ -12,7 +15,7 @@ from bert4keras.text import (
     lowercase_and_normalize,
 )
 from bert4keras.tokenizers.base import TokenizerBase
-from bert4keras.tokenizers.vocab import is_redundant, is_special, load_vocab, stem
+from bert4keras.tokenizers.vocab import is_redundant, is_special, load_vocab, save_vocab, stem
 
 TIDY = (
     (re.compile(" +"), " "),
@@ -96,6 +99,15 @@ class Tokenizer(TokenizerBase):
     @staticmethod
     def _cjk_punctuation():
         return CJK_PUNCTUATION
+
+    def save(self, folder):
+        """Write `vocab.txt` and `tokenizer_config.json`, as `transformers` reads them too."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_vocab(folder / "vocab.txt", self._token_dict)
+        settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": self._do_lower_case}
+        with atomic_write(folder / "tokenizer_config.json") as file:
+            file.write(json.dumps(settings) + "\n")
 
     def token_to_id(self, token):
         """Id of a token; that of `[UNK]` for one outside the vocabulary."""

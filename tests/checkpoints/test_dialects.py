@@ -35,7 +35,6 @@ def opened(folder, dialect):
         ("bert@bin", BERT, "bert"),
         ("bert_mlm", BERT, "bert"),
         ("bert_mlm@sharded", BERT, "bert"),
-        ("bert_nsp", BERT, "bert"),
         ("bert_pretraining", BERT, "bert"),
         ("albert", ALBERT, "albert"),
         ("albert_mlm", ALBERT, "albert"),

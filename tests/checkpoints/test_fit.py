@@ -5,6 +5,8 @@ import pytest
 from support import record
 
 from bert4keras.checkpoints import (
+    deinterleave_rotary,
+    interleave_rotary,
     keep_rows,
     orthogonally_resize,
     resize_attention,
@@ -73,6 +75,13 @@ def test_queries_and_keys_gain_and_values_do_not():
     np.testing.assert_allclose(resized[4], plain, rtol=1e-6)
 
 
+def test_without_the_last_bias_the_bias_of_keys_still_gains():
+    plain = orthogonally_resize(TABLE, (6, 32))
+    resized = [resize_attention(TABLE, (6, 32), index, count=7) for index in range(7)]
+    np.testing.assert_allclose(resized[3], plain * 2, rtol=1e-6)
+    np.testing.assert_allclose(resized[4], plain, rtol=1e-6)
+
+
 def test_the_first_dense_gains_what_the_second_loses():
     first = resize_feed_forward(TABLE, (6, 8), index=0, count=4)
     second = resize_feed_forward(TABLE.T, (8, 6), index=2, count=4)
@@ -83,3 +92,21 @@ def test_the_first_dense_gains_what_the_second_loses():
 def test_with_relu_the_first_dense_is_treated_as_the_second():
     resized = resize_feed_forward(TABLE.T, (8, 6), index=0, count=4, activation="relu")
     np.testing.assert_allclose(resized, orthogonally_resize(TABLE.T, (8, 6)) / 2, rtol=1e-6)
+
+
+def test_interleaved_features_turn_together_as_the_two_halves_did():
+    heads, size, angles = 2, 6, np.array([0.3, 1.1, 2.0])
+    x, kernel = np.random.default_rng(0).normal(size=(2, 4, heads * size))
+    a, b = np.split((x @ kernel.T @ kernel).reshape(4, heads, size), 2, axis=-1)
+    halves = np.concatenate([a * np.cos(angles) - b * np.sin(angles), b * np.cos(angles)], -1)
+    ours = interleave_rotary(kernel.T @ kernel, heads)
+    even, odd = (x @ ours).reshape(4, heads, size // 2, 2).transpose(3, 0, 1, 2)
+    got = even * np.cos(angles) - odd * np.sin(angles)
+    np.testing.assert_allclose(got, halves[..., : size // 2])
+
+
+def test_interleaving_can_be_undone_for_kernels_and_biases():
+    for array in (np.arange(36).reshape(3, 12), np.arange(12)):
+        turned = interleave_rotary(array, 3)
+        assert turned.shape == array.shape and (turned != array).any()
+        np.testing.assert_array_equal(deinterleave_rotary(turned, 3), array)

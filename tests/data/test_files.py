@@ -1,10 +1,10 @@
-"""Lines by number, JSON lines, and writing that loses nothing."""
+"""Lines by number, and JSON lines."""
 
 import json
 
 import pytest
 
-from bert4keras.data import atomic_write, load_json_lines, open
+from bert4keras.data import load_json_lines, open
 
 LINES = ["床前明月光\n", "\n", "疑是\u2028地上霜\n", "举头望明月"]
 
@@ -101,26 +101,3 @@ def test_a_line_that_is_not_json_is_named(tmp_path):
     (tmp_path / "samples.tsv").write_text('{"a": 1}\ntext\tlabel\n', encoding="utf-8")
     with pytest.raises(ValueError, match=r"samples.tsv, line 2: .*column 1: 'text\\tlabel'"):
         load_json_lines(tmp_path / "samples.tsv")
-
-
-def test_writing_takes_the_place_of_the_old_file(tmp_path):
-    path = tmp_path / "model.json"
-    path.write_text("old")
-    with atomic_write(path) as file:
-        file.write("新")
-        assert path.read_text() == "old"
-    assert path.read_text(encoding="utf-8") == "新"
-    with atomic_write(path, "wb") as file:
-        file.write(b"bytes")
-    assert path.read_bytes() == b"bytes"
-
-
-def test_writing_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path):
-    path = tmp_path / "model.json"
-    path.write_text("old")
-    with pytest.raises(KeyError):
-        with atomic_write(path) as file:
-            file.write("half")
-            raise KeyError
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]

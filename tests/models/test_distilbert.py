@@ -1,0 +1,34 @@
+"""DistilBERT: BERT with less."""
+
+import pytest
+from support import record
+
+from bert4keras.models import build_transformer_model
+
+CONFIG = record("hf/distilbert/config.json")
+
+
+def test_it_takes_tokens_alone():
+    assert [x.name for x in build_transformer_model(CONFIG).inputs] == ["Input-Token"]
+
+
+@pytest.mark.parametrize("what", ["with_pool", "with_nsp", "segment_vocab_size"])
+def test_what_it_does_not_have_is_refused(what):
+    with pytest.raises(ValueError, match=f"DistilBERT has no {what}, got 2(?s:.*)with: with_mlm"):
+        build_transformer_model(CONFIG, **{what: 2})
+
+
+def test_a_unilm_is_refused():
+    with pytest.raises(ValueError, match="DistilBERT cannot be used as application='unilm'"):
+        build_transformer_model(CONFIG, application="unilm")
+
+
+def test_heads_that_do_not_divide_are_refused():
+    with pytest.raises(ValueError, match="multiple of num_attention_heads, got 32 and 5"):
+        build_transformer_model({**CONFIG, "n_heads": 5})
+
+
+def test_there_is_no_dropout_behind_attention():
+    names = [layer.name for layer in build_transformer_model(CONFIG).layers]
+    assert "Transformer-0-FeedForward-Dropout" in names
+    assert "Transformer-0-MultiHeadSelfAttention-Dropout" not in names
