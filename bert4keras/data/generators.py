@@ -1,5 +1,7 @@
 """Batches by a loop over samples: subclass, write `__iter__`, give `forfit()` to `fit`."""
 
+from itertools import islice
+
 import numpy as np
 
 from bert4keras.data.datasets import samples_dataset
@@ -19,6 +21,8 @@ class DataGenerator:
         buffer_size: Samples held to shuffle data without a length; default 1000 batches.
         seed: Makes the order of shuffling repeat itself. Default: NumPy's global state, which
             `np.random.seed` sets.
+        length: Function from a sample to its length. Shuffled samples of about the same length then
+            come together: a batch costs what its tokens cost, not what its padding would.
 
     Example:
         >>> class Squares(DataGenerator):
@@ -38,10 +42,11 @@ class DataGenerator:
         ((array([1, 4]),), None)
     """
 
-    def __init__(self, data, batch_size=32, buffer_size=None, seed=None):
+    def __init__(self, data, batch_size=32, buffer_size=None, seed=None, length=None):
         self.data = data
         self.batch_size = batch_size
         self.buffer_size = buffer_size or batch_size * 1000
+        self.length = length
         self.steps = -(-len(data) // batch_size) if hasattr(data, "__len__") else None
         self._random_state = None if seed is None else np.random.RandomState(seed)
 
@@ -80,9 +85,13 @@ class DataGenerator:
 
     def _shuffled(self):
         state = self._random_state or np.random
-        if self.steps is not None:
-            return (self.data[index] for index in state.permutation(len(self.data)))
-        return _shuffled_in_buffer(self.data, self.buffer_size, state)
+        if self.steps is None:
+            samples = _shuffled_in_buffer(self.data, self.buffer_size, state)
+        else:
+            samples = (self.data[index] for index in state.permutation(len(self.data)))
+        if self.length is None:
+            return samples
+        return _of_equal_length(samples, self.length, self.batch_size, state)
 
     def forfit(self, random=True):
         """Batches without end, for `model.fit(..., steps_per_epoch=len(generator))`.
@@ -157,3 +166,17 @@ def _shuffled_in_buffer(samples, size, state):
             yield sample
     for index in state.permutation(len(buffer)):
         yield buffer[index]
+
+
+POOL = 64  # batches whose samples are sorted by length together
+
+
+def _of_equal_length(samples, length, batch_size, state):
+    """The samples in such an order that those of a batch are of about equal length."""
+    samples = iter(samples)
+    while pool := sorted(islice(samples, POOL * batch_size), key=length):
+        cut = len(pool) % batch_size  # what is left over comes last, as a smaller batch
+        order = state.permutation(len(pool) // batch_size) * batch_size + cut
+        for begin in order:
+            yield from pool[begin : begin + batch_size]
+        yield from pool[:cut]

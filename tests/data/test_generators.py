@@ -123,6 +123,22 @@ def test_the_seed_of_numpy_repeats_the_order():
     assert orders[0] == orders[1]
 
 
+@pytest.mark.parametrize("kind", [list, iter])
+def test_shuffled_samples_of_about_equal_length_come_together(kind):
+    data = list(np.random.default_rng(0).integers(1, 500, 1001))
+    generator = Lists(kind(data), batch_size=10, seed=0, length=lambda sample: sample)
+    batches = [batch for batch, _ in generator.__iter__(random=True)]
+    assert sorted(sum(batches, [])) == sorted(data)
+    assert [len(batch) for batch in batches] == [10] * 100 + [1]
+    assert np.mean([max(batch) - min(batch) for batch in batches]) < 20  # of 500
+    means = [np.mean(batch) for batch in batches[:50]]
+    assert np.abs(np.diff(means)).mean() > 100  # but the batches are in no order
+
+
+def test_samples_in_order_stay_in_order():
+    assert [x for _, x in Lists([3, 1, 2], length=int).sample()] == [3, 1, 2]
+
+
 def test_no_data_is_an_empty_loop_but_nothing_to_fit_on():
     generator = Lists([])
     assert len(generator) == 0
