@@ -62,10 +62,14 @@ def held(transformer, checkpoint):
 
 
 def resemblance(family, checkpoint):
-    """How many variables of a family's table, for its first block, a checkpoint holds."""
+    """How like a family a checkpoint is: its variables there, less those its block lacks."""
     checkpoints = [checkpoint, *(seen_as_google(checkpoint, d) for d in family.dialects)]
-    names = [name for names in written_out(family.weights, 1).values() for name in names]
-    return sum(any(name in one for one in checkpoints) for name in names)
+    score = 0
+    for layer, names in written_out(family.weights, 1).items():
+        for name in names:
+            held = any(name in one for one in checkpoints)
+            score += held or -("Transformer" in layer)  # a head or a mapping may well be lacking
+    return score
 
 
 def slots(transformer, mapping):

@@ -81,6 +81,12 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_model_untouched():
         np.testing.assert_array_equal(ops.convert_to_numpy(weight), want)
 
 
+@pytest.mark.parametrize("other", ["electra", "albert", "gpt", "roformer_v2"])
+def test_a_checkpoint_of_another_family_is_told_by_its_name(other):
+    with pytest.raises(ValueError, match=f"looks like one of model='{other}'"):
+        build_transformer_model(CONFIG, GOLDEN / "models" / other / "bert_model.ckpt")
+
+
 def test_ignored_weights_are_warned_of():
     with pytest.warns(UserWarning, match=r"word_embeddings` has shape (?s:.*)left as init"):
         build_transformer_model(CONFIG, CHECKPOINT, vocab_size=130, ignore_invalid_weights=True)
