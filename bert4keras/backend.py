@@ -121,6 +121,16 @@ def compiled(function, variables=()):
     return lambda *args: program([variable.value for variable in variables], *args)
 
 
+def mask_of(x):
+    """The mask that Keras carries beside a tensor, or None."""
+    return keras.src.backend.get_keras_mask(x)
+
+
+def put_mask(x, mask):
+    """Have Keras carry a mask beside a tensor."""
+    keras.src.backend.set_keras_mask(x, mask)
+
+
 # Decorators kept for old subclasses
 
 

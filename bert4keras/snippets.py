@@ -13,6 +13,7 @@ from bert4keras.data import (
     to_array,
     truncate_sequences,
 )
+from bert4keras.generation import AutoRegressiveDecoder
 from bert4keras.layers import ViterbiDecoder
 from bert4keras.text import (
     convert_to_str,
@@ -29,6 +30,7 @@ from bert4keras.text import (
 uniout = None  # scripts import it to see Chinese printed on Python 2; Python 3 prints it anyway
 
 __all__ = [
+    "AutoRegressiveDecoder",
     "DataGenerator",
     "K",
     "ViterbiDecoder",

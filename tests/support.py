@@ -32,8 +32,9 @@ def _packed(file):
 
 
 def record(path):
-    """A JSON file of the golden folder."""
-    return json.loads((GOLDEN / path).read_text(encoding="utf-8"))
+    """A JSON file of the golden folder, packed or not."""
+    data = (GOLDEN / path).read_bytes()
+    return json.loads(lzma.decompress(data) if str(path).endswith(".xz") else data)
 
 
 def outputs_of(model, inputs):

@@ -92,6 +92,13 @@ SIGNATURES = {
     snippets.sequence_padding: "(inputs, length=None, value=0, seq_dims=1, mode='post')",
     snippets.truncate_sequences: "(maxlen, indices, *sequences)",
     snippets.softmax: "(x, axis=-1)",
+    snippets.AutoRegressiveDecoder: "(start_id, end_id, maxlen, minlen=1)",
+    snippets.AutoRegressiveDecoder.wraps: "(default_rtype='probas', use_states=False)",
+    snippets.AutoRegressiveDecoder.last_token: "(self, model)",
+    snippets.AutoRegressiveDecoder.beam_search: "(self, inputs, topk, states=None, temperature=1, "
+    "min_ends=1)",
+    snippets.AutoRegressiveDecoder.random_sample: "(self, inputs, n, topk=None, topp=None, "
+    "states=None, temperature=1, min_ends=1)",
     snippets.ViterbiDecoder: "(trans, starts=None, ends=None)",
     snippets.ViterbiDecoder.decode: "(self, nodes)",
     snippets.orthogonally_resize: "(a, new_shape, window=2)",

@@ -4,7 +4,7 @@ import keras
 from keras.layers import *  # noqa: F403
 
 from bert4keras.backend import K, is_tf_keras, np, tf
-from bert4keras.layers.attention import AttentionBias, CausalMask, MultiHeadAttention, UniLMMask
+from bert4keras.layers.attention import MultiHeadAttention
 from bert4keras.layers.base import (
     Add,
     BatchConcat,
@@ -22,6 +22,7 @@ from bert4keras.layers.feedforward import FeedForward
 from bert4keras.layers.gau import GatedAttentionUnit
 from bert4keras.layers.ids import ConstantIds, CountedPositions
 from bert4keras.layers.loss import Loss
+from bert4keras.layers.masks import AttentionBias, CausalMask, UniLMMask
 from bert4keras.layers.memm import MaximumEntropyMarkovModel
 from bert4keras.layers.norm import LayerNormalization, ScaleOffset
 from bert4keras.layers.pointer import EfficientGlobalPointer, GlobalPointer

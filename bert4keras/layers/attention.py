@@ -1,4 +1,4 @@
-"""Attention and the masks and biases it takes.
+"""Attention: to the whole of a sequence at once, or of a new token to what is kept of it.
 
 Letters in formulas: ``b`` batch, ``q`` and ``k`` positions of queries and keys, ``h`` heads, ``d``
 features of one head.
@@ -10,71 +10,28 @@ from keras import ops
 from bert4keras import backend
 from bert4keras.layers.base import Layer, inner_dense, register
 
-
-@register
-class CausalMask(Layer):
-    """From ids (B, L) the mask (1, L, L) that lets a position see itself and what came before."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.autocast = False
-
-    def call(self, inputs):
-        positions = ops.arange(ops.shape(inputs)[1])
-        return ops.expand_dims(positions[None, :] <= positions[:, None], 0)
-
-    def compute_output_spec(self, inputs):
-        return keras.KerasTensor((1, inputs.shape[1], inputs.shape[1]), dtype="bool")
-
-    def compute_mask(self, inputs, mask=None):
-        return None
+ROTARY = ("rotary", "rotary_value")
 
 
-@register
-class UniLMMask(Layer):
-    """From segment ids (B, L) the sequence-to-sequence mask (B, L, L) of UniLM (arXiv:1905.03197).
+def products(q, k):
+    """Queries (B, Lq, H, d) times keys (B, Lk, G, d): (B, H, Lq, Lk).
 
-    The source (segment 0) sees itself whole, the target (segment 1) the source and what came
-    before: key k is visible to query q when the running sum of segments at k is at most that at q.
+    Each of ``g`` heads of keys meets ``r`` of queries.
     """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.autocast = False
-
-    def call(self, inputs):
-        sums = ops.cumsum(ops.cast(inputs, "int32"), axis=1)
-        return sums[:, None, :] <= sums[:, :, None]
-
-    def compute_output_spec(self, inputs):
-        length = inputs.shape[1]
-        return keras.KerasTensor((inputs.shape[0], length, length), dtype="bool")
-
-    def compute_mask(self, inputs, mask=None):
-        return None
+    if q.shape[2] == k.shape[2]:
+        return ops.einsum("bqhd,bkhd->bhqk", q, k)
+    (b, q_length, h, d), (_, k_length, g, _) = ops.shape(q), ops.shape(k)
+    q = ops.reshape(q, (b, q_length, g, h // g, d))
+    return ops.reshape(ops.einsum("bqgrd,bkgd->bgrqk", q, k), (b, h, q_length, k_length))
 
 
-@register
-class AttentionBias(Layer):
-    """One bias from several: boolean masks hide with -inf, floating biases are summed.
-
-    Call arguments:
-        inputs: list of biases, (B, Lq, Lk) or (B, H, Lq, Lk).
-
-    Returns:
-        A floating tensor (B, H, Lq, Lk).
-    """
-
-    def call(self, inputs):
-        biases = [x if len(x.shape) == 4 else ops.expand_dims(x, 1) for x in inputs]
-        masks = [x for x in biases if backend.dtype(x) == "bool"]
-        total = sum(x for x in biases if backend.dtype(x) != "bool")
-        for mask in masks:
-            total = ops.where(mask, total, float("-inf"))
-        return total
-
-    def compute_mask(self, inputs, mask=None):
-        return None
+def sums(weights, v):
+    """Values (B, Lk, G, d) summed by weights (B, H, Lq, Lk): (B, Lq, H, d)."""
+    if weights.shape[1] == v.shape[2]:
+        return ops.einsum("bhqk,bkhd->bqhd", weights, v)
+    (b, h, q_length, k_length), (_, _, g, d) = ops.shape(weights), ops.shape(v)
+    weights = ops.reshape(weights, (b, g, h // g, q_length, k_length))
+    return ops.reshape(ops.einsum("bgrqk,bkgd->bqgrd", weights, v), (b, q_length, h, d))
 
 
 class DotProductAttention(Layer):
@@ -112,6 +69,57 @@ class DotProductAttention(Layer):
         )
         weights = ops.cast(weights, self.compute_dtype)
         return self.dropout(weights) if self.attention_dropout else weights
+
+    def recall(self, q, now, bias=None, position=None, p_bias=None):
+        """Attention of new tokens to what is kept: of their prompt, and of each row itself.
+
+        Of a prompt's P tokens keys and values are kept once, for all its N rows; of the generated
+        ones each row has its own, with room for C. K = P + C, or P where another sequence is asked.
+
+        Args:
+            q: queries (R, 1, H, key_size), R = B N.
+            now: see ``generation.now.Now``.
+            bias: None, or floating (B, H, N, K).
+            position: with "typical_relative" (B, K, key_size), with "t5_relative" (B, K, H).
+            p_bias: as given to the layer.
+
+        Returns:
+            Output (R, 1, H, head_size) and scores (B, H, N, K).
+        """
+        shape = ops.shape(q)
+        q = ops.reshape(q, (-1, now.width, *shape[2:]))  # (B, N, H, d)
+        scores = products(q, now.shared["k"])
+        if not now.cross:
+            scores = ops.concatenate([scores, self._own_products(q, now)], axis=-1)
+        if p_bias == "typical_relative":
+            scores = scores + ops.einsum("bqhd,bkd->bhqk", q, position)
+        elif p_bias == "t5_relative":
+            scores = scores + ops.transpose(position, (0, 2, 1))[:, :, None]
+        scores = self.scale(scores)
+        visible = ops.expand_dims(now.visible, 1)
+        bias = visible if bias is None else ops.where(visible, bias, float("-inf"))
+        weights = self.weigh(scores, None, bias)
+        o = self._sums_of_kept(weights, now)
+        if p_bias == "typical_relative":
+            o = o + ops.einsum("bhqk,bkd->bqhd", weights, position)
+        return ops.reshape(o, (*shape[:3], -1)), scores
+
+    def _own_products(self, q, now):
+        """Scores (B, H, N, C) of what each row has generated."""
+        (b, n, h, d), capacity = ops.shape(q), ops.shape(now.own["k"])[1]
+        scores = products(ops.reshape(q, (b * n, 1, h, d)), now.own["k"])
+        return ops.transpose(ops.reshape(scores, (b, n, h, capacity)), (0, 2, 1, 3))
+
+    def _sums_of_kept(self, weights, now):
+        """Values (B, N, H, head_size) summed by weights (B, H, N, K)."""
+        length = ops.shape(now.shared["v"])[1]
+        o = sums(weights[..., :length], now.shared["v"])
+        if now.cross:
+            return o
+        b, n, h, d = ops.shape(o)
+        weights = ops.transpose(weights[..., length:], (0, 2, 1, 3))  # (B, N, H, C)
+        weights = ops.reshape(weights, (b * n, h, 1, -1))
+        return o + ops.reshape(sums(weights, now.own["v"]), (b, n, h, d))
 
     def get_config(self):
         return {
@@ -224,11 +232,55 @@ class MultiHeadAttention(DotProductAttention):
 
     @backend.recompute_grad
     def call(self, inputs, mask=None, a_bias=None, p_bias=None):
+        return self.prefill(inputs, mask, a_bias, p_bias)[0]
+
+    def prefill(self, inputs, mask=None, a_bias=None, p_bias=None):
+        """What the layer returns, and what decoding keeps of keys and values."""
         q, k, v, *biases = inputs
         q = self._split_heads(self.q_dense(q), self.key_size)
-        k = self._split_heads(self.k_dense(k), self.key_size)
-        v = self._split_heads(self.v_dense(v), self.head_size)
+        k, v = self._keys_and_values(k, v)
         o, scores = self.pay_attention_to([q, k, v, *biases], mask, a_bias=a_bias, p_bias=p_bias)
+        position = take_biases(biases, a_bias, p_bias)[1]
+        return self._returned(o, scores), self._kept(k, v, position, p_bias)
+
+    def step(self, now, inputs, a_bias=None, p_bias=None):
+        """The same for a new token of each row, (R, 1, ...); see ``DotProductAttention.recall``."""
+        q, k, v, *biases = inputs
+        bias, position = take_biases(biases, a_bias, p_bias)
+        q = self._split_heads(self.q_dense(q), self.key_size)
+        if p_bias in ROTARY:
+            q = backend.apply_rotary_position_embeddings(position, q)
+        if not now.cross:
+            now.keep(self._kept(*self._keys_and_values(k, v), position, p_bias))
+        o, scores = self.recall(q, now, bias, position, p_bias)
+        return self._returned(o, scores)
+
+    def _keys_and_values(self, k, v):
+        k = self._split_heads(self.k_dense(k), self.key_size)
+        return k, self._split_heads(self.v_dense(v), self.head_size)
+
+    def _kept(self, k, v, position, p_bias):
+        if p_bias in ROTARY:
+            k = backend.apply_rotary_position_embeddings(position, k)
+        if p_bias == "rotary_value":
+            v = backend.apply_rotary_position_embeddings(position, v)
+        return {"k": k, "v": v}
+
+    @property
+    def can_step(self):
+        """Whether decoding can keep what it computes: a subclass may attend in another way."""
+        own = (type(self).pay_attention_to, type(self).score)
+        return own == (MultiHeadAttention.pay_attention_to, MultiHeadAttention.score)
+
+    @property
+    def kept_shapes(self):
+        """What decoding keeps of a token."""
+        return {
+            "k": (self.key_value_heads, self.key_size),
+            "v": (self.key_value_heads, self.head_size),
+        }
+
+    def _returned(self, o, scores):
         o = self.o_dense(ops.reshape(o, (*ops.shape(o)[:2], self.heads * self.head_size)))
         return [o, scores] if self.return_attention_scores else o
 
@@ -259,44 +311,26 @@ class MultiHeadAttention(DotProductAttention):
         weights = self.weigh(scores, mask, bias)
         if p_bias == "rotary_value":
             v = backend.apply_rotary_position_embeddings(position, v)
-        o = self._sums(weights, v)
+        o = sums(weights, v)
         if p_bias == "typical_relative":
             o = o + ops.einsum("bhqk,qkd->bqhd", weights, position)
         return o, scores
 
     def score(self, q, k, position=None, p_bias=None):
         """Scores (B, H, Lq, Lk), not yet scaled, of q and k (B, L, H, key_size)."""
-        if p_bias in ("rotary", "rotary_value"):
+        if p_bias in ROTARY:
             if q.shape[1] != k.shape[1]:
                 raise ValueError(
                     "rotary positions are those of one sequence, so queries and keys must be of "
                     f"equal length, got {q.shape[1]} and {k.shape[1]}"
                 )
             q, k = (backend.apply_rotary_position_embeddings(position, x) for x in (q, k))
-        scores = self._products(q, k)
+        scores = products(q, k)
         if p_bias == "typical_relative":
             scores = scores + ops.einsum("bqhd,qkd->bhqk", q, position)
         elif p_bias == "t5_relative":
             scores = scores + ops.expand_dims(ops.transpose(position, (2, 0, 1)), 0)
         return scores
-
-    def _products(self, q, k):
-        """Queries times keys (B, H, Lq, Lk); ``g`` heads of keys meet ``r`` of queries each."""
-        if self.key_value_heads == self.heads:
-            return ops.einsum("bqhd,bkhd->bhqk", q, k)
-        (b, q_length), k_length = ops.shape(q)[:2], ops.shape(k)[1]
-        q = ops.reshape(q, (b, q_length, self.key_value_heads, -1, self.key_size))
-        products = ops.einsum("bqgrd,bkgd->bgrqk", q, k)
-        return ops.reshape(products, (b, self.heads, q_length, k_length))
-
-    def _sums(self, weights, v):
-        """Values (B, Lq, H, head_size) summed by their weights."""
-        if self.key_value_heads == self.heads:
-            return ops.einsum("bhqk,bkhd->bqhd", weights, v)
-        b, _, q_length, k_length = ops.shape(weights)
-        weights = ops.reshape(weights, (b, self.key_value_heads, -1, q_length, k_length))
-        sums = ops.einsum("bgrqk,bkgd->bqgrd", weights, v)
-        return ops.reshape(sums, (b, q_length, self.heads, self.head_size))
 
     def compute_output_spec(self, inputs, mask=None, a_bias=None, p_bias=None):
         q, k = inputs[:2]

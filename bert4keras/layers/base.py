@@ -11,7 +11,14 @@ register = keras.saving.register_keras_serializable("bert4keras")
 
 
 class Layer(keras.layers.Layer):
-    """A Keras layer that lets masks pass."""
+    """A Keras layer that lets masks pass.
+
+    Decoding runs a model token by token. It needs to know of each class that it gives a token what
+    the others do not change (``tokenwise``), or what it does for a new one (``step``); see
+    ``generation.graph``.
+    """
+
+    tokenwise = False
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -56,6 +63,8 @@ class Add(Layer):
 
     Keras 3's own ``Add`` drops the mask as soon as one input has none.
     """
+
+    tokenwise = True
 
     def call(self, inputs):
         total = inputs[0]

@@ -62,6 +62,12 @@ class Embedding(keras.layers.Embedding):
         )
         return ops.take(table, ids, axis=0)
 
+    def step(self, now, inputs, mode="embedding"):
+        """The same for a new token of each row."""
+        if mode == "embedding" and self.mask_zero:
+            now.hide(ops.equal(ops.cast(inputs, "int32"), self.pad_id))
+        return self.call(inputs, mode)
+
     def compute_output_spec(self, inputs, mode="embedding"):
         if mode == "dense":
             shape = (*inputs.shape[:-1], self.input_dim)

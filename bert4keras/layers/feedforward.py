@@ -24,6 +24,8 @@ class FeedForward(Layer):
         A tensor like the input; its mask passes.
     """
 
+    tokenwise = True
+
     def __init__(
         self,
         units,

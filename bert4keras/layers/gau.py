@@ -96,13 +96,44 @@ class GatedAttentionUnit(DotProductAttention):
 
     @backend.recompute_grad
     def call(self, inputs, mask=None, a_bias=None, p_bias=None):
+        return self.prefill(inputs, mask, a_bias, p_bias)[0]
+
+    def prefill(self, inputs, mask=None, a_bias=None, p_bias=None):
+        """What the layer returns, and what decoding keeps of keys and values."""
         if not isinstance(inputs, list | tuple):
             inputs, mask = [inputs], None if mask is None else [mask]
         (u, q, k, v), biases = self._project(inputs)
         if mask and self.self_attention:
             mask = [mask[0]] * 3 + list(mask[1:])
         o, _ = self.pay_attention_to([q, k, v, *biases], mask, a_bias=a_bias, p_bias=p_bias)
-        return self.o_dense(u * o)
+        position = take_biases(biases, a_bias, p_bias)[1]
+        return self.o_dense(u * o), self._kept(k, v, position, p_bias)
+
+    def step(self, now, inputs, a_bias=None, p_bias=None):
+        """The same for a new token of each row, (R, 1, ...); see ``DotProductAttention.recall``."""
+        inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
+        (u, q, k, v), biases = self._project(inputs)
+        bias, position = take_biases(biases, a_bias, p_bias)
+        if p_bias == "rotary":
+            q = backend.apply_rotary_position_embeddings(position, q)
+        now.keep(self._kept(k, v, position, p_bias))
+        o, _ = self.recall(ops.expand_dims(q, 2), now, bias)
+        return self.o_dense(u * ops.squeeze(o, 2))
+
+    def _kept(self, k, v, position, p_bias):
+        if p_bias == "rotary":
+            k = backend.apply_rotary_position_embeddings(position, k)
+        return {"k": ops.expand_dims(k, 2), "v": ops.expand_dims(v, 2)}
+
+    @property
+    def can_step(self):
+        """Whether decoding can keep what it computes."""
+        return self.self_attention
+
+    @property
+    def kept_shapes(self):
+        """What decoding keeps of a token."""
+        return {"k": (1, self.key_size), "v": (1, self.units)}
 
     def _project(self, inputs):
         """u, q, k, v, each (B, L, features), and the inputs that are biases."""

@@ -44,9 +44,17 @@ class CountedPositions(_Ids):
         self.first = first
 
     def call(self, inputs):
-        visible = ops.cast(ops.not_equal(ops.cast(inputs, "int32"), self.pad_id), "int32")
+        visible = self._visible(inputs)
         counts = ops.cast(ops.cumsum(visible, axis=1), "int32")
         return counts * visible + (self.first - 1)
+
+    def _visible(self, ids):
+        return ops.cast(ops.not_equal(ops.cast(ids, "int32"), self.pad_id), "int32")
+
+    def step(self, now, inputs):
+        """The same for a new token of each row."""
+        visible = self._visible(inputs)
+        return (now.count + visible) * visible + (self.first - 1)
 
     def get_config(self):
         return {**super().get_config(), "pad_id": self.pad_id, "first": self.first}
@@ -71,6 +79,8 @@ class ConstantIds(_Ids):
         >>> np.array(ConstantIds(3)(np.array([[5, 7]]))).tolist()
         [[3, 3]]
     """
+
+    tokenwise = True
 
     def __init__(self, value=0, **kwargs):
         super().__init__(**kwargs)

@@ -39,6 +39,10 @@ class Loss(Layer):
         self.add_loss(ops.mean(self.compute_loss(_as_float32(inputs), mask)))
         return self._chosen(inputs)
 
+    def step(self, now, inputs):
+        """For a new token of each row: what the layer returns, and no loss."""
+        return self._chosen(inputs)
+
     def compute_loss(self, inputs, mask=None):
         """The loss, from the layer's inputs and their masks."""
         raise NotImplementedError(f"{type(self).__name__} must define compute_loss(inputs, mask)")

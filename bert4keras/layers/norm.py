@@ -30,6 +30,8 @@ class ScaleOffset(Layer):
         A tensor like x; its mask passes.
     """
 
+    tokenwise = True
+
     def __init__(
         self,
         scale=True,
@@ -146,6 +148,8 @@ class LayerNormalization(ScaleOffset):
         >>> K.eval(LayerNormalization()(K.constant([[1.0, 3.0]]))).round(3).tolist()
         [[-1.0, 1.0]]
     """
+
+    tokenwise = True
 
     def __init__(self, zero_mean=True, unit_variance=True, epsilon=None, **kwargs):
         super().__init__(**kwargs)

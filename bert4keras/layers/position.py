@@ -33,6 +33,17 @@ class _Positions(Layer):
             ids = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
         return self._merge(x, ops.cast(self._vectors(ids), self.compute_dtype))
 
+    def step(self, now, inputs):
+        """The same for a new token of each row."""
+        if self.custom_position_ids:
+            return self.call(inputs)
+        vectors = ops.cast(self._look_up(now.position), self.compute_dtype)
+        return self._merge(ops.cast(inputs, self.compute_dtype), vectors)
+
+    def _look_up(self, ids):
+        """The vectors of ids that are in reach."""
+        return self._vectors(ids)
+
     def _merge(self, x, vectors):
         if self.merge_mode == "add":
             return x + vectors
@@ -117,7 +128,10 @@ class PositionEmbedding(_Positions):
     def _vectors(self, ids):
         ids = ops.cast(ids, "int32")
         given = self.custom_position_ids
-        ids = self._checked(ids, ops.max(ids, initial=0) if given else ops.shape(ids)[1] - 1)
+        last = ops.max(ids, initial=0) if given else ops.shape(ids)[1] - 1
+        return self._look_up(self._checked(ids, last))
+
+    def _look_up(self, ids):
         table = ops.convert_to_tensor(self.embeddings)
         if not self.hierarchical:
             return ops.take(table, ids, axis=0)

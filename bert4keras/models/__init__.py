@@ -12,6 +12,7 @@ from bert4keras.models.distilbert import DistilBERT
 from bert4keras.models.electra import ELECTRA
 from bert4keras.models.ernie import ERNIE
 from bert4keras.models.gau_alpha import GAU_alpha
+from bert4keras.models.generator import TextGenerator
 from bert4keras.models.gpt import GPT
 from bert4keras.models.gpt2 import GPT2
 from bert4keras.models.gpt2_ml import GPT2_ML
@@ -59,6 +60,7 @@ __all__ = [
     "T5_Base",
     "T5_Decoder",
     "T5_Encoder",
+    "TextGenerator",
     "Transformer",
     "UniLM_Mask",
     "build_transformer_model",

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 from support import assert_close, outputs_of
 
+from bert4keras.generation import Graph
 from bert4keras.models import FAMILIES, build_transformer_model
 from bert4keras.models.config import parameters
 
@@ -213,6 +214,42 @@ def test_a_unilm_sees_its_source_whole_and_not_its_target_ahead(family, applicat
     before, (after,), (moved,) = predict(model)[0], predict(model, target), predict(model, source)
     assert_close(after[0, :4], before[0, :4], 1e-5)
     assert (np.abs(moved[0] - before[0]).max(axis=-1) > 1e-4).all()
+
+
+@families_for("lm", "unilm")
+def test_the_cached_step_equals_the_full_pass(family, application):
+    model = build(family, application=application, **TOKENS, return_keras_model=True)
+    given_ids = np.random.default_rng(1).integers(1, 600, (2, 8))
+    given_ids[0, 1] = 0
+    check_steps(
+        model, lambda ids, own: given(model, ids, own * (application == "unilm")), given_ids
+    )
+
+
+@pytest.mark.parametrize("family", ["t5", "t5.1.1", row("t5_decoder")])
+def test_the_cached_step_of_a_decoder_equals_the_full_pass(family):
+    built = build(family, **TOKENS)
+    ids = np.random.default_rng(1).integers(1, 600, (2, 7))
+    source = [CONTEXT[IDS], (IDS != 0).astype("int32")] if family == "t5_decoder" else [IDS]
+    check_steps(built.model, lambda ids, own: [source[0], ids, *source[1:]], ids, prompt=1)
+
+
+def check_steps(model, inputs, ids, prompt=4):
+    """Prefill with the first tokens, go on with the others, and compare with the full pass."""
+    graph, tensor = Graph(model), ops.convert_to_tensor
+    lengths = np.array([prompt, max(prompt - 1, 1)], "int32")
+    short = np.where(np.arange(prompt) < lengths[:, None], ids[:, :prompt], 0)
+    got, shared = graph.prefill(list(map(tensor, inputs(short, short * 0))), tensor(lengths))
+    own = graph.empty(2, 8)
+    for slot in range(4):
+        for row, length in enumerate(lengths):
+            alone = ids[row : row + 1, : length + slot]
+            segments = (np.arange(length + slot) >= length)[None].astype(int)
+            whole = [x[row : row + 1] if len(x) == 2 else x for x in inputs(alone, segments)]
+            want = outputs_of(model, list(map(tensor, whole)))[0][0, -1]
+            assert_close(ops.convert_to_numpy(got)[row], want, 2e-5)
+        tokens = ids[np.arange(2), lengths + slot].astype("int32")
+        got, own = graph.step(tensor(tokens), tensor(np.int32(slot)), shared, own)
 
 
 @every_family

@@ -1,0 +1,198 @@
+"""The inherited decoder: as recorded, by its rules, and from the cache."""
+
+import json
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from support import GOLDEN, record
+
+from bert4keras.generation import AutoRegressiveDecoder
+from bert4keras.models import build_transformer_model
+
+CASES = record("decoding/cases.json.xz")["cases"]
+OFTEN = 16  # of so many cases one is run by default
+
+
+class Scripted(AutoRegressiveDecoder):
+    """Decoding as scripts of bert4keras 0.x write it."""
+
+    def grown(self, inputs, output_ids):
+        """Inputs of the model: what was given, and the output so far behind it."""
+        token_ids, *segment_ids = inputs
+        grown = [np.concatenate([token_ids, output_ids], 1)]
+        for segments in segment_ids:
+            grown.append(np.concatenate([segments, np.ones_like(output_ids)], 1))
+        return grown
+
+
+class Logits(Scripted):
+    @AutoRegressiveDecoder.wraps(default_rtype="logits")
+    def predict(self, inputs, output_ids, states):
+        return self.last_token(self.model).predict(self.grown(inputs, output_ids))
+
+
+class Probabilities(Scripted):
+    @AutoRegressiveDecoder.wraps(default_rtype="probas")
+    def predict(self, inputs, output_ids, states):
+        return self.last_token(self.model).predict(self.grown(inputs, output_ids))
+
+
+class Decoded(Scripted):
+    @AutoRegressiveDecoder.wraps(default_rtype="logits")
+    def predict(self, inputs, output_ids, states):
+        return self.last_token(self.model).predict([inputs[0], output_ids])
+
+
+KINDS = {"unilm": Logits, "unilm_probas": Probabilities, "lm": Logits, "t5": Decoded}
+
+
+@lru_cache
+def built(base, kwargs):
+    folder = GOLDEN / "models" / base
+    return build_transformer_model(
+        folder / "config.json",
+        folder / "bert_model.ckpt",
+        return_keras_model=False,
+        **json.loads(kwargs),
+    )
+
+
+@lru_cache
+def decoder_of(base, kwargs, kind):
+    """One decoder for all cases of a model, with its cache."""
+    model = built(base, kwargs)
+    decoder = KINDS[kind](None, 0, 1)
+    decoder.model = model.decoder if kind == "t5" else model.model
+    return model, decoder
+
+
+def decoded(case):
+    model, decoder = decoder_of(case["base"], json.dumps(case["kwargs"]), case["kind"])
+    decoder.__init__(case["start_id"], case["end_id"], case["maxlen"], case["minlen"])
+    inputs = [np.array(x) for x in case["inputs"]]
+    if case["kind"] == "t5":
+        inputs = [model.encoder.predict_on_batch(inputs[0][None])[0]]
+    options = {name: case[name] for name in ("topk", "min_ends", "temperature")}
+    return decoder.beam_search(inputs, **options).tolist()
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, marks=() if number % OFTEN == 0 else pytest.mark.slow)
+        for number in range(len(CASES))
+    ],
+)
+def test_beam_search_gives_the_recorded_ids(number):
+    assert decoded(CASES[number]) == CASES[number]["output"]
+
+
+class Chain(AutoRegressiveDecoder):
+    """Each id is followed by others with fixed probabilities; counts its calls in its states."""
+
+    following = np.array(
+        [
+            [0.0, 0.6, 0.4, 0.0],
+            [0.1, 0.0, 0.3, 0.6],
+            [0.0, 0.2, 0.0, 0.8],
+            [0.7, 0.2, 0.1, 0.0],
+        ]
+    )
+
+    @AutoRegressiveDecoder.wraps(default_rtype="probas", use_states=True)
+    def predict(self, inputs, output_ids, states):
+        assert all(len(x) == len(output_ids) for x in inputs)
+        return self.following[output_ids[:, -1]], (states or 0) + 1
+
+
+def chain(maxlen=6, minlen=1, start_id=0):
+    return Chain(start_id, end_id=3, maxlen=maxlen, minlen=minlen)
+
+
+def test_the_most_probable_output_that_ends_is_returned():
+    assert chain().beam_search([np.array([7])], topk=1).tolist() == [0, 1, 3]
+    assert chain().beam_search([np.array([7])], topk=3).tolist() == [0, 1, 3]
+
+
+def test_an_output_is_as_long_as_minlen_or_as_maxlen():
+    assert len(chain(minlen=5).beam_search([np.array([7])], topk=2)) >= 5
+    assert chain(maxlen=1).beam_search([np.array([7])], topk=2).tolist() == [0, 1]
+
+
+def test_several_ends_may_be_asked_for():
+    ids = chain().beam_search([np.array([7])], topk=2, min_ends=2).tolist()
+    assert ids.count(3) == 2 and ids[-1] == 3
+
+
+def test_states_go_from_call_to_call():
+    seen = []
+
+    class Watched(Chain):
+        @AutoRegressiveDecoder.wraps(use_states=True)
+        def predict(self, inputs, output_ids, states):
+            seen.append(states)
+            return self.following[output_ids[:, -1]], len(seen)
+
+    Watched(0, 3, maxlen=3, minlen=9).beam_search([np.array([7])], topk=2, states="first")
+    assert seen == ["first", 1, 2]
+
+
+def test_a_temperature_divides_logits_and_takes_roots_of_probabilities():
+    ids = np.array([[1]])
+    logs, _ = chain().predict([], ids, None, rtype="logits")
+    np.testing.assert_allclose(logs, np.log(Chain.following[[1]] + 1e-12))
+    probas, _ = chain().predict([], ids, None, temperature=2)
+    roots = Chain.following[[1]] ** 0.5
+    np.testing.assert_allclose(probas, roots / roots.sum())
+
+
+def test_samples_are_as_many_as_asked_for_and_repeat_with_the_seed():
+    samples = []
+    for _ in range(2):
+        np.random.seed(3)
+        samples.append([x.tolist() for x in chain().random_sample([np.array([7])], n=20)])
+    assert samples[0] == samples[1] and len(samples[0]) == 20
+    assert len({tuple(x) for x in samples[0]}) > 3
+    assert sorted(map(len, samples[0])) == list(map(len, samples[0]))  # as they end
+
+
+def test_samples_come_as_often_as_they_are_probable():
+    np.random.seed(0)
+    draws = chain(maxlen=1).random_sample([np.array([7])], n=4000)
+    ones = np.mean([ids[1] == 1 for ids in draws])
+    assert abs(ones - 0.6) < 0.03
+    draws = chain(maxlen=2, minlen=3).random_sample([np.array([7])], n=500, topk=1)
+    assert {tuple(x) for x in draws} == {(0, 1, 3)}
+    draws = chain(maxlen=1).random_sample([np.array([7])], n=500, topp=0.5)
+    assert {tuple(x) for x in draws} == {(0, 1)}  # the one that crosses it stays
+    draws = chain(maxlen=1).random_sample([np.array([7])], n=500, topp=0.7)
+    assert {tuple(x) for x in draws} == {(0, 1), (0, 2)}
+
+
+def test_a_decoder_without_a_start_begins_with_nothing():
+    class Fixed(AutoRegressiveDecoder):
+        @AutoRegressiveDecoder.wraps()
+        def predict(self, inputs, output_ids, states):
+            return np.repeat([[0.1, 0.9]], len(output_ids), axis=0)
+
+    assert Fixed(None, 1, 4).first_output_ids.shape == (1, 0)
+    assert Fixed(None, 1, 4).beam_search([np.array([7])], topk=1).tolist() == [1]
+
+
+def test_what_cannot_be_decoded_is_named():
+    with pytest.raises(ValueError, match="maxlen must be at least 1, got 0"):
+        chain(maxlen=0)
+    with pytest.raises(NotImplementedError, match="AutoRegressiveDecoder must define predict"):
+        AutoRegressiveDecoder(0, 1, 2).predict([], np.zeros((1, 1)))
+
+    class Broken(AutoRegressiveDecoder):
+        @AutoRegressiveDecoder.wraps(default_rtype="logits")
+        def predict(self, inputs, output_ids, states):
+            bad = np.nan if output_ids.shape[1] > 2 else 0.0
+            return np.repeat([[0.0, 0.0, bad]], len(output_ids), axis=0)
+
+    with pytest.raises(ValueError, match="got NaN at step 2 of row 0"):
+        Broken(0, 9, 5).beam_search([np.array([7])], topk=2)
+    with pytest.raises(ValueError, match="topk must be from 1 to the 3 tokens"):
+        Broken(0, 9, 5).beam_search([np.array([7])], topk=4)
