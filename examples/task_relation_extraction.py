@@ -22,7 +22,7 @@ parser.add_argument("--data", help="folder of LIC2019's train_data.json and dev_
 parser.add_argument("--config", help="configuration of a checkpoint: bert_config.json")
 parser.add_argument("--checkpoint", help="its weights: bert_model.ckpt or model.safetensors")
 parser.add_argument("--vocab", help="its vocabulary: vocab.txt")
-parser.add_argument("--epochs", type=int, default=3)
+parser.add_argument("--epochs", type=int, default=4)
 parser.add_argument("--batch_size", type=int, default=16)
 parser.add_argument("--learning_rate", type=float, help="default 1e-3, with a checkpoint 3e-5")
 parser.add_argument("--maxlen", type=int, default=128, help="in tokens")
@@ -100,15 +100,22 @@ bert = build_transformer_model(args.config or small, args.checkpoint, return_ker
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = bert.model.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
+peak = args.learning_rate or (3e-5 if args.checkpoint else 1e-3)
+speed = 1e-3 / peak  # of the pointers, which are new, beside the encoder: they learn at 1e-3
+# powers of the probabilities: nearly all tokens are negative, and must not drown the others;
+# the pointers begin at about the rate of positives, so that the encoder is not torn at first
+pointers = {"activation": "sigmoid", "kernel_initializer": "zeros",
+            "bias_initializer": keras.initializers.Constant(-1.6)}
+subjects = Dense(2, **pointers)(speed * bert.model.output) ** 2
+last_norm = bert.model.layers[-1]
 hidden = keras.ops.copy(output_at(bert.model.layers[-2], -1))  # before the last norm, unmasked
-# powers of the probabilities: nearly all tokens are negative, and must not drown the others
-pointers = {"activation": "sigmoid", "kernel_initializer": bert.initializer}
-subjects = Dense(2, **pointers)(bert.model.output) ** 2
 encoder = keras.Model(bert.model.inputs, [subjects, hidden])
 hidden_in, subject_in = Input(hidden.shape[1:]), Input((2,), dtype="int32")  # its start and end
 subject = Reshape((2 * hidden.shape[-1],))(batch_gather(hidden_in, subject_in))
-objects = LayerNormalization(conditional=True)([hidden_in, subject])
-objects = Dense(2 * len(predicates), **pointers)(objects) ** 4
+norm = LayerNormalization(epsilon=last_norm.epsilon, conditional=True)
+objects = norm([hidden_in, subject])
+norm.set_weights(last_norm.get_weights() + norm.get_weights()[2:])  # begins as the last norm
+objects = Dense(2 * len(predicates), **pointers)(speed * objects) ** 4
 object_model = keras.Model([hidden_in, subject_in], Reshape((-1, len(predicates), 2))(objects))
 labels = [Input((None, 2)), Input((None, len(predicates), 2))]
 objects = object_model([hidden, subject_in])
@@ -167,8 +174,7 @@ if args.predict:
     print(*extract([args.predict])[0], sep="\n")
 else:
     os.makedirs(args.output, exist_ok=True)
-    generator = TrainGenerator(train_data, args.batch_size)
-    peak = args.learning_rate or (3e-5 if args.checkpoint else 1e-3)
+    generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item["text"]))
     warmup = len(generator) * args.epochs // 10
     rate = keras.optimizers.schedules.CosineDecay(0.0, 9 * warmup, 0.0, "rate", peak, warmup)
     train_model.compile(keras.optimizers.Adam(  # weights are averaged over an eighth of an epoch
