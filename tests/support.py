@@ -37,6 +37,15 @@ def record(path):
     return json.loads(lzma.decompress(data) if str(path).endswith(".xz") else data)
 
 
+def stirred(built):
+    """A model with weights far from symmetric, none zero or one: what is lost is missed."""
+    numbers = np.random.default_rng(0)
+    for weight in getattr(built, "model", built).weights:
+        if weight.trainable:
+            weight.assign(numbers.normal(0, 0.3, weight.shape))
+    return built
+
+
 def outputs_of(model, inputs):
     """Outputs of a model as a list of arrays; run at once, for most of ``predict`` is tracing."""
     got = model(inputs if len(inputs) > 1 else inputs[0], training=False)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import assert_close
+from support import assert_close, stirred
 
 from bert4keras.generation import Graph, LastToken, NotCacheable
 from bert4keras.layers import LayerNormalization, Loss
@@ -22,12 +22,7 @@ CONFIG = {
 
 
 def made(**options):
-    """A model with weights far from symmetric."""
-    model = build_transformer_model(CONFIG, **options)
-    numbers = np.random.default_rng(0)
-    for weight in model.trainable_weights:
-        weight.assign(numbers.normal(0, 0.3, weight.shape))
-    return model
+    return stirred(build_transformer_model(CONFIG, **options))
 
 
 def rows(count, length, seed=0):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import assert_close, outputs_of
+from support import assert_close, outputs_of, stirred
 
 from bert4keras.generation import Graph
 from bert4keras.models import FAMILIES, build_transformer_model
@@ -113,11 +113,7 @@ def make(family, checkpoint=None, **options):
 
 def build(family, **options):
     """A small model with weights far from symmetric, so that what is lost is missed."""
-    built = make(family, **options)
-    numbers = np.random.default_rng(0)
-    for weight in getattr(built, "model", built).trainable_weights:
-        weight.assign(numbers.normal(0, 0.3, weight.shape))
-    return built
+    return stirred(make(family, **options))
 
 
 def given(model, ids=IDS, segments=SEGMENTS, *more):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import GOLDEN, arrays, assert_close, outputs_of, record
+from support import GOLDEN, arrays, assert_close, outputs_of, record, stirred
 
 from bert4keras.models import build_transformer_model
 
@@ -265,13 +265,8 @@ WRITTEN = [  # folder of a config, what to build, the class in transformers, its
 
 def with_random_weights(folder, options):
     """A model by the config of a golden folder, no weight of it zero or one."""
-    ours = build_transformer_model(
-        GOLDEN / folder / "config.json", return_keras_model=False, **options
-    )
-    numbers = np.random.default_rng(0)
-    for weight in ours.model.weights:
-        weight.assign(numbers.normal(0, 0.3, weight.shape))
-    return ours
+    config = GOLDEN / folder / "config.json"
+    return stirred(build_transformer_model(config, return_keras_model=False, **options))
 
 
 @pytest.mark.parametrize("folder, options, architecture, names", WRITTEN)

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, arrays, assert_close, record
+from support import GOLDEN, arrays, assert_close, record, stirred
 
 from bert4keras.models import T5_Encoder, build_transformer_model
 
@@ -29,11 +29,7 @@ def build(model="t5", checkpoint=None, **options):
 
 def filled(model="t5", **options):
     """A model with weights far from symmetric."""
-    t5 = build(model, **options)
-    numbers = np.random.default_rng(0)
-    for weight in t5.model.weights:
-        weight.assign(numbers.normal(0, 0.3, weight.shape))
-    return t5
+    return stirred(build(model, **options))
 
 
 def array(x):
