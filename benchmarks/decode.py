@@ -124,6 +124,7 @@ def unilm_jobs(folder, original):
         jobs["bert4keras 0.x"] = lambda: float(
             subprocess.run(
                 list(map(str, command)),
+                cwd=folder,  # and so not this library
                 env={"TF_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
                 check=True,
                 capture_output=True,
