@@ -43,8 +43,14 @@ class Call:
 
     @property
     def cross(self):
-        """Whether its keys are another sequence, which does not grow."""
-        return self.grows and bool(self.static)
+        """Whether its keys, the second of its inputs, are another sequence, which does not grow."""
+        first, *_ = self.arguments.args
+        several = self.static and isinstance(first, list | tuple)
+        return bool(several) and self.inputs.get(id(first[1])) in self.static
+
+    def takes(self, keys):
+        """Whether one of the values is among its inputs."""
+        return not keys.isdisjoint(self.inputs.values())
 
     def filled(self, values):
         """Its arguments, from values by their keys."""
@@ -84,6 +90,17 @@ class Calls:
         later = {self.output}.union(*(one.inputs.values() for one in self.calls[place + 1 :]))
         static = {key for one in self.calls for key in one.static if one.grows}
         return (made & later) - static
+
+    def seeing_all(self, keeping):
+        """Those calls among ``keeping`` whose tokens see what follows them, or may do so.
+
+        A mask may come straight to a call, or through one that adds it to other biases.
+        """
+        masked = {key for call in self.calls if call.masks for key in call.outputs}
+        for call in self.calls:
+            if call.steps and not call.keeps and not call.static and call.takes(masked):
+                masked |= set(call.outputs)
+        return [x for x in keeping if not (x.cross if x.static else x.takes(masked))]
 
     def _named(self, scope, tensor):
         return self.names.setdefault((scope, id(tensor)), f"{len(self.names)}")

@@ -39,8 +39,8 @@ class Graph:
     Args:
         model: it has one output, (B, L, V).
         sequences: numbers of the inputs that grow, the tokens' first; by default those named
-            ``Decoder-Input-...``, or ``Input-Token``, ``Input-Segment`` and ``Input-Position``.
-            All others stay as they are: an encoded source, a condition.
+            ``Decoder-Input-...``, or else ``Input-Token`` and all others (B, L) of any length L.
+            The rest stays as it is: an encoded source, a condition.
 
     Raises:
         NotCacheable: a layer that the tokens pass is not known to work token by token.
@@ -68,13 +68,14 @@ class Graph:
                     f"{call.operation.name} ({type(call.operation).__name__}) gives a token what "
                     "later ones do not change"
                 )
-        if not any(call.masks for call in self.calls):
-            raise NotCacheable(
-                f"{model.name} is no language model: its tokens see what follows them. Build it "
-                "with application='lm' or 'unilm', or take a family such as 'gpt2'"
-            )
         if not self.keeping:
             raise NotCacheable(f"{model.name} has no attention to keep anything of")
+        for call in self.calls.seeing_all(self.keeping):
+            raise NotCacheable(
+                f"{model.name} is no language model: in {call.operation.name} its tokens see what "
+                "follows them. Build it with application='lm' or 'unilm', or take a family such as "
+                "'gpt2'"
+            )
 
     @property
     def reach(self):
@@ -91,6 +92,12 @@ class Graph:
     def segment(self):
         """The segment of generated tokens: 1 where it tells source from target, else None."""
         return 1 if any(call.masks == "UniLMMask" for call in self.calls) else None
+
+    @property
+    def segments(self):
+        """Numbers of the inputs that tell source from target, if it is so."""
+        names = [(i, self.model.inputs[i].name) for i in self.sequences]
+        return [i for i, name in names if name.endswith("Segment")] if self.segment else []
 
     def prefill(self, inputs, lengths):
         """Run prompts whole.
@@ -156,7 +163,8 @@ class Graph:
 
         Args:
             others: what the other sequences hold for the new tokens, tensors (R,); by default
-                segments as ``segment`` says, and positions that go on counting.
+                segments as ``segment`` says, positions that go on counting, and what the prompt's
+                last token has of anything else.
         """
         now = Now(slot, shared, own)
         fed = [tokens, *(self._others(now) if others is None else others)]
@@ -176,14 +184,15 @@ class Graph:
         return ops.squeeze(values[self.calls.output], 1), now.all_own
 
     def _others(self, now):
-        """Segments and positions of the new tokens."""
+        """What the other sequences hold for the new tokens."""
         shared = now.all_shared
         for i, last in zip(self.sequences[1:], shared["others"]):
-            last = ops.repeat(last, now.width, axis=0)
-            if self.model.inputs[i].name.endswith("Position"):
-                yield last + ops.cast(now.slot + 1, last.dtype)
-            else:
-                yield last if self.segment is None else ops.full_like(last, self.segment)
+            name, last = self.model.inputs[i].name, ops.repeat(last, now.width, axis=0)
+            if name.endswith("Position"):
+                last = last + ops.cast(now.slot + 1, last.dtype)
+            elif name.endswith("Segment") and self.segment is not None:
+                last = ops.full_like(last, self.segment)
+            yield last
 
 
 def growing(model):
@@ -192,8 +201,9 @@ def growing(model):
     decoder = [i for i, name in enumerate(names) if "Decoder-Input-" in name]
     if decoder:
         return decoder
-    kinds = ("Input-Token", "Input-Segment", "Input-Position")
-    return [i for kind in kinds for i, name in enumerate(names) if name.endswith(kind)]
+    tokens = [i for i, name in enumerate(names) if name.endswith("Input-Token")][:1]
+    shapes = [tuple(x.shape) for x in model.inputs]
+    return tokens + [i for i, shape in enumerate(shapes) if shape == (None, None) and [i] != tokens]
 
 
 def _can_step(call):

@@ -34,7 +34,7 @@ class LastToken:
 
     def __init__(self, model):
         self.model = model
-        self.rows = None  # the inputs of the last call, while they can be gone on from
+        self.rows = None  # what the rows of the last call were, while they can be gone on from
         try:
             self.graph = Graph(model)
         except NotCacheable:
@@ -58,27 +58,29 @@ class LastToken:
             return self.model.predict_on_batch(given)[:, -1]
         parents = self._parents(arrays)
         output = self._begin(arrays) if parents is None else self._go_on(arrays, parents)
-        self.rows = arrays
+        self.rows, self.length = _keys(arrays), arrays[self.graph.sequences[0]].shape[1]
         return ops.convert_to_numpy(output)
 
     def _fits(self, arrays):
-        """Whether the cache can serve: there are tokens, and no more than positions."""
-        tokens = arrays[self.graph.sequences[0]]
-        within = self.graph.reach is None or tokens.shape[1] <= self.graph.reach
-        return tokens.size > 0 and within and len(arrays) == len(self.model.inputs)
+        """Whether the cache can serve: rows of tokens, no more of them than positions."""
+        if len(arrays) != len(self.model.inputs):
+            return False
+        shapes = {arrays[i].shape for i in self.graph.sequences}
+        count, length = shapes.pop()
+        within = self.graph.reach is None or length <= self.graph.reach
+        return bool(not shapes and count and length and within)
 
     def _parents(self, arrays):
         """The number of the earlier row that each row goes on from; None if one does not."""
         if self.rows is None:
             return None
         growing = self.graph.sequences
-        if any(arrays[i].shape[1] != self.rows[i].shape[1] + 1 for i in growing):
+        if any(arrays[i].shape[1] != self.length + 1 for i in growing):
             return None
-        new = [arrays[i][:, -1] for i in growing[1:]]
-        if self.graph.segment and not all((x >= 1).all() for x in new[:1]):
+        if any((arrays[i][:, -1] < 1).any() for i in self.graph.segments):
             return None  # earlier tokens would see a new one of the source
         before = [x[:, :-1] if i in growing else x for i, x in enumerate(arrays)]
-        known = {key: number for number, key in enumerate(_keys(self.rows))}
+        known = {key: number for number, key in enumerate(self.rows)}
         parents = [known.get(key) for key in _keys(before)]
         return None if None in parents else np.array(parents)
 
@@ -97,7 +99,7 @@ class LastToken:
 
     def _go_on(self, arrays, parents):
         """Compute the last token of rows whose parents' tokens are kept."""
-        if not np.array_equal(parents, np.arange(len(self.rows[0]))):
+        if not np.array_equal(parents, np.arange(len(self.rows))):
             self.own = _taken(self.own, parents)
         self._arrange(self.prompts[parents])
         if self.slot == self.capacity:

@@ -5,14 +5,14 @@ import numpy as np
 from keras import ops
 
 from bert4keras.layers.attention import MultiHeadAttention
-from bert4keras.layers.base import Layer, inner_dense, register
-from bert4keras.layers.position import get_initializer
+from bert4keras.layers.base import inner_dense, register
+from bert4keras.layers.relative import DistanceTable
 
 TERMS = ("c2p", "p2c")
 
 
 @register
-class DistanceEmbedding(Layer):
+class DistanceEmbedding(DistanceTable):
     """A learnt vector for each bucket of distances, handed on as a whole table.
 
     Args:
@@ -27,20 +27,6 @@ class DistanceEmbedding(Layer):
         (1, n, D), without a mask.
     """
 
-    def __init__(self, input_dim, output_dim, embeddings_initializer="zeros", **kwargs):
-        super().__init__(**kwargs)
-        self.input_dim = input_dim
-        self.output_dim = output_dim
-        self.embeddings_initializer = get_initializer(embeddings_initializer)
-        self.autocast = False  # the input may be ids
-
-    def build(self, input_shape):
-        self.embeddings = self.add_weight(
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            name="embeddings",
-        )
-
     def call(self, inputs):
         return ops.expand_dims(ops.cast(self.embeddings, self.compute_dtype), 0)
 
@@ -49,14 +35,6 @@ class DistanceEmbedding(Layer):
 
     def compute_mask(self, inputs, mask=None):
         return None
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-        }
 
 
 @register

@@ -8,8 +8,40 @@ from bert4keras.layers.base import Layer, register
 from bert4keras.layers.position import get_initializer
 
 
+class DistanceTable(Layer):
+    """Base of layers with a learnt vector for each distance, or bucket of distances.
+
+    Args:
+        input_dim: number of vectors.
+        output_dim: size of a vector.
+        embeddings_initializer: "zeros" by default.
+    """
+
+    def __init__(self, input_dim, output_dim, embeddings_initializer="zeros", **kwargs):
+        super().__init__(**kwargs)
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self.embeddings_initializer = get_initializer(embeddings_initializer)
+        self.autocast = False  # the inputs may be ids
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+            name="embeddings",
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
+        }
+
+
 @register
-class RelativePositionEmbedding(Layer):
+class RelativePositionEmbedding(DistanceTable):
     """A learnt vector for each distance, far ones sharing the last (Shaw et al., arXiv:1803.02155).
 
     The distance from query i to key j is j - i, cut to (input_dim - 1) // 2 on either side.
@@ -34,20 +66,6 @@ class RelativePositionEmbedding(Layer):
         (5, 5, 4)
     """
 
-    def __init__(self, input_dim, output_dim, embeddings_initializer="zeros", **kwargs):
-        super().__init__(**kwargs)
-        self.input_dim = input_dim
-        self.output_dim = output_dim
-        self.embeddings_initializer = get_initializer(embeddings_initializer)
-        self.autocast = False  # the inputs may be ids
-
-    def build(self, input_shape):
-        self.embeddings = self.add_weight(
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            name="embeddings",
-        )
-
     def call(self, inputs):
         q, k = (ops.arange(ops.shape(x)[1], dtype="int32") for x in inputs)
         table = ops.cast(self.embeddings, self.compute_dtype)
@@ -71,14 +89,6 @@ class RelativePositionEmbedding(Layer):
 
     def compute_mask(self, inputs, mask=None):
         return mask[0] if mask else None
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "embeddings_initializer": keras.initializers.serialize(self.embeddings_initializer),
-        }
 
 
 @register

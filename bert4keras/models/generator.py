@@ -5,7 +5,7 @@ from keras import activations, ops
 from tqdm import tqdm
 
 from bert4keras.backend import compiled
-from bert4keras.generation import Engine, Graph
+from bert4keras.generation import Engine, Graph, Options
 from bert4keras.generation.batch import tensors
 
 TINY = 1e-30  # below any probability that counts, with a logarithm
@@ -90,8 +90,7 @@ class TextGenerator:
                 option out of its range.
             TypeError: an unknown option.
         """
-        prompts = [self._prompt(text) for text in texts]
-        options = self._options(options)
+        prompts, options = [self._prompt(text) for text in texts], self._options(options)
         self._check(prompts, options)
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         tokens, scores = [None] * len(prompts), [None] * len(prompts)
@@ -120,8 +119,9 @@ class TextGenerator:
                 shown = whole
 
     def _options(self, options):
-        stop = getattr(self.tokenizer, "_token_end_id", None)
-        return {"eos_token_id": stop, **options}
+        options = {"eos_token_id": getattr(self.tokenizer, "_token_end_id", None), **options}
+        Options.of(**options)  # what is wrong with them is said before anything is computed
+        return options
 
     def _prompt(self, text):
         """The ids that a text begins with; of a language model without the end."""
@@ -170,6 +170,11 @@ class TextGenerator:
             return np.zeros((len(ids), length), "int32")
         if name.endswith("Input-Position"):
             return np.tile(np.arange(length, dtype="float32"), (len(ids), 1))
+        if name in self.growing:
+            raise ValueError(
+                f"{self.model.name} takes {name!r} for each token, and it is not known what new "
+                "ones have. Build it without that input, as task_id=... does for tasks"
+            )
         found = next(given, None)
         if found is None:
             raise ValueError(

@@ -7,7 +7,7 @@ from keras import ops
 from support import assert_close, stirred
 
 from bert4keras.generation import Graph, LastToken, NotCacheable
-from bert4keras.layers import LayerNormalization, Loss
+from bert4keras.layers import CausalMask, LayerNormalization, Loss, MultiHeadAttention
 from bert4keras.models import build_transformer_model
 
 CONFIG = {
@@ -127,6 +127,54 @@ def test_floats_and_a_single_array_do_as_well():
     model = made(model="gpt2")
     last, ids = LastToken(model), rows(1, 4).astype("float32")
     assert_close(last.predict(ids, verbose=0), ops.convert_to_numpy(model(ids))[:, -1], 1e-5)
+
+
+def test_arrays_may_be_changed_after_they_were_asked_about():
+    asked = Asked(made(model="gpt2"))
+    first = rows(1, 5)
+    asked(first)
+    second = more(first, [0])
+    first[0, 2] = (first[0, 2] + 1) % 30
+    asked(second)
+    assert asked.steps == 1
+
+
+def test_scores_that_are_added_from_block_to_block_are_kept():
+    options = {"segment_vocab_size": 0, "residual_attention_scores": True}
+    asked = Asked(made(application="lm", **options))
+    ids = rows(2, 4)
+    asked(ids)
+    asked(more(ids, [1, 0]))
+    assert asked.steps == 1
+
+
+def test_further_ids_of_each_token_grow_with_them():
+    model = made(model="ernie", application="lm", use_task_id=True, task_id=None)
+    asked = Asked(model, lambda ids: [ids, ids * 0, ids % 3])
+    ids = rows(2, 4)
+    asked(ids)
+    asked(more(ids, [1, 0]))
+    assert asked.steps == 1
+
+
+def test_a_further_sequence_of_its_own_length_is_left_to_the_whole_pass():
+    model, weights = made(model="gpt2"), keras.Input((None,), name="Weights")
+    output = model.output * keras.ops.sum(weights, axis=1)[:, None, None]
+    asked = Asked(keras.Model([*model.inputs, weights], output))
+    asked.inputs = lambda ids: [ids, np.ones((len(ids), 3), "float32")]
+    asked(rows(1, 4))
+    asked(more(rows(1, 4), [0]))
+    assert asked.steps == 0
+
+
+def test_tokens_that_are_first_read_whole_are_read_whole_again():
+    reader = made(segment_vocab_size=0)
+    mask = CausalMask()(reader.inputs[0])
+    x = MultiHeadAttention(2, 8)([*[reader.output] * 3, mask], a_bias=True)
+    asked = Asked(keras.Model(reader.inputs, x))
+    assert asked.last.graph is None
+    asked(rows(1, 4))
+    asked(more(rows(1, 4), [0]))
 
 
 class CrossEntropy(Loss):

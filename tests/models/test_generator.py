@@ -112,6 +112,11 @@ def test_what_cannot_be_written_is_named():
         write.generate([[5] * 15], max_new_tokens=7)
     with pytest.raises(ValueError, match="max_new_tokens must be a whole number of 1 or more"):
         write("床", max_new_tokens=0)
+    with pytest.raises(TypeError, match="no option 'max_token'; did you mean"):
+        write("床", max_token=3)
+    tasks = TextGenerator(made(model="ernie", application="lm", use_task_id=True, task_id=None))
+    with pytest.raises(ValueError, match="takes 'Input-Task' for each token.*without that input"):
+        tasks.generate([[5, 6]], max_new_tokens=3)
     with pytest.raises(ValueError, match="num_beams must not exceed the vocabulary of 14"):
         write("床", num_beams=15, max_new_tokens=4)
     write.model.get_layer("Embedding-Token").embeddings.assign(np.full((14, 16), np.nan))
