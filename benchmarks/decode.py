@@ -12,33 +12,22 @@ import time
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from loading import BERT_BASE
 
 PROMPT, NEW, BEAMS = 128, 32, 4
 GPT2 = {
+    **BERT_BASE,
     "vocab_size": 50257,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
     "hidden_act": "gelu_tanh",
     "max_position": 1024,
     "pad_token_id": None,
 }
-BERT = {
-    "vocab_size": 21128,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-    "hidden_act": "gelu",
-}
 SCRIPT = """
-import sys, time
+import time
 import numpy as np
 from bert4keras.models import build_transformer_model
 from bert4keras.snippets import AutoRegressiveDecoder
 
-folder, prompt, new, beams = sys.argv[1], *map(int, sys.argv[2:])
 model = build_transformer_model(
     folder + "/config.json", folder + "/bert_model.ckpt", application="unilm", with_mlm="linear"
 )
@@ -53,13 +42,13 @@ class Decoder(AutoRegressiveDecoder):
         return self.last_token(model).predict([token_ids, segment_ids])
 
 
-decoder = Decoder(start_id=None, end_id=-1, maxlen=new)
-ids = np.random.default_rng(0).integers(200, 20000, prompt)
+decoder = Decoder(start_id=None, end_id=-1, maxlen=NEW)
+ids = np.random.default_rng(0).integers(200, 20000, PROMPT)
 """
 TIMED = """
-decoder.beam_search([ids, ids * 0], topk=beams)
+decoder.beam_search([ids, ids * 0], topk=BEAMS)
 begin = time.perf_counter()
-decoder.beam_search([ids, ids * 0], topk=beams)
+decoder.beam_search([ids, ids * 0], topk=BEAMS)
 print(time.perf_counter() - begin)
 """
 
@@ -95,15 +84,12 @@ def unilm_jobs(folder, original):
     """{who: a call that decodes one source}."""
     from bert4keras.models import TextGenerator, build_transformer_model
 
-    model = build_transformer_model(BERT, with_mlm=True, return_keras_model=False)
+    model = build_transformer_model(BERT_BASE, with_mlm=True, return_keras_model=False)
     model.save_weights_as_checkpoint(f"{folder}/bert_model.ckpt")
     model.save_pretrained(folder)
-    import sys
-
-    names, argv = {}, sys.argv
-    sys.argv = ["", folder, PROMPT, NEW, BEAMS]
+    names = {"folder": folder, "PROMPT": PROMPT, "NEW": NEW, "BEAMS": BEAMS}
+    given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
     exec(SCRIPT, names)
-    sys.argv = argv
     write, decoder, ids = TextGenerator(names["model"]), names["decoder"], names["ids"]
     last = decoder.last_token(names["model"])
     graph = last.graph
@@ -120,10 +106,9 @@ def unilm_jobs(folder, original):
         "bert4keras, an old decoder without the cache": lambda: old(False),
     }
     if original:
-        command = [original, "-c", SCRIPT + TIMED, folder, PROMPT, NEW, BEAMS]
         jobs["bert4keras 0.x"] = lambda: float(
             subprocess.run(
-                list(map(str, command)),
+                [original, "-c", given + SCRIPT + TIMED],
                 cwd=folder,  # and so not this library
                 env={"TF_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
                 check=True,
