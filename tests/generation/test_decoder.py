@@ -120,6 +120,21 @@ def test_an_output_is_as_long_as_minlen_or_as_maxlen():
     assert chain(maxlen=1).beam_search([np.array([7])], topk=2).tolist() == [0, 1]
 
 
+def test_an_output_that_ends_and_is_not_the_best_leaves_the_beam_narrower():
+    widths = []
+
+    class Watched(AutoRegressiveDecoder):
+        @AutoRegressiveDecoder.wraps(default_rtype="probas")
+        def predict(self, inputs, output_ids, states):
+            widths.append(len(output_ids))
+            ends = output_ids.shape[1] == 1  # the second best token is the end, later it is 2
+            row = [0.1, 0.5, 0.1, 0.3] if ends else [0.1, 0.5, 0.3, 0.1]
+            return np.repeat([row], len(output_ids), axis=0)
+
+    Watched(0, 3, maxlen=4).beam_search([np.array([7])], topk=2)
+    assert widths == [1, 1, 1, 1]
+
+
 def test_several_ends_may_be_asked_for():
     ids = chain().beam_search([np.array([7])], topk=2, min_ends=2).tolist()
     assert ids.count(3) == 2 and ids[-1] == 3

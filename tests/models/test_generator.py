@@ -62,6 +62,22 @@ def test_a_batch_writes_what_its_texts_do_alone(options):
         assert together == [write(text, **more) for text in TEXTS]
 
 
+@pytest.mark.parametrize(
+    "model, head", [("bert", "with_mlm"), ("gpt2", "final_activation"), ("t5.1.1", "with_lm")]
+)
+def test_probabilities_say_what_scores_say(model, head):
+    application = "unilm" if model == "bert" else None
+    softmax = "softmax" if head == "final_activation" else True
+    found = [
+        TextGenerator(
+            made(model=model, application=application, return_keras_model=False, **{head: kind})
+        ).generate([[5, 6, 7], [8]], num_beams=3, max_new_tokens=5, eos_token_id=3)
+        for kind in ("linear", softmax)
+    ]
+    assert found[0].tokens == found[1].tokens
+    np.testing.assert_allclose(found[0].scores, found[1].scores, rtol=1e-4)
+
+
 def test_a_language_model_goes_on_and_a_unilm_answers():
     lm = TextGenerator(made(application="lm", segment_vocab_size=0), TOKENIZER)
     unilm = TextGenerator(made(application="unilm"), TOKENIZER)
