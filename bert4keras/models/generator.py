@@ -92,7 +92,9 @@ class TextGenerator:
         """
         prompts, options = [self._prompt(text) for text in texts], self._options(options)
         self._check(prompts, options)
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        order = list(range(len(prompts)))
+        if len(prompts) > batch_size:
+            order.sort(key=lambda i: len(prompts[i]))
         tokens, scores = [None] * len(prompts), [None] * len(prompts)
         with tqdm(total=len(prompts), unit="text", disable=not progress) as bar:
             for begin in range(0, len(order), batch_size):

@@ -199,11 +199,13 @@ class Names:
         return str(self.random.randint(1950, 2024))
 
 
-def fill(wording, triples, names, topic=None):
-    """A wording with fresh names in its slots: `(text, [(subject, predicate, object), ...])`."""
-    slots = re.findall(r"{(\w+?)(\d?)}", wording)
-    filled = {kind + number: getattr(names, kind)() for kind, number in slots if kind != "topic"}
-    filled["topic"] = topic
+def fill(wording, triples, names, **given):
+    """A wording with fresh names in its slots, but those given: `(text, [(subject, predicate,
+    object), ...])`."""
+    filled = dict(given)
+    for kind, number in re.findall(r"{(\w+?)(\d?)}", wording):
+        if kind + number not in filled:
+            filled[kind + number] = getattr(names, kind)()
     parts = [triple.split() for triple in triples.split(";") if triple]
     return wording.format(**filled), [(filled[s], p, filled[o]) for s, p, o in parts]
 
@@ -215,7 +217,7 @@ def chain(names):
     topic = getattr(names, kind)()
     parts = [(names.choice(heads).format(topic=topic), [])]
     for wording, triples in names.random.sample(clauses, names.random.randint(1, 3)):
-        parts.append(fill(wording, triples, names, topic))
+        parts.append(fill(wording, triples, names, topic=topic))
     return parts
 
 

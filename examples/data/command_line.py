@@ -1,0 +1,94 @@
+"""The command line of a task: the same options everywhere, checked before anything is computed."""
+
+import argparse
+import contextlib
+import os
+import sys
+
+from bert4keras.backend import keras
+from bert4keras.tokenizers import load_vocab
+
+
+def command_line(description, output, data, epochs, rates=(1e-3, 3e-5), batch_size=16,
+                 maxlen=128, predict="TEXT", **more):
+    """Parse the options of a task and set the seed.
+
+    Args:
+        description: what the task is, for `--help`.
+        output: folder for what is learnt, unless `--output` names another.
+        data: what `--data` is.
+        epochs: their default number.
+        rates: default learning rates of a model from scratch and of one from a checkpoint.
+        batch_size: its default.
+        maxlen: its default, in tokens.
+        predict: name of the value of `--predict`; a pair of names for one value and more of
+            another.
+        **more: options of the task alone: keyword arguments of `add_argument` by name.
+
+    Returns: the options, and `weights`, the file where the best weights lie. A `checkpoint` that is
+        a folder is also where `config` and `vocab` are looked for.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Without --data and --checkpoint: made-up data and a small model from scratch.")
+    add = parser.add_argument
+    add("--data", help=data)
+    add("--config", help="configuration of a checkpoint: bert_config.json")
+    add("--checkpoint", help="its weights: bert_model.ckpt or model.safetensors; or a folder of "
+                             "weights, config.json and vocab.txt")
+    add("--vocab", help="its vocabulary: vocab.txt")
+    add("--epochs", type=int, default=epochs, help="default %(default)s")
+    add("--batch_size", type=int, default=batch_size, help="default %(default)s")
+    add("--learning_rate", type=float,
+        help=f"default {rates[0]}, with a checkpoint {rates[1]}")
+    add("--maxlen", type=int, default=maxlen, help="in tokens, default %(default)s")
+    add("--precision", default="float32", choices=["float32", "mixed_bfloat16", "mixed_float16"],
+        help="mixed: several times as fast on new processors, default %(default)s")
+    add("--seed", type=int, default=0)
+    add("--output", default=output, help="folder for what is learnt, default %(default)s")
+    add("--predict", metavar=predict, nargs=None if isinstance(predict, str) else "+",
+        help="use what was learnt, do not train")
+    add("--smoke", action="store_true", help="little data, one epoch: does it run?")
+    for name, option in more.items():
+        add(f"--{name}", **option)
+    args = parser.parse_args()
+    if args.checkpoint and os.path.isdir(args.checkpoint):
+        args.config = args.config or f"{args.checkpoint}/config.json"
+        args.vocab = args.vocab or f"{args.checkpoint}/vocab.txt"
+    if args.checkpoint and not (args.config and args.vocab):
+        parser.error("a checkpoint needs its --config and its --vocab beside it")
+    for name in "data", "config", "vocab":
+        path = getattr(args, name)
+        if path and not os.path.exists(path):
+            parser.error(f"--{name} {path}: there is no such file or folder")
+    args.weights = f"{args.output}/best.weights.h5"
+    if args.predict is not None and not os.path.exists(args.weights):
+        parser.error(f"{args.weights} is not there: train first, without --predict")
+    args.learning_rate = args.learning_rate or rates[bool(args.checkpoint)]
+    args.epochs = 1 if args.smoke else args.epochs
+    keras.utils.set_random_seed(args.seed)
+    keras.config.set_dtype_policy(args.precision)
+    os.makedirs(args.output, exist_ok=True)
+    return args
+
+
+def vocabulary(path, texts, special=("[PAD]", "[UNK]", "[CLS]", "[SEP]")):
+    """What a tokenizer knows: of a checkpoint's `vocab.txt` all that Chinese needs, or without a
+    path the characters of texts.
+
+    Returns: {token: id}, and the rows of the checkpoint that they are (None without a path).
+    """
+    if path:
+        return load_vocab(path, simplified=True, startswith=list(special))
+    tokens = [*special, *sorted(set("".join(texts))), *(f"##{digit}" for digit in range(10))]
+    return {token: index for index, token in enumerate(tokens)}, None
+
+
+@contextlib.contextmanager
+def stoppable(weights):
+    """Training that Ctrl-C may end: what was best so far is kept, and it is said where."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f"the best weights so far are in {weights}"
+        sys.exit(f"\nstopped; {kept if os.path.exists(weights) else 'nothing was learnt yet'}")

@@ -1,0 +1,128 @@
+"""Texts of a wanted kind by a language model with a condition (https://kexue.fm/archives/7124).
+
+The vector of a label moves all norms (Conditional LayerNorm). A classifier that was trained apart
+judges whether what is written is of the kind that was asked for."""
+
+import numpy as np
+from data.command_line import command_line, stoppable, vocabulary
+from data.reviews import load_reviews, make_reviews
+from keras import ops
+
+from bert4keras.backend import K, keras
+from bert4keras.callbacks import BestWeights
+from bert4keras.data import DataGenerator, sequence_padding
+from bert4keras.layers import Dense, Embedding, GlobalAveragePooling1D, Input, Loss, Reshape
+from bert4keras.models import TextGenerator, build_transformer_model
+from bert4keras.tokenizers import Tokenizer
+
+args = command_line(
+    __doc__, "conditional_language_model", epochs=4, rates=(1e-3, 1e-4),
+    data="folder of sentiment.train.data and sentiment.valid.data: rows of text, tab, 0 or 1",
+    predict="LABEL", new_head={"action": "store_true",
+                               "help": "the checkpoint has no head for tokens: begin one"})
+if args.data:
+    names = (f"{args.data}/sentiment.{name}.data" for name in ("train", "valid"))
+    train_data, dev_data = map(load_reviews, names)
+else:
+    train_data, dev_data = make_reviews(8000, "train"), make_reviews(400, "dev")
+tokens, keep_tokens = vocabulary(args.vocab, (text for text, _ in train_data))
+if args.smoke:
+    train_data, dev_data = train_data[:160], dev_data[:32]
+tokenizer = Tokenizer(tokens, do_lower_case=True)
+small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
+         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
+
+
+class Reviews(DataGenerator):
+    """Batches of texts with their labels."""
+    def __iter__(self, random=False):
+        batch = []
+        for is_end, (text, label) in self.sample(random):
+            batch.append((*tokenizer.encode(text, maxlen=args.maxlen), [label]))
+            if len(batch) == self.batch_size or is_end:
+                *sequences, labels = zip(*batch)
+                length = -(-max(map(len, sequences[0])) // 16) * 16  # few compilations
+                yield [*(sequence_padding(x, length) for x in sequences), np.array(labels)], None
+                batch = []
+
+
+class ForClassifier(Reviews):
+    """The labels as targets."""
+    def __iter__(self, random=False):
+        for (*texts, labels), _ in super().__iter__(random):
+            yield texts, labels
+
+
+class CrossEntropy(Loss):
+    """Of each token, predicted at the token before."""
+    def compute_loss(self, inputs, mask=None):
+        token_ids, scores = inputs
+        mask = K.cast(K.not_equal(token_ids[:, 1:], 0), K.floatx())
+        loss = K.sparse_categorical_crossentropy(token_ids[:, 1:], scores[:, :-1], from_logits=True)
+        return K.sum(loss * mask) / K.sum(mask)
+
+
+def batches(kind, items):
+    return kind(items, args.batch_size, length=lambda item: len(item[0]))
+
+
+def train(model, kind, peak, epochs, callback, **losses):
+    """Fit a model to the reviews, the rate rising for a tenth of the steps, then falling."""
+    learnt, held_out = batches(kind, train_data), batches(kind, dev_data)
+    steps = len(learnt) * epochs
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - steps // 10, warmup_target=peak, warmup_steps=steps // 10)
+    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), **losses)
+    with stoppable(args.weights):
+        model.fit(learnt.forfit(), steps_per_epoch=len(learnt), epochs=epochs, callbacks=[callback],
+                  validation_data=held_out.forfit(random=False), validation_steps=len(held_out))
+
+
+label = Input((1,), dtype="int32", name="Label")
+condition = Reshape((128,))(Embedding(2, 128)(label))
+model = build_transformer_model(
+    args.config or small, args.checkpoint, application="lm", with_mlm="linear",
+    keep_tokens=keep_tokens, layer_norm_cond=condition, additional_input_layers=label,
+    ignore_invalid_weights=args.new_head)
+train_model = keras.Model(model.inputs, CrossEntropy(1)([model.inputs[0], model.output]))
+write = TextGenerator(model, tokenizer)
+
+
+def samples(label, number, seed=None):
+    """Texts of a label, drawn among the most probable tokens."""
+    start = [[tokenizer._token_start_id]] * number
+    found = write.generate(start, [[[label]] * number], batch_size=64, do_sample=True, top_p=0.9,
+                           max_new_tokens=args.maxlen - 1, seed=seed)
+    return [tokenizer.decode(rows[0]) for rows in found.tokens]
+
+
+def control(number=100):
+    """How many samples are judged as what was asked for; ten of each label are printed."""
+    right = 0
+    for wanted in 0, 1:
+        texts = samples(wanted, number, seed=args.seed)
+        print("", *texts[:10], sep=f"\n  {wanted}  ")
+        judged = batches(ForClassifier, [(text, wanted) for text in texts])
+        found = judge.predict(judged.fortest(), steps=len(judged), verbose=0)
+        right += np.sum(ops.argmax(found, axis=-1) == wanted)
+    print(f"judged as asked for: {right / number / 2:.3f} of {2 * number}\n")
+    return {"control": right / number / 2}
+
+
+if args.predict:
+    train_model.load_weights(args.weights)
+    print(*samples(int(args.predict), 10), sep="\n")
+else:
+    reader = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
+    vector = GlobalAveragePooling1D()(reader.output)
+    judge = keras.Model(reader.inputs, Dense(2, activation="softmax")(vector))
+    best = BestWeights(f"{args.output}/judge.weights.h5", monitor="val_accuracy")
+    print("The judge learns:")
+    train(judge, ForClassifier, args.learning_rate / 2, min(2, args.epochs), best,
+          loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    judge.load_weights(best.path)
+    print("The writer learns:")
+    best = BestWeights(args.weights, lambda: control(20), monitor="val_loss", mode="min")
+    train(train_model, Reviews, args.learning_rate, args.epochs, best)
+    train_model.load_weights(args.weights)
+    control()

@@ -1,0 +1,130 @@
+"""Titles for texts by a UniLM: sequence to sequence in a single BERT (https://kexue.fm/archives/6933).
+
+The dev set is decoded in batches, and scored by ROUGE and BLEU of characters. Needs the extra
+`examples`."""
+
+import json
+from functools import partial
+
+from data.command_line import command_line, stoppable, vocabulary
+from data.titles import load_titles, make_titles
+from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
+from rouge_score.rouge_scorer import RougeScorer
+
+from bert4keras.backend import K, Sinusoidal, keras
+from bert4keras.callbacks import BestWeights
+from bert4keras.data import DataGenerator, atomic_write, sequence_padding
+from bert4keras.layers import Loss
+from bert4keras.models import TextGenerator, build_transformer_model
+from bert4keras.tokenizers import Tokenizer
+
+args = command_line(
+    __doc__, "autotitle", epochs=2, rates=(1e-3, 1e-4), maxlen=256,
+    data="file of rows: text, tab, title; every tenth is held out",
+    test={"help": "such a file, scored at the end by the best weights"},
+    topk={"type": int, "default": 2, "help": "beams, default %(default)s"},
+    max_title={"type": int, "default": 48, "help": "in tokens, default %(default)s"},
+    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"})
+if args.data:
+    items = load_titles(args.data)
+    train_data = [item for i, item in enumerate(items) if i % 10]
+    dev_data, test_data = items[::10], load_titles(args.test) if args.test else []
+else:
+    train_data, dev_data, test_data = make_titles(8000, "train"), make_titles(200, "dev"), []
+tokens, keep_tokens = vocabulary(args.vocab, ("".join(item) for item in train_data))
+if args.smoke:
+    train_data, dev_data, test_data = train_data[:160], dev_data[:16], test_data[:16]
+tokenizer = Tokenizer(tokens, do_lower_case=True)
+
+
+def source(text):
+    """[CLS] text [SEP], cut to what a title leaves of maxlen."""
+    return tokenizer.encode(text, maxlen=args.maxlen - args.max_title)[0]
+
+
+class TrainGenerator(DataGenerator):
+    """Batches of texts, each followed by its title."""
+    def __iter__(self, random=False):
+        batch = []
+        for is_end, (text, title) in self.sample(random):
+            text, title = source(text), tokenizer.encode(title, maxlen=args.max_title)[0][1:]
+            batch.append((text + title, [0] * len(text) + [1] * len(title)))
+            if len(batch) == self.batch_size or is_end:
+                length = -(-max(len(ids) for ids, _ in batch) // 16) * 16  # few compilations
+                yield [sequence_padding(x, length) for x in zip(*batch)], None
+                batch = []
+
+
+class CrossEntropy(Loss):
+    """Of the titles' tokens, each predicted at the token before; a new head also learns to give
+    back each token that is read, so that copying is soon found."""
+    def compute_loss(self, inputs, mask=None):
+        token_ids, segment_ids, scores = inputs
+        written = K.cast(segment_ids, K.floatx())
+        read = K.cast(K.not_equal(token_ids, 0), K.floatx()) - written
+        entropy = partial(K.sparse_categorical_crossentropy, from_logits=True)
+        loss = K.sum(entropy(token_ids[:, 1:], scores[:, :-1]) * written[:, 1:]) / K.sum(written)
+        if args.new_head or not args.checkpoint:
+            loss += K.sum(entropy(token_ids, scores) * read) / K.sum(read)
+        return loss
+
+
+small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
+         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
+model = build_transformer_model(args.config or small, args.checkpoint, application="unilm",
+                                with_mlm="linear", keep_tokens=keep_tokens,
+                                ignore_invalid_weights=args.new_head)
+if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
+    positions = model.get_layer("Embedding-Position").weights[0]
+    positions.assign(0.05 * Sinusoidal()(positions.shape))
+train_model = keras.Model(model.inputs, CrossEntropy(2)([*model.inputs, model.output]))
+write = TextGenerator(model, tokenizer)
+
+
+def titles(texts, progress=False):
+    """A title for each text."""
+    found = write.generate([source(text) for text in texts], num_beams=args.topk, batch_size=32,
+                           max_new_tokens=args.max_title, progress=progress)
+    return [tokenizer.decode(rows[0]) for rows in found.tokens]
+
+
+class Characters:
+    """What ROUGE counts: characters, lower case, without spaces."""
+    def tokenize(self, text):
+        return [character for character in text.lower() if not character.isspace()]
+
+
+scorer = RougeScorer(["rougeL", "rouge1", "rouge2"], tokenizer=Characters())
+smooth = SmoothingFunction().method1
+
+
+def scores(items, name):
+    """Means of ROUGE's F1 and of BLEU over items; the titles are written to a file."""
+    found, sums = titles([text for text, _ in items], progress=True), {}
+    with atomic_write(f"{args.output}/{name}.jsonl") as file:
+        for (text, title), predicted in zip(items, found):
+            record = {"text": text, "title": title, "predicted": predicted}
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            rouge = scorer.score(title, predicted)
+            one = {key: value.fmeasure for key, value in rouge.items()}
+            true, guess = map(Characters().tokenize, (title, predicted))
+            one["bleu"] = sentence_bleu([true], guess, smoothing_function=smooth) if guess else 0
+            sums = {key: sums.get(key, 0) + value for key, value in one.items()}
+    return {key: value / len(items) for key, value in sums.items()}
+
+
+if args.predict:
+    train_model.load_weights(args.weights)
+    print(*titles([args.predict]))
+else:
+    generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item[0]))
+    steps = len(generator) * args.epochs
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - steps // 10, warmup_target=args.learning_rate, warmup_steps=steps // 10)
+    train_model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
+    with stoppable(args.weights):
+        train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
+                        callbacks=[BestWeights(args.weights, lambda: scores(dev_data, "dev"))])
+    if test_data:
+        train_model.load_weights(args.weights)
+        print("test", scores(test_data, "test"))

@@ -1,0 +1,79 @@
+"""What all examples understand, and what they say to those who mistake it."""
+
+import sys
+
+import pytest
+
+from examples.data.command_line import command_line, stoppable, vocabulary
+
+
+@pytest.fixture
+def given(monkeypatch, tmp_path):
+    """Parse words as the arguments of an example that writes to a folder of the test."""
+
+    def parse(*words, **more):
+        monkeypatch.setattr(sys, "argv", ["task.py", *map(str, words)])
+        return command_line("A task.", str(tmp_path / "learnt"), "a file", epochs=5, **more)
+
+    return parse
+
+
+def test_defaults(given, tmp_path):
+    args = given()
+    assert args.epochs == 5 and args.learning_rate == 1e-3 and args.predict is None
+    assert args.weights == f"{tmp_path}/learnt/best.weights.h5" and (tmp_path / "learnt").is_dir()
+
+
+def test_a_smoke_run_is_one_epoch(given):
+    assert given("--smoke").epochs == 1
+
+
+def test_a_folder_is_checkpoint_configuration_and_vocabulary(given, tmp_path):
+    for name in "config.json", "vocab.txt":
+        (tmp_path / name).touch()
+    args = given("--checkpoint", tmp_path)
+    assert (args.config, args.vocab) == (f"{tmp_path}/config.json", f"{tmp_path}/vocab.txt")
+    assert args.learning_rate == 3e-5
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--checkpoint", "bert_model.ckpt"], "a checkpoint needs its --config and its --vocab"),
+        (["--data", "nowhere"], "--data nowhere: there is no such file or folder"),
+        (["--predict", "text"], "best.weights.h5 is not there: train first, without --predict"),
+        (["--predict", ""], "best.weights.h5 is not there: train first, without --predict"),
+    ],
+)
+def test_what_cannot_be_is_said_at_once(given, capsys, words, message):
+    with pytest.raises(SystemExit):
+        given(*words)
+    assert message in capsys.readouterr().err
+
+
+def test_a_task_has_options_of_its_own_and_predicts_from_several_texts(given, tmp_path):
+    (tmp_path / "learnt").mkdir()
+    (tmp_path / "learnt" / "best.weights.h5").touch()
+    args = given("--predict", "谁？", "某", "--topk", 3, predict=("Q", "P"), topk={"type": int})
+    assert args.predict == ["谁？", "某"] and args.topk == 3
+
+
+def test_whoever_stops_a_training_is_told_where_the_best_weights_are(tmp_path):
+    weights = tmp_path / "best.weights.h5"
+    with pytest.raises(SystemExit, match="stopped; nothing was learnt yet"):
+        with stoppable(weights):
+            raise KeyboardInterrupt
+    weights.touch()
+    with pytest.raises(SystemExit, match="the best weights so far are in .*best.weights.h5"):
+        with stoppable(weights):
+            raise KeyboardInterrupt
+
+
+def test_a_vocabulary_is_of_the_texts_or_of_a_file(tmp_path):
+    tokens, keep = vocabulary(None, ["山水", "水"])
+    assert list(tokens)[:6] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "山", "水"] and keep is None
+    assert list(tokens.values()) == list(range(len(tokens)))
+    path = tmp_path / "vocab.txt"
+    path.write_text("[PAD]\n[unused1]\n[UNK]\n[CLS]\n[SEP]\n山\n", encoding="utf-8")
+    tokens, keep = vocabulary(path, [])
+    assert tokens["山"] == 4 and keep == [0, 2, 3, 4, 5]

@@ -1,0 +1,119 @@
+"""The questions that the reading examples learn from."""
+
+import json
+
+import pytest
+
+from examples.data.reading import load_questions, make_questions, scores, with_others
+
+
+@pytest.fixture(scope="module")
+def train():
+    return make_questions(1500, "train")
+
+
+@pytest.fixture(scope="module")
+def dev():
+    return make_questions(300, "dev")
+
+
+def answers(items):
+    return {p["answer"] for item in items for p in item["passages"] if p["answer"]}
+
+
+def test_the_same_seed_gives_the_same_questions():
+    assert make_questions(20, "dev", seed=7) == make_questions(20, "dev", seed=7)
+    assert make_questions(20, "dev", seed=7) != make_questions(20, "dev", seed=8)
+
+
+def test_an_answer_stands_in_its_passage_and_in_no_other(train, dev):
+    for item in train + dev:
+        [*found] = {p["answer"] for p in item["passages"]} - {""}
+        assert len(found) <= 1
+        for passage in item["passages"]:
+            assert passage["answer"] in passage["passage"]
+            told = passage["answer"] or not any(x in passage["passage"] for x in found)
+            assert told, item
+
+
+def test_no_answer_of_dev_occurs_in_training(train, dev):
+    texts = "\n".join(p["passage"] for item in train for p in item["passages"])
+    assert len(answers(dev)) > 100 and not [name for name in answers(dev) if name in texts]
+
+
+def test_some_questions_have_no_answer_and_some_are_answered_twice(dev):
+    telling = [sum(bool(p["answer"]) for p in item["passages"]) for item in dev]
+    assert set(telling) == {0, 1, 2} and min(map(telling.count, {0, 1, 2})) > 30
+
+
+def test_a_name_that_is_asked_for_stands_in_passages_that_do_not_answer(dev):
+    beside = 0
+    for item in dev:
+        name = max(
+            (item["question"][i:j] for i in range(12) for j in range(i + 2, i + 9)),
+            key=lambda part: (sum(part in p["passage"] for p in item["passages"]), len(part)),
+        )
+        beside += any(name in p["passage"] and not p["answer"] for p in item["passages"])
+    assert beside > len(dev) / 2
+
+
+WEBQA = {
+    "Q1": {
+        "question": "谁写了《春山》",
+        "evidences": {"Q1#0": {"answer": ["李明"], "evidence": "《春山》，李明著"}},
+    },
+    "Q2": {
+        "question": "谁唱了《秋水》",
+        "evidences": {"Q2#0": {"answer": ["王芳"], "evidence": "王芳唱《秋水》"}},
+    },
+}
+
+
+def test_a_file_of_webqa_is_split_by_question(tmp_path):
+    file = tmp_path / "webqa.json"
+    many = {f"{name}{i}": x for i in range(10) for name, x in WEBQA.items()}
+    file.write_text(json.dumps(many), encoding="utf-8")
+    train, dev = load_questions(file)
+    assert len(train) == 18 and len(dev) == 2
+    assert train[0]["passages"][0].keys() == {"answer", "passage"}
+
+
+def test_a_folder_holds_train_and_dev(tmp_path):
+    for name, number in ("train", 4), ("dev", 2):
+        items = make_questions(number, name)
+        (tmp_path / f"{name}.json").write_text(json.dumps(items), encoding="utf-8")
+    assert [len(items) for items in load_questions(tmp_path)] == [4, 2]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "[1]", '[{"question": "?"}]', '{"Q1": 3}', "{"])
+def test_a_file_of_another_kind_is_named(tmp_path, content):
+    file = tmp_path / "webqa.json"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=r"webqa.json must be a JSON list of .*'question'"):
+        load_questions(file)
+
+
+def test_passages_of_others_do_not_answer():
+    items = [
+        {
+            "question": x["question"],
+            "passages": [{"answer": e["answer"][0], "passage": e["evidence"]}],
+        }
+        for x in WEBQA.values()
+        for e in x["evidences"].values()
+    ]
+    more = with_others(items, 2)
+    assert [len(item["passages"]) for item in more] == [2, 2]
+    assert more[0]["passages"][1] == {"answer": "", "passage": "王芳唱《秋水》"}
+    same = with_others([items[0], {**items[0], "question": "《春山》？"}], 2)
+    assert [len(item["passages"]) for item in same] == [1, 1]
+
+
+def test_case_and_spaces_of_an_answer_do_not_count():
+    item = {"question": "?", "passages": [{"answer": "Lin Xi", "passage": "Lin Xi"}]}
+    assert scores([item], ["lin xi"]) == {"final": 1, "accuracy": 1, "f1": 1}
+
+
+def test_silence_is_right_where_there_is_no_answer():
+    item = {"question": "?", "passages": [{"answer": "", "passage": "某"}]}
+    assert scores([item, item], ["", "某"])["accuracy"] == 0.5

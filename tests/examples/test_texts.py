@@ -1,0 +1,158 @@
+"""The made-up reviews, titles, poems and pictures that examples learn from."""
+
+import json
+
+import numpy as np
+import pytest
+
+from examples.data.pictures import COLOURS, SHAPES, load_pictures, make_pictures
+from examples.data.poems import RHYMES, lines, load_poems, make_poems, rhymes, well_formed
+from examples.data.reviews import DIRECT, OPPOSITE, TOPICS, load_reviews, make_reviews
+from examples.data.titles import THINGS, load_titles, make_titles
+
+
+@pytest.mark.parametrize("make", [make_reviews, make_titles, make_poems])
+def test_the_same_seed_gives_the_same_items(make):
+    assert make(20, "dev", seed=7) == make(20, "dev", seed=7)
+    assert make(20, "dev", seed=7) != make(20, "dev", seed=8)
+    assert len(set(make(200, "train"))) == 200 and not {*make(200, "train")} & {*make(50, "dev")}
+
+
+def pairs(reviews):
+    """The aspects with the words about them, as they stand in reviews."""
+    return {
+        (aspect, word)
+        for text, _ in reviews
+        for aspects, praise, blame in TOPICS.values()
+        for aspect in aspects
+        for word in praise + blame
+        if any(form.format(aspect, word) in text for form in DIRECT + OPPOSITE)
+    }
+
+
+def test_no_pair_of_aspect_and_word_in_a_dev_review_was_in_training():
+    train, dev = pairs(make_reviews(2000, "train")), pairs(make_reviews(300, "dev"))
+    assert len(train) > 150 and len(dev) > 40 and not train & dev
+
+
+def test_a_word_alone_does_not_tell_the_label_of_a_review():
+    labels = {0: [], 1: []}
+    for text, label in make_reviews(1000, "train"):
+        labels[label].append("干净" in text)
+    assert min(sum(found) for found in labels.values()) > 10
+
+
+def test_a_title_names_what_its_abstract_names():
+    for abstract, title in make_titles(200, "dev"):
+        assert title[-2:] in ("方法", "模型", "系统")
+        thing = max((x for x in THINGS if x in title), key=len)
+        assert thing in abstract and len(title) < len(abstract)
+
+
+def test_made_up_poems_are_in_form_and_rhyme():
+    for poem in make_poems(200, "dev"):
+        assert well_formed(poem) and rhymes(poem) and len(lines(poem)) == 4
+
+
+def test_a_rhyme_has_words_of_its_own():
+    words = [word for rhyme in RHYMES.values() for word in rhyme]
+    assert len(words) == len(set(words)) == 48
+
+
+@pytest.mark.parametrize(
+    "poem",
+    [
+        "春山过古寒，春山过古间。",
+        "春山过古寒，春山过古。",
+        "春山过古寒。",
+        "春山过古寒，春山过古间",
+        "",
+    ],
+)
+def test_what_is_no_poem_is_seen(poem):
+    assert well_formed(poem) == (poem == "春山过古寒，春山过古间。")
+
+
+def test_even_lines_must_rhyme_in_different_words():
+    lines = "山，春山过古{}。水，春山过古{}。".format
+    assert rhymes(lines("寒", "间"))
+    assert not rhymes(lines("寒", "寒")) and not rhymes(lines("寒", "霜"))
+
+
+def test_pictures_differ_where_their_captions_do():
+    pictures, captions = make_pictures(40, "dev")
+    assert pictures.shape == (40, 48, 48, 3) and pictures.dtype == "uint8"
+    again, same = make_pictures(40, "dev")
+    assert np.array_equal(pictures, again) and captions == same
+    assert all(len(x) == 2 and x[0] != x[1] for x in captions)
+
+
+def test_the_colours_of_a_caption_are_in_its_picture():
+    pictures, captions = make_pictures(30, "train")
+    for picture, (caption, _) in zip(pictures.astype("int32"), captions):
+        for name, colour in COLOURS.items():
+            near = (abs(picture - np.array(colour)) < 30).all(axis=-1).sum()
+            assert (near > 15) == (name in caption), caption
+
+
+def test_two_things_of_a_dev_picture_were_never_seen_together():
+    def kinds(captions):
+        return {
+            frozenset(c + s for c in COLOURS for s in SHAPES if c + s in caption)
+            for caption, _ in captions
+        }
+
+    train, dev = kinds(make_pictures(1500, "train")[1]), kinds(make_pictures(200, "dev")[1])
+    assert len(dev) > 40 and not train & dev
+
+
+@pytest.mark.parametrize("load", [load_reviews, load_titles])
+def test_a_wrong_row_is_named_and_so_is_an_empty_file(tmp_path, load):
+    file = tmp_path / "rows.tsv"
+    file.write_text("好\t1\n坏\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="rows.tsv, line 2: a row must .*got '坏"):
+        load(file)
+    file.write_text("")
+    with pytest.raises(ValueError, match="rows.tsv must have a row .*is empty"):
+        load(file)
+
+
+def test_rows_are_read(tmp_path):
+    file = tmp_path / "rows.tsv"
+    file.write_text("真\t好\t1\n", encoding="utf-8")
+    assert load_reviews(file) == [("真\t好", 1)] and load_titles(file) == [("好", "1")]
+
+
+def test_poems_and_couplets_are_read(tmp_path):
+    with pytest.raises(ValueError, match="must be a folder of poet"):
+        load_poems(tmp_path)
+    (tmp_path / "in.txt").write_text("春 山 远\n", encoding="utf-8")
+    (tmp_path / "out.txt").write_text("秋 水 长\n", encoding="utf-8")
+    assert load_poems(tmp_path) == ["春山远。秋水长。"]
+    (tmp_path / "out.txt").write_text("", encoding="utf-8")
+    with pytest.raises(ValueError, match="a line for each couplet, got 1 and 0"):
+        load_poems(tmp_path)
+    poem = {"paragraphs": ["春山远，", "秋水长。"]}
+    (tmp_path / "poet.tang.0.json").write_text(json.dumps([poem]), encoding="utf-8")
+    assert load_poems(tmp_path) == ["春山远，秋水长。"]
+    (tmp_path / "poet.tang.0.json").write_text("[1]", encoding="utf-8")
+    with pytest.raises(ValueError, match="poet.tang.0.json must be a JSON list of poems"):
+        load_poems(tmp_path)
+
+
+def test_pictures_of_a_folder_are_read(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    pictures, captions = make_pictures(2, "train")
+    for number, picture in enumerate(pictures):
+        image.fromarray(picture).save(tmp_path / f"{number}.png")
+    data = {
+        "images": [{"id": i, "file_name": f"{i}.png"} for i in range(2)],
+        "annotations": [{"image_id": i, "caption": captions[i][0]} for i in range(2)],
+    }
+    file = tmp_path / "captions_dev.json"
+    file.write_text(json.dumps(data), encoding="utf-8")
+    read, told = load_pictures(tmp_path, 48, "dev")
+    assert np.array_equal(read, pictures) and told == [[caption[0]] for caption in captions]
+    file.write_text("[]")
+    with pytest.raises(ValueError, match="captions_dev.json must be captions in COCO's form"):
+        load_pictures(tmp_path, 48, "dev")

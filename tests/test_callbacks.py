@@ -1,0 +1,103 @@
+"""The weights of the best epoch are kept."""
+
+import numpy as np
+import pytest
+
+from bert4keras.backend import keras
+from bert4keras.callbacks import BestWeights
+
+
+@pytest.fixture
+def model():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def fit(model, *callbacks, epochs=3, **options):
+    x, y = np.ones((4, 2)), np.ones(4)
+    return model.fit(x, y, epochs=epochs, verbose=0, callbacks=[*callbacks], **options).history
+
+
+def after_each_epoch(model, scores):
+    """An `evaluate` that gives scores in turn, and the weights at the time of each."""
+    weights, scores = [], iter(scores)
+
+    def evaluate():
+        weights.append(model.get_weights())
+        return next(scores)
+
+    return evaluate, weights
+
+
+def same(these, those):
+    return all(np.array_equal(x, y) for x, y in zip(these, those))
+
+
+@pytest.mark.parametrize("mode, best", [("max", 1), ("min", 2)])
+def test_the_weights_of_the_best_score_are_kept(model, tmp_path, mode, best):
+    scores = [{"f1": 0.5, "z": 0}, {"f1": 0.7, "z": 2}, {"f1": 0.4, "z": 3}]
+    evaluate, weights = after_each_epoch(model, scores)
+    keeper = BestWeights(tmp_path / "best.weights.h5", evaluate, mode=mode)
+    fit(model, keeper)
+    model.load_weights(tmp_path / "best.weights.h5")
+    assert same(model.get_weights(), weights[best]) and not same(weights[1], weights[2])
+    assert keeper.best == scores[best]["f1"]
+    assert [file.name for file in tmp_path.iterdir()] == ["best.weights.h5"]
+
+
+def test_later_callbacks_and_the_history_see_the_scores(model, tmp_path):
+    evaluate, _ = after_each_epoch(model, [{"f1": 0.5}, {"f1": 0.5}, {"f1": 0.9}])
+    early = keras.callbacks.EarlyStopping("f1", patience=1, mode="max")
+    history = fit(model, BestWeights(tmp_path / "best.weights.h5", evaluate), early)
+    assert history["f1"] == [0.5, 0.5]
+
+
+def test_a_score_of_keras_may_decide(model, tmp_path):
+    keeper = BestWeights(tmp_path / "best.weights.h5", monitor="val_loss", mode="min")
+    history = fit(model, keeper, validation_data=(np.ones((2, 2)), np.zeros(2)))
+    assert keeper.best == min(history["val_loss"])
+
+
+def test_no_number_is_never_best(model, tmp_path):
+    evaluate, weights = after_each_epoch(model, [{"f1": np.nan}, {"f1": 0.1}, {"f1": np.nan}])
+    keeper = BestWeights(tmp_path / "best.weights.h5", evaluate)
+    fit(model, keeper)
+    assert keeper.best == 0.1
+
+
+def test_other_weights_than_those_trained_can_be_kept(model, tmp_path):
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    fit(model, BestWeights(tmp_path / "a.weights.h5", lambda: {"f1": 1}, model=other), epochs=1)
+    weights = other.get_weights()
+    other.set_weights([x + 1 for x in weights])
+    other.load_weights(tmp_path / "a.weights.h5")
+    assert same(other.get_weights(), weights)
+
+
+def test_a_failed_write_loses_nothing(model, tmp_path, monkeypatch):
+    path = tmp_path / "best.weights.h5"
+    path.write_text("old")
+
+    def fails(beside):
+        open(beside, "w").close()
+        raise OSError("no space left")
+
+    monkeypatch.setattr(model, "save_weights", fails)
+    with pytest.raises(OSError, match="no space"):
+        fit(model, BestWeights(path, lambda: {"f1": 1}))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name] and path.read_text() == "old"
+
+
+def test_what_it_cannot_work_with_is_said():
+    with pytest.raises(ValueError, match=r"must end in '.weights.h5'.*got 'best.weights'"):
+        BestWeights("best.weights")
+    with pytest.raises(ValueError, match="'max' or 'min', got 'most'"):
+        BestWeights("a.weights.h5", mode="most")
+
+
+def test_a_score_that_is_not_there_is_named(model, tmp_path):
+    with pytest.raises(ValueError, match="monitor='f2' and the scores .'f1', 'loss'"):
+        fit(model, BestWeights(tmp_path / "a.weights.h5", lambda: {"f1": 1}, monitor="f2"))
+    with pytest.raises(ValueError, match="monitor=None and the scores .'loss'"):
+        fit(model, BestWeights(tmp_path / "a.weights.h5"))
