@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-.PHONY: install check test docs bench
+.PHONY: install check test examples docs bench
 
 install:  # for work on the library itself
 	$(PYTHON) -m pip install -e ".[test]"
@@ -11,6 +11,12 @@ check:
 
 test:
 	$(PYTHON) -m pytest
+
+examples:  # each with little data, two at a time, in build/examples; needs the extra `examples`
+	mkdir -p build/examples
+	ls $(CURDIR)/examples/*.py | (cd build/examples && \
+		xargs -P 2 -I {} sh -c '$(PYTHON) {} --smoke > $$(basename {}).log 2>&1 || \
+			{ cat $$(basename {}).log; exit 255; }')
 
 docs:  # pages of the API in docs/api; needs the extra `docs`
 	PYTHONPATH=. $(PYTHON) docs/build.py

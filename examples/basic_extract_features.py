@@ -29,6 +29,7 @@ parser.add_argument("texts", nargs="*", default=SENTENCES, help="at least two")
 parser.add_argument("--config", help="bert_config.json or config.json; default: all-MiniLM-L6-v2")
 parser.add_argument("--checkpoint", help="bert_model.ckpt or model.safetensors")
 parser.add_argument("--vocab", help="vocab.txt")
+parser.add_argument("--smoke", action="store_true", help="only the first two texts: does it run?")
 args = parser.parse_args()
 
 if not args.config:
@@ -43,6 +44,7 @@ if not args.config:
         os.path.join(folder, name) for name in ("config.json", "model.safetensors", "vocab.txt")
     )
 
+args.texts = args.texts[:2] if args.smoke else args.texts
 tokenizer = Tokenizer(args.vocab, do_lower_case=True)
 bert = build_transformer_model(args.config, args.checkpoint)
 vectors = GlobalAveragePooling1D()(bert.output)  # (B, L, D) -> (B, D), without the padding

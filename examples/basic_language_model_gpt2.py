@@ -19,7 +19,7 @@ parser.add_argument("--folder", help="config.json, model.safetensors and a vocab
 parser.add_argument("--text", default="春山", help="what it goes on from, default %(default)s")
 parser.add_argument("--number", type=int, default=3, help="of texts, default %(default)s")
 parser.add_argument("--tokens", type=int, default=48, help="at most, default %(default)s")
-parser.add_argument("--output", default="gpt2_of_poems", help="folder of the tiny one")
+parser.add_argument("--output", default="output/gpt2_of_poems", help="folder of the tiny one")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--smoke", action="store_true", help="it learns only a few poems")
 args = parser.parse_args()

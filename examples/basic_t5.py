@@ -17,7 +17,7 @@ parser = argparse.ArgumentParser(description=__doc__,
 parser.add_argument("--folder", help="config.json, model.safetensors and a vocabulary")
 parser.add_argument("--text", nargs="+", default=["三百二十五", "七千零八"], help="what it reads")
 parser.add_argument("--topk", type=int, default=4, help="beams, default %(default)s")
-parser.add_argument("--output", default="t5_of_numbers", help="folder of the tiny one")
+parser.add_argument("--output", default="output/t5_of_numbers", help="folder of the tiny one")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--smoke", action="store_true", help="it learns only a few numbers")
 args = parser.parse_args()

@@ -81,10 +81,8 @@ write = TextGenerator(model, tokenizer)
 
 def describe(pictures, progress=False):
     """A caption for each picture, by beam search."""
-    start = [[tokenizer._token_start_id]] * len(pictures)
-    found = write.generate(start, [pictures], num_beams=2, max_new_tokens=args.maxlen - 1,
-                           progress=progress)
-    return [tokenizer.decode(rows[0]) for rows in found.tokens]
+    return write([""] * len(pictures), conditions=[pictures], num_beams=2, progress=progress,
+                 max_new_tokens=args.maxlen - 1)
 
 
 def evaluate():

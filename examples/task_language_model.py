@@ -63,11 +63,9 @@ write = TextGenerator(model, tokenizer)
 
 def go_on(beginning, number, seed=None):
     """Poems that begin so."""
-    prompts = [tokenizer.encode(beginning)[0][:-1]] * number
-    found = write.generate(prompts, do_sample=True, top_p=args.top_p, seed=seed, batch_size=64,
-                           temperature=args.temperature,
-                           max_new_tokens=args.maxlen - len(prompts[0]))
-    return [beginning + tokenizer.decode(rows[0]) for rows in found.tokens]
+    found = write([beginning] * number, do_sample=True, top_p=args.top_p, seed=seed, batch_size=64,
+                  temperature=args.temperature, max_new_tokens=args.maxlen - len(beginning) - 1)
+    return [beginning + text for text in found]
 
 
 def evaluate():

@@ -8,7 +8,7 @@ import time
 from functools import partial
 
 from data.command_line import command_line, stoppable, vocabulary
-from data.reading import load_questions, make_questions, scores, with_others
+from data.reading import load_questions, make_questions, scores
 from keras import ops
 from tqdm import tqdm
 
@@ -23,15 +23,14 @@ args = command_line(
     __doc__, "reading_by_seq2seq", epochs=5, batch_size=32, rates=(2e-3, 1e-4), maxlen=256,
     data="folder of WebQA's train.json and dev.json, or one file of questions to split",
     predict=("QUESTION", "PASSAGE"),
-    passages={"type": int, "help": "fill dev up with others' to so many"},
+    passages={"type": int, "help": "fill questions up with others' to so many"},
     topk={"type": int, "default": 2, "help": "beams, default %(default)s"},
     free={"action": "store_true", "help": "let answers be other than the passages' words"},
     new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"})
 if args.data:
-    train_data, dev_data = load_questions(args.data)
-    dev_data = with_others(dev_data, args.passages) if args.passages else dev_data
+    train_data, dev_data = load_questions(args.data, args.passages)
 else:
-    train_data, dev_data = make_questions(8000, "train"), make_questions(300, "dev")
+    train_data, dev_data = make_questions(12000, passages=2), make_questions(300, "dev")
 texts = (c for x in train_data for p in x["passages"] for c in (x["question"], p["passage"]))
 tokens, keep_tokens = vocabulary(args.vocab, texts)
 if args.smoke:
@@ -87,19 +86,18 @@ if not args.checkpoint:  # from scratch, neighbours are found sooner where posit
     positions.assign(0.05 * Sinusoidal()(positions.shape))
 train_model = keras.Model(model.inputs, CrossEntropy(2)([*model.inputs, model.output]))
 write = TextGenerator(model, tokenizer)
-widest = max(len(item["passages"]) for item in dev_data)
-WIDTH = 1 << (widest - 1).bit_length()  # prompts of a question: a power of 2
-ABSENT = [tokenizer._token_end_id]  # in place of a passage
+WIDTH = 1 << (max(len(item["passages"]) for item in dev_data) - 1).bit_length()
+ABSENT = [tokenizer._token_end_id]  # a question has WIDTH prompts, a power of 2; this fills up
 
 
 def vote(tokens, length, logits):
-    """What all passages of a question give together: sum p² / (sum p + 1)."""
+    """What all passages of a question give together: sum p² / (sum p + 1), in proportion."""
     there = ops.any(ops.equal(tokens, tokenizer._token_start_id), axis=1)
     p = ops.softmax(logits) * ops.cast(there, "float32")[:, None]
     p = ops.reshape(p, (-1, WIDTH, args.topk, p.shape[-1]))
     p = ops.sum(p**2, axis=1, keepdims=True) / (ops.sum(p, axis=1, keepdims=True) + 1)
-    p = ops.reshape(ops.repeat(p, WIDTH, axis=1), ops.shape(logits))
-    return ops.log(p)
+    p = ops.log(p / ops.sum(p, axis=-1, keepdims=True))  # or short answers would be favoured
+    return ops.reshape(ops.repeat(p, WIDTH, axis=1), ops.shape(logits))
 
 
 def answer(items):
@@ -125,15 +123,15 @@ def answer(items):
 
 
 def evaluate():
-    """Scores over dev; questions, answers and speed are written down."""
+    """Scores over dev, and how fast; questions and answers are written down."""
     begin, answers = time.perf_counter(), []
     for i in tqdm(range(0, len(dev_data), 16), "answering", leave=False):
         answers += answer(dev_data[i : i + 16])
-    print(f" {len(answers) / (time.perf_counter() - begin):.1f} answers/s")
+    speed = len(answers) / (time.perf_counter() - begin)
     records = [{**item, "predicted": text} for item, text in zip(dev_data, answers)]
     with atomic_write(f"{args.output}/predictions.jsonl") as file:
         file.writelines(json.dumps(x, ensure_ascii=False) + "\n" for x in records)
-    return scores(dev_data, answers)
+    return {**scores(dev_data, answers), "answers_per_second": speed}
 
 
 if args.predict:

@@ -83,9 +83,8 @@ write = TextGenerator(model, tokenizer)
 
 def titles(texts, progress=False):
     """A title for each text."""
-    found = write.generate([source(text) for text in texts], num_beams=args.topk, batch_size=32,
-                           max_new_tokens=args.max_title, progress=progress)
-    return [tokenizer.decode(rows[0]) for rows in found.tokens]
+    return write([source(text) for text in texts], num_beams=args.topk, progress=progress,
+                 max_new_tokens=args.max_title)
 
 
 class Characters:

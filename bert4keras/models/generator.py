@@ -77,7 +77,8 @@ class TextGenerator:
         Args:
             texts: a list of texts, or of lists of ids.
             conditions: arrays with a row for each text, for the further inputs of the model.
-            batch_size: texts decoded together; those of about equal length are.
+            batch_size: texts decoded together; those of about equal length are, if there are more
+                than a batch. Texts that fit in one keep their order in a ``logits_processor``.
             progress: show a bar that counts texts.
             **options: as for ``generation.Options``; ``eos_token_id`` is the tokenizer's by
                 default.

@@ -9,13 +9,13 @@ from bert4keras.backend import keras
 from bert4keras.tokenizers import load_vocab
 
 
-def command_line(description, output, data, epochs, rates=(1e-3, 3e-5), batch_size=16,
+def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size=16,
                  maxlen=128, predict="TEXT", **more):
     """Parse the options of a task and set the seed.
 
     Args:
         description: what the task is, for `--help`.
-        output: folder for what is learnt, unless `--output` names another.
+        name: of the folder in `output/` for what is learnt, unless `--output` says another.
         data: what `--data` is.
         epochs: their default number.
         rates: default learning rates of a model from scratch and of one from a checkpoint.
@@ -45,22 +45,22 @@ def command_line(description, output, data, epochs, rates=(1e-3, 3e-5), batch_si
     add("--precision", default="float32", choices=["float32", "mixed_bfloat16", "mixed_float16"],
         help="mixed: several times as fast on new processors, default %(default)s")
     add("--seed", type=int, default=0)
-    add("--output", default=output, help="folder for what is learnt, default %(default)s")
+    add("--output", default=f"output/{name}", help="folder for what is learnt, default %(default)s")
     add("--predict", metavar=predict, nargs=None if isinstance(predict, str) else "+",
         help="use what was learnt, do not train")
     add("--smoke", action="store_true", help="little data, one epoch: does it run?")
-    for name, option in more.items():
-        add(f"--{name}", **option)
+    for option, how in more.items():
+        add(f"--{option}", **how)
     args = parser.parse_args()
     if args.checkpoint and os.path.isdir(args.checkpoint):
         args.config = args.config or f"{args.checkpoint}/config.json"
         args.vocab = args.vocab or f"{args.checkpoint}/vocab.txt"
     if args.checkpoint and not (args.config and args.vocab):
         parser.error("a checkpoint needs its --config and its --vocab beside it")
-    for name in "data", "config", "vocab":
-        path = getattr(args, name)
+    for option in "data", "config", "vocab":
+        path = getattr(args, option)
         if path and not os.path.exists(path):
-            parser.error(f"--{name} {path}: there is no such file or folder")
+            parser.error(f"--{option} {path}: there is no such file or folder")
     args.weights = f"{args.output}/best.weights.h5"
     if args.predict is not None and not os.path.exists(args.weights):
         parser.error(f"{args.weights} is not there: train first, without --predict")

@@ -93,13 +93,14 @@ def make_questions(number, split="train", seed=0, passages=3):
     return [make_item(names, passages) for _ in range(number)]
 
 
-def load_questions(path, seed=0):
+def load_questions(path, passages=None, seed=0):
     """Questions of a file to learn from and to check with.
 
     Args:
         path: a folder of train.json and dev.json; or one file, of which every tenth question is
             for dev, drawn by the seed. A file is a list of such items as `make_questions` gives,
             or WebQA's annotated {id: {"question", "evidences"}}.
+        passages: so many has each question, when others' passages have been added.
         seed: of the split.
 
     Returns: two lists.
@@ -107,10 +108,12 @@ def load_questions(path, seed=0):
     Raises: ValueError that names the file, if it is neither.
     """
     if Path(path).is_dir():
-        return tuple(_items(Path(path) / f"{name}.json") for name in ("train", "dev"))
-    items = _items(Path(path))
-    random.Random(seed).shuffle(items)
-    return items[len(items) // 10 :], items[: len(items) // 10]
+        train, dev = (_items(Path(path) / f"{name}.json") for name in ("train", "dev"))
+    else:
+        items = _items(Path(path))
+        random.Random(seed).shuffle(items)
+        train, dev = items[len(items) // 10 :], items[: len(items) // 10]
+    return tuple(with_others(x, passages, seed) if passages else x for x in (train, dev))
 
 
 def _items(file):

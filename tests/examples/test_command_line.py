@@ -1,5 +1,6 @@
 """What all examples understand, and what they say to those who mistake it."""
 
+import os
 import sys
 
 import pytest
@@ -13,7 +14,8 @@ def given(monkeypatch, tmp_path):
 
     def parse(*words, **more):
         monkeypatch.setattr(sys, "argv", ["task.py", *map(str, words)])
-        return command_line("A task.", str(tmp_path / "learnt"), "a file", epochs=5, **more)
+        monkeypatch.chdir(tmp_path)
+        return command_line("A task.", "learnt", "a file", epochs=5, **more)
 
     return parse
 
@@ -21,7 +23,7 @@ def given(monkeypatch, tmp_path):
 def test_defaults(given, tmp_path):
     args = given()
     assert args.epochs == 5 and args.learning_rate == 1e-3 and args.predict is None
-    assert args.weights == f"{tmp_path}/learnt/best.weights.h5" and (tmp_path / "learnt").is_dir()
+    assert args.weights == "output/learnt/best.weights.h5" and os.path.isdir("output/learnt")
 
 
 def test_a_smoke_run_is_one_epoch(given):
@@ -52,8 +54,8 @@ def test_what_cannot_be_is_said_at_once(given, capsys, words, message):
 
 
 def test_a_task_has_options_of_its_own_and_predicts_from_several_texts(given, tmp_path):
-    (tmp_path / "learnt").mkdir()
-    (tmp_path / "learnt" / "best.weights.h5").touch()
+    (tmp_path / "output/learnt").mkdir(parents=True)
+    (tmp_path / "output/learnt/best.weights.h5").touch()
     args = given("--predict", "谁？", "某", "--topk", 3, predict=("Q", "P"), topk={"type": int})
     assert args.predict == ["谁？", "某"] and args.topk == 3
 

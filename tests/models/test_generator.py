@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 from support import GOLDEN, record, stirred
 
 from bert4keras.generation import NotCacheable
@@ -84,6 +85,16 @@ def test_a_language_model_goes_on_and_a_unilm_answers():
     assert lm._prompt("床前") == [2, 4, 5]
     assert unilm._prompt("床前") == [2, 4, 5, 3]
     assert unilm.graph.segment == 1 and lm.graph.segment is None
+
+
+def test_a_processor_sees_the_texts_of_one_batch_in_their_order():
+    def choose(tokens, length, logits):  # the token 4 + the number of the text
+        wanted = 4 + ops.arange(ops.shape(logits)[0]) // 2
+        return ops.where(ops.arange(len(WORDS)) == wanted[:, None], logits, -np.inf)
+
+    write = TextGenerator(made(application="unilm"), TOKENIZER)
+    options = {"num_beams": 2, "max_new_tokens": 1, "logits_processor": choose}
+    assert write.generate(TEXTS, **options).tokens == [[[4]], [[5]], [[6]]]
 
 
 def test_a_seed_repeats_what_is_drawn():
