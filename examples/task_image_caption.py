@@ -16,7 +16,7 @@ from bert4keras.models import TextGenerator, build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
-    __doc__, "image_caption", epochs=5, rates=(1e-3, 1e-4), maxlen=64,
+    __doc__, "image_caption", epochs=6, rates=(1e-3, 1e-4), maxlen=64,
     data="folder of pictures, captions_train.json and captions_dev.json in COCO's form",
     predict="FILE", image_model={"help": "one of keras.applications, such as MobileNetV2; by "
                                          "default a small network that learns with the writer"},
@@ -26,7 +26,7 @@ side = 224 if args.image_model else SIDE
 if args.data:
     train_data, dev_data = (load_pictures(args.data, side, x) for x in ("train", "dev"))
 else:
-    train_data, dev_data = make_pictures(6000, "train"), make_pictures(300, "dev")
+    train_data, dev_data = make_pictures(12000, "train"), make_pictures(300, "dev")
 tokens, keep_tokens = vocabulary(args.vocab, ("".join(captions) for captions in train_data[1]))
 if args.smoke:
     train_data, dev_data = [x[:160] for x in train_data], [x[:16] for x in dev_data]

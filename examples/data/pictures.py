@@ -14,16 +14,15 @@ import numpy as np
 SIDE = 48  # pixels
 COLOURS = {
     "红色": (220, 40, 40), "蓝色": (40, 60, 220), "绿色": (40, 170, 60), "黄色": (240, 200, 40),
-    "黑色": (20, 20, 20), "紫色": (150, 50, 190),
+    "黑色": (20, 20, 20),
 }
 SHAPES = {  # whether a pixel (x, y), seen from the centre in units of the radius, is inside
     "圆形": lambda x, y: x**2 + y**2 < 1,
     "方块": lambda x, y: np.maximum(abs(x), abs(y)) < 0.85,
     "三角": lambda x, y: (abs(x) < (y + 1) / 2) & (y < 0.9),
     "十字": lambda x, y: (np.minimum(abs(x), abs(y)) < 0.3) & (np.maximum(abs(x), abs(y)) < 1),
-    "圆环": lambda x, y: (x**2 + y**2 < 1) & (x**2 + y**2 > 0.35),
 }
-SIZES = {"小": 6, "大": 11}
+SIZES = {"小": 7, "大": 11}
 
 
 def drawn(things, draw):
