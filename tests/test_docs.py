@@ -16,7 +16,8 @@ from bert4keras.models import FAMILIES
 
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README_zh.md"]
-PAPERS = [*READMES, "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md"]
+PAIRS = [READMES, ["examples/README.md", "examples/README_zh.md"]]
+PAPERS = [*sum(PAIRS, []), "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md"]
 PAPERS += ["benchmarks/README.md", "tests/golden/README.md"]
 MODULES = [module.name for module in pkgutil.walk_packages(bert4keras.__path__, "bert4keras.")]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -54,11 +55,18 @@ def test_both_readmes_have_the_same_code(language):
     assert first == second != []
 
 
-def test_both_readmes_have_the_same_sections():
-    outlines = [re.findall(r"^#+ ", BLOCK.sub("", text_of(name)), re.MULTILINE) for name in READMES]
+@pytest.mark.parametrize("pair", PAIRS)
+def test_two_languages_have_the_same_sections(pair):
+    outlines = [re.findall(r"^#+ ", BLOCK.sub("", text_of(name)), re.MULTILINE) for name in pair]
     assert outlines[0] == outlines[1]
-    rows = [text_of(name).count("\n|") for name in READMES]
+    rows = [text_of(name).count("\n|") for name in pair]
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("name", PAIRS[1])
+def test_the_list_of_examples_is_whole(name):
+    scripts = {path.name for path in (ROOT / "examples").glob("*.py")}
+    assert scripts == set(re.findall(r"^\| `(\w+\.py)`", text_of(name), re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", READMES)

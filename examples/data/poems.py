@@ -1,13 +1,12 @@
 """Poems of four lines, composed; or of a folder of chinese-poetry, or the couplets of two files.
 
-A made-up poem has lines of five or of seven characters, and its even lines rhyme. A rhyming word
-with the word before it belongs either to the training set or to the dev set.
+A made-up poem has lines of five or of seven characters, all of which rhyme but the third. There are
+so many possible poems that none comes twice: form and rhyme can be learnt, poems cannot.
 """
 
 import json
 import random
 import re
-import zlib
 from pathlib import Path
 
 RHYMES = {  # the words that lines end in, by rhyme
@@ -18,24 +17,18 @@ RHYMES = {  # the words that lines end in, by rhyme
     "ian": "天 烟 船 年 眠 前 莲 泉".split(),
     "ei": "飞 归 衣 微 扉 稀 晖 依".split(),
 }
-OPEN = "月 水 雪 路 树 鸟 酒 夜 雨 草 柳 梦 马 剑 笛 客".split()  # odd lines end in these
+OPEN = "月 水 雪 路 树 鸟 酒 夜 雨 草 柳 梦 马 剑 笛 客".split()  # of the third line
 FIRST = "春 秋 夜 晓 寒 孤 青 白 古 故 远 晚 空 清 江 南".split()
 SECOND = "山 水 风 云 月 花 林 城 舟 人 雁 灯 钟 村 楼 桥".split()
 VERBS = "照 满 入 过 落 上 生 隔 送 对 随 伴 绕 依 映 带".split()
 DOUBLES = "悠悠 茫茫 处处 年年 依依 寂寂 迟迟 萧萧 渺渺 皎皎".split()
 
 
-def before(ending, split):
-    """The words that may stand before a rhyming word in a set: one of five is for dev."""
-    of_dev = {word: zlib.crc32(f"{word} {ending}".encode()) % 5 == 0 for word in FIRST}
-    return [word for word in FIRST if of_dev[word] == (split == "dev")]
-
-
-def line(draw, width, words, ending):
-    """A line of a width that ends in one of some words and an ending."""
+def line(draw, width, ending):
+    """A line of a width that ends in a word."""
     double = draw.choice(DOUBLES) if width == 7 else ""
-    head = double + draw.choice(FIRST) + draw.choice(SECOND) + draw.choice(VERBS)
-    return head + draw.choice(words) + ending
+    words = draw.choice(FIRST) + draw.choice(SECOND) + draw.choice(VERBS) + draw.choice(FIRST)
+    return double + words + ending
 
 
 def make_poems(number, split="train", seed=0):
@@ -54,11 +47,11 @@ def make_poems(number, split="train", seed=0):
     """
     draw, poems = random.Random(f"poems {split} {seed}"), {}
     while len(poems) < number:
-        width, rhyming = draw.choice([5, 7]), RHYMES[draw.choice(sorted(RHYMES))]
-        rhyming = draw.sample([word for word in rhyming if before(word, split)], 2)
-        halves = [line(draw, width, FIRST, draw.choice(OPEN)) + "，"
-                  + line(draw, width, before(word, split), word) + "。" for word in rhyming]
-        poems["".join(halves)] = None
+        ends = draw.sample(RHYMES[draw.choice(sorted(RHYMES))], 3)
+        ends.insert(2, draw.choice(OPEN))
+        width = draw.choice([5, 7])
+        lines = [line(draw, width, word) for word in ends]
+        poems["{}，{}。{}，{}。".format(*lines)] = None
     return list(poems)
 
 
@@ -99,6 +92,6 @@ def well_formed(poem):
 
 
 def rhymes(poem):
-    """Whether the even lines of a made-up poem end in one rhyme, but in different words."""
-    ends = [x[-1] for x in lines(poem)[1::2]]
-    return len(set(ends)) == len(ends) and any(set(ends) <= set(x) for x in RHYMES.values())
+    """Whether the lines of a made-up poem, but the third, end in one rhyme, in different words."""
+    ends = {x[-1] for i, x in enumerate(lines(poem)) if i != 2}
+    return len(ends) == 3 and any(ends <= set(rhyme) for rhyme in RHYMES.values())
