@@ -8,7 +8,7 @@ import pytest
 LIBRARY = Path(__file__).parent.parent / "bert4keras"
 FLOORS = [
     {"arguments", "backend", "classic", "files", "text"},
-    {"callbacks", "layers", "checkpoints", "tokenizers", "data", "generation"},
+    {"callbacks", "layers", "checkpoints", "tokenizers", "data", "optimizers", "generation"},
     {"distribution", "export"},
     {"models"},
     {"cli", "legacy", "snippets"},
