@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 import bert4keras
-from bert4keras import backend, layers, models, snippets, tokenizers
+from bert4keras import backend, layers, models, optimizers, snippets, tokenizers
 from bert4keras.backend import K
 from bert4keras.models import build_transformer_model
 
@@ -81,6 +81,12 @@ SIGNATURES = {
     models.Transformer.apply: "(self, inputs=None, layer=None, arguments=None, **kwargs)",
     models.Transformer.load_weights_from_checkpoint: "(self, checkpoint, mapping=None)",
     models.Transformer.save_weights_as_checkpoint: "(self, filename, mapping=None, dtype=None)",
+    optimizers.AdaFactor: "(learning_rate=0.001, beta1=0.0, beta2=None, epsilon1=1e-30, "
+    "epsilon2=0.001, multiply_by_parameter_scale=True, clipping_threshold=1.0, "
+    "min_dim_size_to_factor=128, exclude_from_parameter_scale=None, **kwargs)",
+    optimizers.Adam: "(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-06, "
+    "bias_correction=True, **kwargs)",
+    optimizers.Lion: "(learning_rate=0.0003, beta_1=0.95, beta_2=0.98, **kwargs)",
     tokenizers.load_vocab: "(dict_path, encoding='utf-8', simplified=False, startswith=None)",
     tokenizers.save_vocab: "(dict_path, token_dict, encoding='utf-8')",
     snippets.to_array: "(*args)",
@@ -146,6 +152,16 @@ graph_mode_decorator is_tf_keras keras leaky_relu multilabel_categorical_crossen
 piecewise_linear pool1d recompute_grad reshape root_mean_square search_layer sequence_masking
 set_gelu sinusoidal_embeddings sparse_multilabel_categorical_crossentropy swish symbolic tf where
 """.split()
+EXTENSIONS = {  # extend_with_..., and the arguments that the new class takes beside the base's
+    "exponential_moving_average": "ema_momentum=0.999",
+    "gradient_accumulation": "grad_accum_steps=2",
+    "layer_adaptation": "exclude_from_layer_adaptation=()",
+    "lazy_optimization": "include_in_lazy_optimization=()",
+    "lookahead": "steps_per_slow_update=5, slow_step_size=0.5",
+    "parameter_wise_lr": "paramwise_lr_schedule=None",
+    "piecewise_linear_lr": "lr_schedule=None",
+    "weight_decay": "weight_decay_rate=0.01, exclude_from_weight_decay=()",
+}
 HOOKS = """
 apply apply_embeddings apply_final_layers apply_main_layers build call compute_attention_bias
 compute_position_bias create_variable get_inputs load_embeddings load_variable
@@ -189,6 +205,20 @@ def test_a_grown_signature_begins_with_the_inherited_one(thing, beginning):
     if thing is layers.Embedding:
         thing = keras.layers.Embedding
     assert written(thing).startswith(beginning)
+
+
+@pytest.mark.parametrize("word, arguments", EXTENSIONS.items())
+def test_an_extension_of_optimizers_has_its_names_and_arguments(word, arguments):
+    extend = getattr(optimizers, f"extend_with_{word}")
+    assert getattr(optimizers, f"extend_with_{word}_v2") is extend
+    assert written(extend) == "(BaseOptimizer, name=None)"
+    assert written(extend(optimizers.Adam)) == f"(*args, {arguments}, **kwargs)"
+
+
+def test_averages_of_an_optimizer_have_their_methods():
+    averaged = optimizers.extend_with_exponential_moving_average(optimizers.Adam)
+    assert written(averaged.apply_ema_weights) == "(self, bias_correction=True)"
+    assert written(averaged.reset_old_weights) == "(self)"
 
 
 def test_names_of_the_backend_are_there():
@@ -335,7 +365,8 @@ def test_tensorflow_stays_unimported_under_another_backend(backend_name):
     pytest.importorskip(backend_name)
     code = (
         f"import os; os.environ['KERAS_BACKEND'] = '{backend_name}'; import sys; import bert4keras;"
-        "from bert4keras import backend, checkpoints, data, layers, models, snippets, tokenizers;"
+        "from bert4keras import backend, checkpoints, data, layers, models, optimizers, snippets;"
+        "from bert4keras import tokenizers;"
         "from bert4keras.layers import *; print('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
