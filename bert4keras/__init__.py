@@ -7,7 +7,7 @@
 ``checkpoints``    TF1, safetensors, torch and HDF5 files, read lazily and safely, and written
 ``tokenizers``     WordPiece and SentencePiece, with offsets into the text
 ``data``           padding, generators, files, parallel work
-``optimizers``     Adam, Lion, Tiger, AdaFactor; extensions of any optimizer of Keras
+``optimizers``     Adam, Lion, Tiger, AdaFactor; extensions; FGM, R-Drop and other recipes
 ``generation``     greedy, sampling and beam search over a cached step; the inherited decoder
 ``models``         ``build_transformer_model`` and one file for each family
 ``snippets``       the inherited face of small helpers

@@ -121,6 +121,32 @@ def compiled(function, variables=()):
     return lambda *args: program([variable.value for variable in variables], *args)
 
 
+def gradients(function, tensors, again=False):
+    """The value of a function and its gradients, inside compiled training too.
+
+    Args:
+        function: callable(list of tensors) -> (scalar, nested tensors, whatever is wanted).
+        tensors: a list of floating tensors.
+        again: whether the gradients, in turn, get gradients.
+
+    Returns:
+        What the function returns, and a list of gradients.
+    """
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return importlib.import_module("jax").value_and_grad(function, has_aux=True)(tensors)
+    if backend == "tensorflow":
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            scalar, more = function(tensors)
+        return (scalar, more), tape.gradient(scalar, tensors, unconnected_gradients="zero")
+    torch = importlib.import_module("torch")
+    tensors = [x if x.requires_grad else x.detach().requires_grad_() for x in tensors]
+    scalar, more = function(tensors)
+    found = torch.autograd.grad(scalar, tensors, create_graph=again, materialize_grads=True)
+    return (scalar, more), list(found)
+
+
 def mask_of(x):
     """The mask that Keras carries beside a tensor, or None."""
     return keras.src.backend.get_keras_mask(x)

@@ -76,3 +76,21 @@ def test_a_row_without_visible_key_gets_no_attention():
     for method in ("softmax", "softmax_plus", "squared_relu"):
         weights = ops.convert_to_numpy(backend.attention_normalize(scores, mask, method=method))
         assert not weights.any()
+
+
+def test_gradients_come_with_the_value_and_can_have_gradients_in_turn():
+    x, y = (ops.convert_to_tensor(np.array(numbers, "float32")) for numbers in ([1, 2], [3, 4]))
+
+    def cubes(tensors):
+        return ops.sum(tensors[0] ** 3), {"doubled": 2.0 * tensors[1]}
+
+    def length(tensors):
+        _, (g, _) = backend.gradients(cubes, tensors, again=True)
+        return ops.sum(g**2), ()
+
+    (value, more), (g, none) = backend.gradients(cubes, [x, y])
+    assert_close(ops.stop_gradient(value), 9.0)
+    assert_close(ops.stop_gradient(more["doubled"]), [6.0, 8.0])
+    assert_close(g, [3.0, 12.0])
+    assert_close(none, [0.0, 0.0])
+    assert_close(backend.gradients(length, [x, y])[1][0], [36.0, 288.0])  # (9 x^4)' = 36 x^3

@@ -37,7 +37,7 @@ def model():
 
 def compiled(optimizer, **options):
     made = model()
-    made.compile(optimizer, "mse", **options)
+    made.compile(optimizer, "mse", **(options or toy.QUICK))
     return made
 
 
@@ -115,7 +115,7 @@ def test_frozen_layers_keep_their_weights():
     frozen = model()
     frozen.layers[0].trainable = False
     start = frozen.get_weights()
-    frozen.compile(extended("decay average")(0.1, weight_decay_rate=0.5), "mse")
+    frozen.compile(extended("decay average")(0.1, weight_decay_rate=0.5), "mse", **toy.QUICK)
     got = train(frozen, range(2))
     frozen.optimizer.apply_ema_weights()
     for weights in (got, frozen.get_weights()):

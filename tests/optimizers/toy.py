@@ -6,6 +6,9 @@ import pytest
 from keras import ops
 
 BACKEND = keras.backend.backend()
+QUICK = {
+    "run_eagerly": BACKEND == "tensorflow"
+}  # for ``compile``: tracing takes longer than a step
 under_jit = pytest.mark.skipif(BACKEND == "torch", reason="torch.compile takes a minute")
 SHAPES = {
     "Embedding-Token/embeddings": (5, 4),
