@@ -6,7 +6,6 @@ judges whether what is written is of the kind that was asked for."""
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary
 from data.reviews import load_reviews, make_reviews
-from keras import ops
 
 from bert4keras.backend import K, keras
 from bert4keras.callbacks import BestWeights
@@ -94,7 +93,7 @@ def samples(label, number, seed=None):
                  top_p=0.9, max_new_tokens=args.maxlen - 1, seed=seed)
 
 
-def control(number=100):
+def control(number=10 if args.smoke else 100):
     """How many samples are judged as what was asked for; ten of each label are printed."""
     right = 0
     for wanted in 0, 1:
@@ -102,7 +101,7 @@ def control(number=100):
         print("", *texts[:10], sep=f"\n  {wanted}  ")
         judged = batches(ForClassifier, [(text, wanted) for text in texts])
         found = judge.predict(judged.fortest(), steps=len(judged), verbose=0)
-        right += np.sum(ops.argmax(found, axis=-1) == wanted)
+        right += np.sum(np.argmax(found, axis=-1) == wanted)
     print(f"judged as asked for: {right / number / 2:.3f} of {2 * number}\n")
     return {"control": right / number / 2}
 
