@@ -26,7 +26,7 @@ else:
     train_data, dev_data = make_reviews(8000, "train"), make_reviews(400, "dev")
 tokens, keep_tokens = vocabulary(args.vocab, (text for text, _ in train_data))
 if args.smoke:
-    train_data, dev_data = train_data[:160], dev_data[:32]
+    train_data, dev_data, args.maxlen = train_data[:160], dev_data[:32], 24
 tokenizer = Tokenizer(tokens, do_lower_case=True)
 small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
          "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}

@@ -27,7 +27,7 @@ else:
     train_data, dev_data = make_poems(8000, "train"), make_poems(400, "dev")
 tokens, keep_tokens = vocabulary(args.vocab, train_data)
 if args.smoke:
-    train_data, dev_data = train_data[:160], dev_data[:16]
+    train_data, dev_data, args.maxlen = train_data[:160], dev_data[:16], 24
 tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 
