@@ -4,7 +4,7 @@ The vector of a label moves all norms (Conditional LayerNorm). A classifier that
 judges whether what is written is of the kind that was asked for."""
 
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary
+from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reviews import load_reviews, make_reviews
 
 from bert4keras.backend import K, keras
@@ -65,13 +65,12 @@ def batches(kind, items):
     return kind(items, args.batch_size, length=lambda item: len(item[0]))
 
 
-def train(model, kind, peak, epochs, callback, **losses):
+def train(model, kind, epochs, callback, **losses):
     """Fit a model to the reviews, the rate rising for a tenth of the steps, then falling."""
     learnt, held_out = batches(kind, train_data), batches(kind, dev_data)
     steps = len(learnt) * epochs
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=peak, warmup_steps=steps // 10)
-    model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), **losses)
+    new_head = args.new_head and model is train_model
+    model.compile(warmed_adam(args.learning_rate, steps, new_head), **losses)
     with stoppable(args.weights):
         model.fit(learnt.forfit(), steps_per_epoch=len(learnt), epochs=epochs, callbacks=[callback],
                   validation_data=held_out.forfit(random=False), validation_steps=len(held_out))
@@ -115,13 +114,13 @@ else:
     judge = keras.Model(reader.inputs, Dense(2, activation="softmax")(vector))
     best = BestWeights(f"{args.output}/judge.weights.h5", monitor="val_accuracy")
     print("The judge learns:")
-    train(judge, ForClassifier, args.learning_rate, args.epochs, best,
+    train(judge, ForClassifier, args.epochs, best,
           loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     judge.load_weights(best.path)
     print("The writer learns:")
     # made-up reviews of dev hold what no other does, which a good writer finds unlikely
     by = {"monitor": "val_loss", "mode": "min"} if args.data else {}
     best = BestWeights(args.weights, control, **by)
-    train(train_model, Reviews, args.learning_rate, args.epochs, best)
+    train(train_model, Reviews, args.epochs, best)
     train_model.load_weights(args.weights)
     control()

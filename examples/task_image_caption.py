@@ -5,7 +5,7 @@ The vector moves all norms of the writer (Conditional LayerNorm, https://kexue.f
 import json
 
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary
+from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.pictures import SIDE, load_pictures, make_pictures
 
 from bert4keras.backend import K, keras
@@ -103,9 +103,7 @@ if args.predict:
 else:
     generator = TrainGenerator(list(zip(*train_data)), args.batch_size)
     steps = len(generator) * args.epochs
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=args.learning_rate, warmup_steps=steps // 10)
-    train_model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
+    train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     best = BestWeights(args.weights, evaluate)
     with stoppable(args.weights):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,

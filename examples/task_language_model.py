@@ -3,7 +3,7 @@
 Perplexity is measured on poems that it has not seen, and the form of what it writes is checked."""
 
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary
+from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.poems import load_poems, make_poems, rhymes, well_formed
 
 from bert4keras.backend import K, keras
@@ -83,9 +83,7 @@ if args.predict is not None:
 else:
     learnt, held_out = (Poems(x, args.batch_size, length=len) for x in (train_data, dev_data))
     steps = len(learnt) * args.epochs
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=args.learning_rate, warmup_steps=steps // 10)
-    train_model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
+    train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     best = BestWeights(args.weights, evaluate, monitor="val_loss", mode="min")
     with stoppable(args.weights):
         train_model.fit(learnt.forfit(), steps_per_epoch=len(learnt), epochs=args.epochs,

@@ -7,7 +7,7 @@ import json
 import time
 from functools import partial
 
-from data.command_line import command_line, stoppable, vocabulary
+from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reading import load_questions, make_questions, scores
 from keras import ops
 from tqdm import tqdm
@@ -142,9 +142,7 @@ else:
                for item in train_data for p in item["passages"]]
     generator = TrainGenerator(samples, args.batch_size, length=lambda x: len(x[1]))
     steps = len(generator) * args.epochs
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=args.learning_rate, warmup_steps=steps // 10)
-    train_model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
+    train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                         callbacks=[BestWeights(args.weights, evaluate)])

@@ -6,7 +6,7 @@ The dev set is decoded in batches, and scored by ROUGE and BLEU of characters. N
 import json
 from functools import partial
 
-from data.command_line import command_line, stoppable, vocabulary
+from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.titles import load_titles, make_titles
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from rouge_score.rouge_scorer import RougeScorer
@@ -118,9 +118,7 @@ if args.predict:
 else:
     generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item[0]))
     steps = len(generator) * args.epochs
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=args.learning_rate, warmup_steps=steps // 10)
-    train_model.compile(keras.optimizers.Adam(rate, clipnorm=1.0))
+    train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                         callbacks=[BestWeights(args.weights, lambda: scores(dev_data, "dev"))])

@@ -6,6 +6,7 @@ import os
 import sys
 
 from bert4keras.backend import keras
+from bert4keras.optimizers import extend_with_parameter_wise_lr
 from bert4keras.tokenizers import load_vocab
 
 
@@ -82,6 +83,15 @@ def vocabulary(path, texts, special=("[PAD]", "[UNK]", "[CLS]", "[SEP]")):
         return load_vocab(path, simplified=True, startswith=list(special))
     tokens = [*special, *sorted(set("".join(texts))), *(f"##{digit}" for digit in range(10))]
     return {token: index for index, token in enumerate(tokens)}, None
+
+
+def warmed_adam(rate, steps, new_head=False):
+    """Adam whose rate rises for a tenth of the steps and falls to 0 along a cosine; a new head for
+    tokens learns ten times as fast as the rest."""
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - steps // 10, warmup_target=rate, warmup_steps=steps // 10)
+    return extend_with_parameter_wise_lr(keras.optimizers.Adam)(
+        rate, clipnorm=1.0, paramwise_lr_schedule={"MLM": 10} if new_head else {})
 
 
 @contextlib.contextmanager
