@@ -1,20 +1,25 @@
 """Decoding: seconds for the same beam search on the same random weights, in turns with peers.
 
-GPT-2 124M beside transformers, and a UniLM on BERT base: by `TextGenerator`, by a decoder as old
-scripts write it, from the cache and without, and by bert4keras 0.x if its Python is given. Needs
-the `bench` extra.
+GPT-2 124M beside transformers, ctranslate2 and keras-hub, whichever are installed, and a UniLM on
+BERT base: by `TextGenerator`, by a decoder as old scripts write it, from the cache and without, and
+by bert4keras 0.x if its Python is given. Needs the `bench` extra.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from loading import BERT_BASE
 
 PROMPT, NEW, BEAMS = 128, 32, 4
+SEARCH = {"num_beams": BEAMS, "max_new_tokens": NEW, "eos_token_id": None}
 GPT2 = {
     **BERT_BASE,
     "vocab_size": 50257,
@@ -48,36 +53,107 @@ ids = np.random.default_rng(0).integers(200, 20000, PROMPT)
 TIMED = """
 decoder.beam_search([ids, ids * 0], topk=BEAMS)
 begin = time.perf_counter()
-decoder.beam_search([ids, ids * 0], topk=BEAMS)
-print(time.perf_counter() - begin)
+tokens = decoder.beam_search([ids, ids * 0], topk=BEAMS)
+print(time.perf_counter() - begin, *tokens)
 """
 
 
-def seconds(function):
+def timed(job):
+    """Seconds that a job takes, and the tokens that it gives; or what it measured itself."""
+    time.sleep(0.3)  # until the threads of the one before have come to rest
     begin = time.perf_counter()
-    function()
-    return time.perf_counter() - begin
+    found = job()
+    return found if isinstance(found, tuple) else (time.perf_counter() - begin, found)
 
 
-def gpt2_jobs(folder, batch):
+def gpt2_jobs(folder, batch, peers):
     """{who: a call that decodes a batch of prompts}."""
+    from bert4keras.models import build_transformer_model
+
+    build_transformer_model(GPT2, model="gpt2", return_keras_model=False).save_pretrained(folder)
+    ids = np.random.default_rng(0).integers(0, 50000, (batch, PROMPT))
+    jobs = {"bert4keras": by_us(folder, ids)}
+    for name in peers:
+        try:
+            jobs[name] = PEERS[name](folder, ids)
+        except ImportError as error:
+            print(f"Without {name}: {error}")
+    return jobs
+
+
+def by_us(folder, ids):
+    from bert4keras.models import TextGenerator, build_transformer_model
+
+    write = TextGenerator(build_transformer_model(folder, final_activation="linear"))
+    return lambda: write.generate(list(ids), **SEARCH).tokens
+
+
+def by_transformers(folder, ids):
     import torch
     from transformers import GPT2LMHeadModel
 
-    from bert4keras.models import TextGenerator, build_transformer_model
+    model, prompts = GPT2LMHeadModel.from_pretrained(folder).eval(), torch.tensor(ids)
+    search = {**SEARCH, "do_sample": False, "pad_token_id": 0}
+    return lambda: model.generate(prompts, **search)[:, PROMPT:]
 
-    options = {"return_keras_model": False, "final_activation": "linear"}
-    build_transformer_model(GPT2, model="gpt2", **options).save_pretrained(folder)
-    write = TextGenerator(build_transformer_model(folder, **options))
-    theirs = GPT2LMHeadModel.from_pretrained(folder).eval()
-    ids = np.random.default_rng(0).integers(0, 50000, (batch, PROMPT))
-    search = {"num_beams": BEAMS, "max_new_tokens": NEW, "eos_token_id": None}
-    return {
-        "bert4keras": lambda: write.generate(list(ids), **search),
-        "transformers": lambda: theirs.generate(
-            torch.tensor(ids), do_sample=False, pad_token_id=0, **search
-        ),
-    }
+
+def by_ctranslate2(folder, ids):
+    """In float32 as well; its tokens have the ids for names."""
+    from ctranslate2 import Generator
+    from ctranslate2.converters import TransformersConverter
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    names = Tokenizer(models.WordLevel({str(i): i for i in range(GPT2["vocab_size"])}, "0"))
+    special = {"unk_token": "0", "bos_token": "0", "eos_token": "0"}
+    PreTrainedTokenizerFast(tokenizer_object=names, **special).save_pretrained(folder)
+    converted = TransformersConverter(folder).convert(f"{folder}/ctranslate2", force=True)
+    threads = {"inter_threads": 1, "intra_threads": os.cpu_count()}
+    generator = Generator(converted, compute_type="float32", **threads)
+    prompts = [[str(i) for i in row] for row in ids]
+    search = {"beam_size": BEAMS, "max_length": NEW, "min_length": NEW}  # it never stops early
+    return lambda: [
+        found.sequences_ids[0]
+        for found in generator.generate_batch(prompts, include_prompt_in_result=False, **search)
+    ]
+
+
+def by_keras_hub(folder, ids):
+    """On the backend that runs."""
+    from keras_hub.models import GPT2Backbone, GPT2CausalLM
+    from keras_hub.samplers import BeamSampler
+
+    model = GPT2CausalLM(backbone=GPT2Backbone.from_preset(folder), preprocessor=None)
+    model.compile(sampler=BeamSampler(num_beams=BEAMS))
+    room = [[0, 0], [0, NEW]]
+    prompts = {"token_ids": np.pad(ids, room), "padding_mask": np.pad(np.ones_like(ids), room)}
+    return lambda: model.generate(prompts, stop_token_ids=None)["token_ids"][:, PROMPT:]
+
+
+def on_jax(make, folder, ids):
+    """In a process of its own, which measures itself."""
+    process = ProcessPoolExecutor(1, get_context("spawn"))
+    process.submit(begin_on_jax, make, folder, ids).result()
+    return lambda: process.submit(decode_on_jax).result()
+
+
+def begin_on_jax(make, *given):
+    global job_on_jax
+    os.environ["KERAS_BACKEND"] = "jax"
+    job_on_jax = make(*given)
+
+
+def decode_on_jax():
+    return timed(job_on_jax)
+
+
+PEERS = {
+    "transformers": by_transformers,
+    "ctranslate2": by_ctranslate2,
+    "keras-hub": by_keras_hub,
+    "keras-hub-on-jax": partial(on_jax, by_keras_hub),
+    "bert4keras-on-jax": partial(on_jax, by_us),
+}
 
 
 def unilm_jobs(folder, original):
@@ -96,56 +172,62 @@ def unilm_jobs(folder, original):
 
     def old(cached):
         last.graph = graph if cached else None
-        decoder.beam_search([ids, ids * 0], topk=BEAMS)
+        return decoder.beam_search([ids, ids * 0], topk=BEAMS)
 
     jobs = {
-        "bert4keras, TextGenerator": lambda: write.generate(
-            [ids], num_beams=BEAMS, max_new_tokens=NEW, eos_token_id=None
-        ),
+        "bert4keras, TextGenerator": lambda: write.generate([ids], **SEARCH).tokens,
         "bert4keras, an old decoder": lambda: old(True),
         "bert4keras, an old decoder without the cache": lambda: old(False),
     }
     if original:
-        jobs["bert4keras 0.x"] = lambda: float(
-            subprocess.run(
-                [original, "-c", given + SCRIPT + TIMED],
-                cwd=folder,  # and so not this library
-                env={"TF_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout.split()[-1]
-        )
+        jobs["bert4keras 0.x"] = lambda: in_original(original, given, folder)
     return jobs
+
+
+def in_original(python, given, folder):
+    found = subprocess.run(
+        [python, "-c", given + SCRIPT + TIMED],
+        cwd=folder,  # and so not this library
+        env={"TF_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()[-1]
+    taken, *tokens = found.split()
+    return float(taken), [int(i) for i in tokens]
 
 
 def compare(title, jobs, pairs):
     """Run all in turns and print a table."""
-    cold = {name: seconds(job) for name, job in jobs.items()}
-    times = {name: [] for name in jobs}
+    cold, times = {name: timed(job) for name, job in jobs.items()}, {name: [] for name in jobs}
     for _ in range(pairs):
         for name, job in jobs.items():
-            begin = time.perf_counter()
-            inside = job()  # a process of its own measures itself
-            taken = time.perf_counter() - begin
-            times[name].append(inside if isinstance(inside, float) else taken)
-    first = next(iter(jobs))
-    print(f"\n| {title} | first call, s | median, s | to ours in a round, median |")
-    print("|---|---:|---:|---:|")
+            times[name].append(timed(job)[0])
+    ours, *_ = jobs
+    print(f"\n| {title} | first call, s | median, s | to ours in a round, median | same tokens |")
+    print("|---|---:|---:|---:|---:|")
     for name, own in times.items():
-        ratio = statistics.median(t / ours for t, ours in zip(own, times[first]))
-        print(f"| {name} | {cold[name]:.2f} | {statistics.median(own):.2f} | {ratio:.2f} |")
+        ratio = statistics.median(t / o for t, o in zip(own, times[ours]))
+        same = np.mean(np.ravel(cold[name][1]) == np.ravel(cold[ours][1]))
+        print(
+            f"| {name} | {cold[name][0]:.2f} | {statistics.median(own):.2f} | {ratio:.2f} | "
+            f"{same:.0%} |"
+        )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=3, help="rounds in which all take turns")
+    parser.add_argument(
+        "--peers", nargs="*", default=list(PEERS), choices=PEERS, help="by default all installed"
+    )
     parser.add_argument("--original", help="the python of an environment with bert4keras 0.11.5")
     args = parser.parse_args()
     print(f"Prompt or source of {PROMPT} tokens, {NEW} new ones, {BEAMS} beams, float32.")
     for batch in (1, 8):
         with TemporaryDirectory() as folder:
-            compare(f"GPT-2 124M, batch {batch}", gpt2_jobs(folder, batch), args.pairs)
+            jobs = gpt2_jobs(folder, batch, args.peers)
+            compare(f"GPT-2 124M, batch {batch}", jobs, args.pairs)
     with TemporaryDirectory() as folder:
         compare("UniLM on BERT base", unilm_jobs(folder, args.original), args.pairs)
 

@@ -147,6 +147,32 @@ def gradients(function, tensors, again=False):
     return (scalar, more), list(found)
 
 
+def with_row(x, place, row):
+    """``x`` (..., L, D) with ``row`` (..., 1, D) at a place, a scalar int32, of axis L.
+
+    TensorFlow writes into ``x`` itself where nothing else needs it; ``ops.slice_update`` would copy
+    it there. No gradients.
+
+    Example:
+        >>> from bert4keras.backend import K, with_row
+        >>> K.eval(with_row(K.zeros((3, 2)), 1, K.ones((1, 2)))).tolist()
+        [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
+    """
+    if keras.backend.backend() != "tensorflow":
+        return ops.slice_update(x, [*[0] * (len(x.shape) - 2), place, 0], row)
+    shape, size = ops.shape(x), x.shape[-1]
+    matrix = tf.raw_ops.TensorStridedSliceUpdate(  # quickest with two axes
+        input=tf.reshape(x, (-1, shape[-2] * size)),
+        begin=[0, place * size],
+        end=[0, (place + 1) * size],
+        strides=[1, 1],
+        value=tf.reshape(row, (-1, size)),
+        begin_mask=1,
+        end_mask=1,
+    )
+    return tf.reshape(matrix, shape)
+
+
 def mask_of(x):
     """The mask that Keras carries beside a tensor, or None."""
     return keras.src.backend.get_keras_mask(x)

@@ -94,3 +94,12 @@ def test_gradients_come_with_the_value_and_can_have_gradients_in_turn():
     assert_close(g, [3.0, 12.0])
     assert_close(none, [0.0, 0.0])
     assert_close(backend.gradients(length, [x, y])[1][0], [36.0, 288.0])  # (9 x^4)' = 36 x^3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int32"])
+def test_a_row_is_written_and_the_tensor_given_stays_as_it_was(dtype):
+    x, row = ops.zeros((2, 3, 5, 4), dtype), ops.ones((2, 3, 1, 4), dtype)
+    for write in (backend.with_row, backend.compiled(backend.with_row)):
+        got = ops.convert_to_numpy(write(x, ops.convert_to_tensor(3, "int32"), row))
+        assert got[:, :, 3].all() and got.sum() == 2 * 3 * 4
+        assert not ops.convert_to_numpy(x).any()

@@ -47,6 +47,12 @@ def right_aligned(prompt_ids, prompt_mask, rows):
     return aligned
 
 
+def padded(x, axis, extra, value=0):
+    """A tensor with an axis lengthened."""
+    pads = [[0, extra if i == axis % len(x.shape) else 0] for i in range(len(x.shape))]
+    return ops.pad(x, pads, constant_values=value)
+
+
 def tensors(arrays):
     """Arrays in nested structures as tensors."""
     return keras.tree.map_structure(ops.convert_to_tensor, arrays)
@@ -60,7 +66,7 @@ class Batch:
         programs: the pair of ``Engine.programs``.
         logits: (B, V) after the prompts.
         shared: nested tensors (B, ...).
-        empty: callable(rows, capacity) -> nested tensors (rows, capacity, ...).
+        empty: callable(rows, capacity) -> nested tensors (rows, ..., capacity, features).
         prompts: (B, P) ids, right-aligned.
     """
 
@@ -117,13 +123,9 @@ class Batch:
         """Double the room for tokens."""
         extra = self.capacity
 
-        def widened(x, axis, value):
-            pads = [[0, extra if i == axis else 0] for i in range(len(x.shape))]
-            return ops.pad(x, pads, constant_values=value)
-
-        self.own = keras.tree.map_structure(lambda x: widened(x, 1, 0), self.own)
+        self.own = keras.tree.map_structure(lambda x: padded(x, -2, extra), self.own)
         for name in {"tokens", "pool"} & set(self.state):
-            self.state[name] = widened(self.state[name], 2, -1)
+            self.state[name] = padded(self.state[name], -1, extra, -1)
         for name, more in self._noise(extra).items():
             self.given[name] = ops.concatenate([self.given[name], more], axis=2)
         self.capacity += extra

@@ -5,8 +5,9 @@ pass
 
 ``tokenwise``    whether it gives a token what the others do not change: then it is called as it is;
 ``step``         ``step(now, *args, **kwargs)``: what it does for a new token of each row;
-``prefill``      beside ``step``: what it returns for whole prompts, and what is kept of them;
-``kept_shapes``  beside ``prefill``: {name: shape} of what is kept of a token;
+``prefill``      beside ``step``: what it returns for whole prompts, and what is kept of them,
+                 {name: (B, G, P, d)}, as a product of matrices reads it: "k" and others;
+``kept_shapes``  beside ``prefill``: {name: (G, d)} of what is kept of a token;
 ``can_step``     False where it can not, after all.
 
 A class that overrides ``call`` says ``tokenwise`` or ``step`` itself: what it inherits is not
@@ -17,6 +18,7 @@ import keras
 from keras import ops
 
 from bert4keras.backend import mask_of, put_mask
+from bert4keras.generation.batch import padded
 from bert4keras.generation.calls import Calls
 from bert4keras.generation.now import Now
 
@@ -140,23 +142,20 @@ class Graph:
         }
 
     def empty(self, rows, capacity):
-        """What is kept of generated tokens before there are any: nested tensors (rows, C, ...)."""
-        own = {"hidden": ops.zeros((rows, capacity), "int32")}
+        """What is kept of generated tokens before there are any: tensors (rows, ..., C, d)."""
+        own = {"hidden": ops.zeros((rows, capacity, 1), "int32")}
         for call in self.keeping:
             if not call.cross:
                 layer = call.operation
                 own[call.key] = {
-                    name: ops.zeros((rows, capacity, *shape), layer.compute_dtype)
-                    for name, shape in layer.kept_shapes.items()
+                    name: ops.zeros((rows, heads, capacity, size), layer.compute_dtype)
+                    for name, (heads, size) in layer.kept_shapes.items()
                 }
         return own
 
     def widened(self, own, extra):
         """What is kept of generated tokens, with room for more of them."""
-        pads = [[0, 0], [0, extra]]
-        return keras.tree.map_structure(
-            lambda x: ops.pad(x, pads + [[0, 0]] * (len(x.shape) - 2)), own
-        )
+        return keras.tree.map_structure(lambda x: padded(x, -2, extra), own)
 
     def step(self, tokens, slot, shared, own, others=None):
         """Go on by a token of each row; the protocol of ``generation.search``.
@@ -228,8 +227,8 @@ def _prefilled(call, args, kwargs):
     masks = masks if isinstance(inputs, list | tuple) else masks[0]
     outputs, kept = call.operation.prefill(inputs, masks, *rest, **kwargs)
     mask = masks[2] if isinstance(masks, list) and len(masks) > 2 else _first(masks)
-    shape = ops.shape(kept["k"])[:2]
-    kept["mask"] = ops.ones(shape, "bool") if mask is None else ops.cast(mask, "bool")
+    batch, _, length, _ = ops.shape(kept["k"])
+    kept["mask"] = ops.ones((batch, length), "bool") if mask is None else ops.cast(mask, "bool")
     first = keras.tree.flatten(outputs)[0]
     if _first(masks) is not None:
         put_mask(first, _first(masks))

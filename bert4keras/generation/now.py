@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from bert4keras.backend import with_row
+
 
 class Now:
     """What a layer is told of the step that it takes part in.
@@ -26,16 +28,16 @@ class Now:
 
     @property
     def shared(self):
-        """What the layer keeps of prompts, tensors (B, P, ...)."""
+        """What the layer keeps of prompts, tensors (B, G, P, d)."""
         return self.all_shared["kept"][self.call.key]
 
     @property
     def own(self):
-        """What the layer keeps of generated tokens, tensors (R, C, ...)."""
+        """What the layer keeps of generated tokens, tensors (R, G, C, d)."""
         return self.all_own[self.call.key]
 
     def keep(self, entries):
-        """Put what is kept of the new tokens, tensors (R, 1, ...), in its place."""
+        """Put what is kept of the new tokens, tensors (R, G, 1, d), in its place."""
         self.all_own[self.call.key] = {
             name: self._written(self.own[name], entry) for name, entry in entries.items()
         }
@@ -43,20 +45,24 @@ class Now:
     def hide(self, padding):
         """Say which of the new tokens (R, 1) are padding to later ones; the first word counts."""
         if not self.seen:
-            hidden = ops.cast(padding, self.all_own["hidden"].dtype)
+            hidden = ops.expand_dims(padding, -1)
             self.all_own["hidden"] = self._written(self.all_own["hidden"], hidden)
         self.seen = True
 
     def _written(self, x, entry):
-        start = [0, self.slot, *[0] * (len(x.shape) - 2)]
-        return ops.slice_update(x, start, ops.cast(entry, x.dtype))
+        return with_row(x, self.slot, ops.cast(entry, x.dtype))
+
+    @property
+    def hidden(self):
+        """Which generated tokens are padding, (R, C), 0 or 1."""
+        return ops.squeeze(self.all_own["hidden"], -1)
 
     @property
     def visible(self):
         """Which keys count, (B, N, K), or (B, 1, K) of another sequence."""
         if self.cross:
             return ops.expand_dims(self.shared["visible"], 1)
-        hidden = self.all_own["hidden"]
+        hidden = self.hidden
         capacity = ops.shape(hidden)[1]
         slots = ops.arange(capacity, dtype="int32")
         own = ops.logical_and(slots <= self.slot, ops.equal(hidden, 0))
@@ -67,7 +73,7 @@ class Now:
     @property
     def count(self):
         """How many tokens of each row before the new one are no padding, (R, 1) int32."""
-        hidden = self.all_own["hidden"]
+        hidden = self.hidden
         slots = ops.arange(ops.shape(hidden)[1], dtype="int32")
         own = ops.where(slots < self.slot, 1 - hidden, 0)
         prompt = ops.sum(ops.cast(self.all_shared["visible"], "int32"), axis=1, keepdims=True)

@@ -6,14 +6,15 @@ belongs to prompt r // N:
     step(tokens, slot, shared, own) -> logits, own
 
     tokens  (R,) int32: the newest token of each row.
-    slot    scalar int32: the place 0, 1, ... on axis 1 of ``own`` where the entries of these tokens
-            belong, the same for all rows. The first generated token has slot 0; slots above are
-            unwritten, and must not count. A token's position is its prompt's length + slot.
+    slot    scalar int32: the place 0, 1, ... on axis -2 of ``own`` where the entries of these
+            tokens belong, the same for all rows. The first generated token has slot 0; slots above
+            are unwritten, and must not count. A token's position is its prompt's length + slot.
     shared  nested tensors (B, ...): what was computed of the prompts. The engine takes rows of it
             when prompts are finished, and never reorders or repeats it for beams: a step looks at
             queries as (B, N, ...).
-    own     nested tensors (R, capacity, ...): what was computed of generated tokens. The engine
-            reorders its rows when beams change places, and lengthens axis 1 (zeros) when needed.
+    own     nested tensors (R, ..., capacity, features): what was computed of generated tokens. The
+            engine reorders its rows when beams change places, and lengthens axis -2 (zeros) when
+            needed.
             A step returns it in the same structure, shapes and dtypes.
     logits  (R, V) for the next token.
 
@@ -92,7 +93,7 @@ class Engine:
     Args:
         step: see the module's docstring.
         empty: callable(rows, capacity) -> ``own`` before any token: nested tensors
-            (rows, capacity, ...), () for a step that keeps nothing.
+            (rows, ..., capacity, features), () for a step that keeps nothing.
         variables: Keras variables that the step reads. Programs take them as arguments, so later
             training is seen; they need not be given on TensorFlow and torch.
 

@@ -88,9 +88,7 @@ class DotProductAttention(Layer):
         """
         shape = ops.shape(q)
         q = ops.reshape(q, (-1, now.width, *shape[2:]))  # (B, N, H, d)
-        scores = products(q, now.shared["k"])
-        if not now.cross:
-            scores = ops.concatenate([scores, self._own_products(q, now)], axis=-1)
+        scores = self._products_with_kept(q, now)
         if p_bias == "typical_relative":
             scores = scores + ops.einsum("bqhd,bkd->bhqk", q, position)
         elif p_bias == "t5_relative":
@@ -104,22 +102,30 @@ class DotProductAttention(Layer):
             o = o + ops.einsum("bhqk,bkd->bqhd", weights, position)
         return ops.reshape(o, (*shape[:3], -1)), scores
 
-    def _own_products(self, q, now):
-        """Scores (B, H, N, C) of what each row has generated."""
-        (b, n, h, d), capacity = ops.shape(q), ops.shape(now.own["k"])[1]
-        scores = products(ops.reshape(q, (b * n, 1, h, d)), now.own["k"])
-        return ops.transpose(ops.reshape(scores, (b, n, h, capacity)), (0, 2, 1, 3))
+    def _products_with_kept(self, q, now):
+        """Scores (B, H, N, K) of queries (B, N, H, key_size)."""
+        k = ops.swapaxes(now.shared["k"], 2, 3)  # (B, G, d, P)
+        (b, n, h, _), (_, g, d, length) = ops.shape(q), ops.shape(k)
+        queries = ops.reshape(ops.swapaxes(q, 1, 2), (b, g, -1, d))
+        scores = ops.reshape(ops.matmul(queries, k), (b, h, n, length))
+        if now.cross:
+            return scores
+        k = ops.swapaxes(now.own["k"], 2, 3)  # (R, G, d, C)
+        own = ops.matmul(ops.reshape(q, (b * n, g, -1, d)), k)
+        own = ops.swapaxes(ops.reshape(own, (b, n, h, -1)), 1, 2)
+        return ops.concatenate([scores, own], axis=-1)
 
     def _sums_of_kept(self, weights, now):
         """Values (B, N, H, head_size) summed by weights (B, H, N, K)."""
-        length = ops.shape(now.shared["v"])[1]
-        o = sums(weights[..., :length], now.shared["v"])
+        (b, h, n, _), (_, g, length, d) = ops.shape(weights), ops.shape(now.shared["v"])
+        shared = ops.reshape(weights[..., :length], (b, g, -1, length))
+        o = ops.reshape(ops.matmul(shared, now.shared["v"]), (b, h, n, d))
+        o = ops.swapaxes(o, 1, 2)
         if now.cross:
             return o
-        b, n, h, d = ops.shape(o)
-        weights = ops.transpose(weights[..., length:], (0, 2, 1, 3))  # (B, N, H, C)
-        weights = ops.reshape(weights, (b * n, h, 1, -1))
-        return o + ops.reshape(sums(weights, now.own["v"]), (b, n, h, d))
+        own = ops.swapaxes(weights[..., length:], 1, 2)  # (B, N, H, C)
+        own = ops.reshape(own, (b * n, g, h // g, -1))
+        return o + ops.reshape(ops.matmul(own, now.own["v"]), (b, n, h, d))
 
     def get_config(self):
         return {
@@ -264,7 +270,7 @@ class MultiHeadAttention(DotProductAttention):
             k = backend.apply_rotary_position_embeddings(position, k)
         if p_bias == "rotary_value":
             v = backend.apply_rotary_position_embeddings(position, v)
-        return {"k": k, "v": v}
+        return {"k": ops.swapaxes(k, 1, 2), "v": ops.swapaxes(v, 1, 2)}
 
     @property
     def can_step(self):

@@ -64,9 +64,17 @@ class Embedding(keras.layers.Embedding):
 
     def step(self, now, inputs, mode="embedding"):
         """The same for a new token of each row."""
-        if mode == "embedding" and self.mask_zero:
+        if mode == "dense":
+            return self._scores_of_few(inputs)
+        if self.mask_zero:
             now.hide(ops.equal(ops.cast(inputs, "int32"), self.pad_id))
-        return self.call(inputs, mode)
+        return self.call(inputs)
+
+    def _scores_of_few(self, inputs):
+        """As in dense mode, for (R, 1, D): for few rows CPUs are quicker with the table first."""
+        table = ops.cast(self.embeddings, self.compute_dtype)
+        x = ops.cast(ops.squeeze(inputs, 1), self.compute_dtype)
+        return ops.expand_dims(ops.transpose(ops.matmul(table, ops.transpose(x))), 1)
 
     def compute_output_spec(self, inputs, mode="embedding"):
         if mode == "dense":

@@ -123,7 +123,7 @@ class GatedAttentionUnit(DotProductAttention):
     def _kept(self, k, v, position, p_bias):
         if p_bias == "rotary":
             k = backend.apply_rotary_position_embeddings(position, k)
-        return {"k": ops.expand_dims(k, 2), "v": ops.expand_dims(v, 2)}
+        return {"k": ops.expand_dims(k, 1), "v": ops.expand_dims(v, 1)}
 
     @property
     def can_step(self):
