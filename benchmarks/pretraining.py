@@ -45,7 +45,7 @@ def measure(data, vocab, times, workers):
     texts = chain.from_iterable(map(read_texts, repeat(files, times)))
     with TemporaryDirectory() as folder:
         begin = time.perf_counter()
-        write_shards(packed_rows(texts, tokenizer, 128, workers=workers), folder)
+        write_shards(packed_rows(texts, tokenizer, 128, workers=workers), folder, 256)
         written, shards = time.perf_counter(), Shards(folder)
         batches = PretrainingBatches(shards, MaskedTokens(tokenizer), batch_size=64)
         real = sum(int((batches[n][1] > 0).sum()) for n in range(len(shards) // 64))

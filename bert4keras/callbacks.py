@@ -4,6 +4,7 @@ after a kill, and an end where numbers are none."""
 import json
 import math
 import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -135,8 +136,11 @@ class Resume(keras.callbacks.Callback):
     def restore(self, model):
         """Put a compiled model where the file says it was, and return how many epochs are done.
 
-        Without a file nothing is changed, and 0 returned. The model must be built.
+        Without a file nothing is changed, and 0 returned. The model must be built. What a kill in
+        the middle of writing has left beside the file is removed.
         """
+        for part in Path(self.path).parent.glob(f".{Path(self.path).name}.*.part"):
+            part.unlink()
         if not os.path.exists(self.path):
             return 0
         variables = _all_variables(model)

@@ -1,6 +1,7 @@
 """From text files to rows: everything is read once, in order, with bounded memory."""
 
 import gzip
+import os
 import tracemalloc
 
 import numpy as np
@@ -99,6 +100,8 @@ def test_words_are_those_of_wordpiece_or_of_a_segmenter(tokenizer):
     assert continued(**segment) == [False, False, True, False, True, False, False]
 
 
+@pytest.mark.filterwarnings("ignore:.*fork")  # JAX warns of every fork beside threads
+@pytest.mark.skipif(os.name == "nt", reason="the processes of this test are forked")
 def test_workers_change_nothing(tokenizer):
     texts = ["春山。秋水长。" * (number % 7) for number in range(450)]
     alone = rows(texts, tokenizer, maxlen=12)
