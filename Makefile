@@ -25,3 +25,4 @@ bench:  # prints the tables of benchmarks/RESULTS.md; needs the extra `bench`
 	$(PYTHON) benchmarks/loading.py
 	$(PYTHON) benchmarks/decode.py
 	$(PYTHON) benchmarks/decode_growth.py
+	$(PYTHON) benchmarks/pretraining.py

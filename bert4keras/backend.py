@@ -54,6 +54,12 @@ def get_available_gpus():
     return [str(device) for device in module.devices() if device.platform == "gpu"]
 
 
+def seed_dropout(seed):
+    """Seed the random numbers that dropout draws from outside the model: those of PyTorch alone."""
+    if keras.backend.backend() == "torch":
+        importlib.import_module("torch").manual_seed(seed)
+
+
 def check(holds, message, *values, then=None):
     """Raise ``message`` and ``values`` when ``holds``, a bool or tensor, is false, compiled or not.
 

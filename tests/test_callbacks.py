@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bert4keras.backend import keras
-from bert4keras.callbacks import BestWeights
+from bert4keras.callbacks import BestWeights, Resume, StopAtNaN
 
 
 @pytest.fixture
@@ -101,3 +101,23 @@ def test_a_score_that_is_not_there_is_named(model, tmp_path):
         fit(model, BestWeights(tmp_path / "a.weights.h5", lambda: {"f1": 1}, monitor="f2"))
     with pytest.raises(ValueError, match="monitor=None and the scores .'loss'"):
         fit(model, BestWeights(tmp_path / "a.weights.h5"))
+
+
+@pytest.mark.parametrize("target, loss", [(np.nan, "nan"), (np.inf, "inf")])
+def test_a_loss_that_is_no_number_ends_training_and_says_where(model, target, loss):
+    x, y = np.ones((12, 2)), np.ones(12)
+    y[6] = target
+    batches = {"batch_size": 2, "shuffle": False, "verbose": 0, "callbacks": [StopAtNaN()]}
+    where = f"but is {loss} in epoch 1, batch 4, after 4 updates. Look at the learning rate"
+    with pytest.raises(FloatingPointError, match=where):
+        model.fit(x, y, epochs=2, **batches)
+
+
+def test_what_was_kept_is_of_before_the_loss_was_no_number(model, tmp_path):
+    resume = Resume(tmp_path / "run.npz")
+    fit(model, StopAtNaN(), resume, epochs=1)
+    weights = model.get_weights()
+    options = {"initial_epoch": 1, "epochs": 2, "callbacks": [StopAtNaN(), resume]}
+    with pytest.raises(FloatingPointError, match="in epoch 2, batch 1"):
+        model.fit(np.ones((4, 2)), np.full(4, np.nan), verbose=0, **options)
+    assert resume.restore(model) == 1 and same(model.get_weights(), weights)

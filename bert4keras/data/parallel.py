@@ -92,14 +92,15 @@ def parallel_apply(
         func, iterable, workers, max_queue_size, dummy, random_seeds, start_method
     )
     with contextlib.closing(pairs):
-        results = (result for _, result in pairs) if unordered else _in_order(pairs)
+        results = (result for _, result in pairs) if unordered else in_order(pairs)
         if callback is None:
             return list(results)
         for result in results:
             callback(result)
 
 
-def _in_order(pairs):
+def in_order(pairs):
+    """The results of pairs (index, result), by rising index."""
     early, turn = {}, 0
     for index, result in pairs:
         early[index] = result

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import glob
 import os
 import sys
 
@@ -23,7 +24,7 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         batch_size: its default.
         maxlen: its default, in tokens.
         predict: name of the value of `--predict`; a pair of names for one value and more of
-            another.
+            another; None for a task that predicts nothing.
         **more: options of the task alone: keyword arguments of `add_argument` by name.
 
     Returns: the options, and `weights`, the file where the best weights lie. A `checkpoint` that is
@@ -47,8 +48,9 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         help="mixed: several times as fast on new processors, default %(default)s")
     add("--seed", type=int, default=0)
     add("--output", default=f"output/{name}", help="folder for what is learnt, default %(default)s")
-    add("--predict", metavar=predict, nargs=None if isinstance(predict, str) else "+",
-        help="use what was learnt, do not train")
+    if predict:
+        add("--predict", metavar=predict, nargs=None if isinstance(predict, str) else "+",
+            help="use what was learnt, do not train")
     add("--smoke", action="store_true", help="little data, one epoch: does it run?")
     for option, how in more.items():
         add(f"--{option}", **how)
@@ -60,10 +62,10 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         parser.error("a checkpoint needs its --config and its --vocab beside it")
     for option in "data", "config", "vocab":
         path = getattr(args, option)
-        if path and not os.path.exists(path):
+        if path and not os.path.exists(path) and not (option == "data" and glob.glob(path)):
             parser.error(f"--{option} {path}: there is no such file or folder")
     args.weights = f"{args.output}/best.weights.h5"
-    if args.predict is not None and not os.path.exists(args.weights):
+    if predict and args.predict is not None and not os.path.exists(args.weights):
         parser.error(f"{args.weights} is not there: train first, without --predict")
     args.learning_rate = args.learning_rate or rates[bool(args.checkpoint)]
     args.epochs = 1 if args.smoke else args.epochs
@@ -81,7 +83,8 @@ def vocabulary(path, texts, special=("[PAD]", "[UNK]", "[CLS]", "[SEP]")):
     """
     if path:
         return load_vocab(path, simplified=True, startswith=list(special))
-    tokens = [*special, *sorted(set("".join(texts))), *(f"##{digit}" for digit in range(10))]
+    signs = sorted({sign for text in texts for sign in text})
+    tokens = [*special, *signs, *(f"##{digit}" for digit in range(10))]
     return {token: index for index, token in enumerate(tokens)}, None
 
 

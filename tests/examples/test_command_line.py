@@ -79,3 +79,12 @@ def test_a_vocabulary_is_of_the_texts_or_of_a_file(tmp_path):
     path.write_text("[PAD]\n[unused1]\n[UNK]\n[CLS]\n[SEP]\n山\n", encoding="utf-8")
     tokens, keep = vocabulary(path, [])
     assert tokens["山"] == 4 and keep == [0, 2, 3, 4, 5]
+
+
+def test_data_may_be_a_pattern_and_a_task_may_predict_nothing(given, tmp_path, capsys):
+    (tmp_path / "a.txt").touch()
+    args = given("--data", f"{tmp_path}/*.txt", predict=None)
+    assert args.data.endswith("*.txt") and not hasattr(args, "predict")
+    with pytest.raises(SystemExit):
+        given("--data", f"{tmp_path}/*.csv")
+    assert "*.csv: there is no such file or folder" in capsys.readouterr().err

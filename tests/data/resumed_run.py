@@ -1,0 +1,69 @@
+"""A small pretraining that test_pretraining.py starts, kills and starts again.
+
+Arguments: folder of shards, file of the run, epochs.
+"""
+
+import sys
+
+import keras
+from keras import ops
+
+from bert4keras.callbacks import Resume
+from bert4keras.data import MaskedTokens, PretrainingBatches, Shards
+from bert4keras.optimizers import Adam, extend_with_gradient_accumulation
+from bert4keras.tokenizers import Tokenizer
+
+STEPS = 3
+WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] 春 山 远 秋 水 长".split()
+TOKENIZER = Tokenizer({word: number for number, word in enumerate(WORDS)})
+
+
+class CheckSum(keras.metrics.Metric):
+    """A number that tells batches of an epoch, and their order, apart."""
+
+    def __init__(self):
+        super().__init__(name="checksum")
+        self.sum = self.add_weight(name="sum", initializer="zeros")
+
+    def update_state(self, targets, outputs, sample_weight=None):
+        places = ops.reshape(ops.arange(1, 17, dtype="float32"), (2, 8))
+        here = places * ops.cast(targets, "float32") * (1 + ops.cast(sample_weight, "float32"))
+        self.sum.assign(ops.mod(3.0 * self.sum + ops.sum(here), 65521.0))
+
+    def result(self):
+        return ops.convert_to_tensor(self.sum)
+
+
+def make_model():
+    keras.utils.set_random_seed(5)
+    ids, segments = keras.Input((8,), dtype="int32"), keras.Input((8,), dtype="int32")
+    vectors = keras.layers.Embedding(len(WORDS), 6)(ids)
+    scores = keras.layers.Dense(len(WORDS))(keras.layers.Dropout(0.2)(vectors))
+    model = keras.Model([ids, segments], scores)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = extend_with_gradient_accumulation(Adam)(0.01, grad_accum_steps=2)
+    model.compile(optimizer, loss, weighted_metrics=[CheckSum()])
+    return model
+
+
+def train(shards, path, epochs, *callbacks):
+    """The final weights, and the logs of all epochs."""
+    model, resume = make_model(), Resume(path, about={"seed": 5})
+    done = resume.restore(model)
+    batches = PretrainingBatches(Shards(shards), MaskedTokens(TOKENIZER), 2, done * STEPS)
+    model.fit(
+        batches,
+        initial_epoch=done,
+        epochs=epochs,
+        steps_per_epoch=STEPS,
+        verbose=0,
+        callbacks=[resume, *callbacks],
+    )
+    return model.get_weights(), resume.history
+
+
+if __name__ == "__main__":
+    tell = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: print(batch, flush=True)
+    )
+    train(*sys.argv[1:3], int(sys.argv[3]), tell)
