@@ -10,10 +10,10 @@ from bert4keras.layers.base import Layer, register
 class SelfOrthogonality(Layer):
     """Adds to the loss how far the features before it are from orthogonal to each other.
 
-    Of a dense layer without activation (its output here) it makes filters orthogonal by signs on the
-    batch itself (the Self-Orthogonality Module, https://kexue.fm/archives/7169): features y become
-    tanh(gamma y), of length 1 over all rows; with v their products, the loss grows by
-    mean (sum of v_ij)^2 + square (sum of v_ij^2), over i != j. v_ij estimates 1 - 2 angle_ij / pi.
+    Behind a dense layer without activation it turns the filters of that layer to right angles, by
+    signs on the batch itself (Self-Orthogonality Module, https://kexue.fm/archives/7169). Features
+    y become tanh(gamma y), of length 1 over all rows; v are their products, which estimate
+    1 - 2 angle / pi. The loss grows by mean (sum of v_ij)^2 + square (sum of v_ij^2), i != j.
 
     It is a layer because Keras divides what an ``activity_regularizer`` gives by the size of the
     batch, and shows it no mask.
