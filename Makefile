@@ -24,3 +24,4 @@ docs:  # pages of the API in docs/api; needs the extra `docs`
 bench:  # prints the tables of benchmarks/RESULTS.md; needs the extra `bench`
 	$(PYTHON) benchmarks/loading.py
 	$(PYTHON) benchmarks/decode.py
+	$(PYTHON) benchmarks/recompute.py
