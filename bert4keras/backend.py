@@ -1,4 +1,4 @@
-"""The ground floor: activations, masking, rotary positions, pooling and losses on ``keras.ops``.
+"""The ground floor: activations, masking, rotary positions and pooling on ``keras.ops``.
 
 Scripts take ``keras`` and ``K`` from here. This is the only module that asks which backend runs.
 """
@@ -16,14 +16,13 @@ from keras import ops  # noqa: E402
 
 from bert4keras import classic as K  # noqa: E402, F401, N812
 from bert4keras.classic import dtype, flatten, reshape, symbolic, where  # noqa: E402, F401
+from bert4keras.losses import (  # noqa: E402
+    multilabel_categorical_crossentropy,
+    sparse_multilabel_categorical_crossentropy,  # noqa: F401
+)
+from bert4keras.recompute import do_recompute, recompute_grad, switched_on  # noqa: E402, F401
 
-
-def _switched_on(variable):
-    return os.environ.get(variable, "0").strip().lower() in ("1", "true", "yes", "on")
-
-
-is_tf_keras = _switched_on("TF_KERAS")
-do_recompute = _switched_on("RECOMPUTE")
+is_tf_keras = switched_on("TF_KERAS")
 
 # TensorFlow compiles anew for each sequence length under XLA and drops assertions there, so layers
 # decline jit on it; JAX always compiles.
@@ -189,35 +188,7 @@ def put_mask(x, mask):
     keras.src.backend.set_keras_mask(x, mask)
 
 
-# Decorators kept for old subclasses
-
-
-graph_mode_decorator = symbolic
-
-
-def recompute_grad(call):
-    """Gradient checkpointing of a layer's ``call`` when ``RECOMPUTE=1``, else ``call`` itself.
-
-    The activations inside are computed again in the backward pass instead of being stored
-    (Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174).
-    """
-    if not do_recompute:
-        return call
-
-    def recomputed(self, inputs, *args, **kwargs):
-        several = isinstance(inputs, list | tuple)
-        given = list(inputs) if several else [inputs]
-        floating = [i for i, x in enumerate(given) if "float" in dtype(x)]
-
-        def again(*tensors):  # TensorFlow recomputes from floating tensors only
-            for i, tensor in zip(floating, tensors):
-                given[i] = tensor
-            return call(self, given if several else given[0], *args, **kwargs)
-
-        return keras.remat(again)(*(given[i] for i in floating))
-
-    recomputed.__wrapped__ = call  # keeps the signature, from which Keras finds `mask`
-    return recomputed
+graph_mode_decorator = symbolic  # kept for old subclasses
 
 
 # Activations
@@ -506,65 +477,6 @@ def apply_rotary_position_embeddings(sinusoidal, *tensors):
 def _quarter_turn(x):
     turned = ops.stack([-x[..., 1::2], x[..., ::2]], axis=-1)
     return ops.reshape(turned, ops.shape(x))
-
-
-# Losses
-
-
-@keras.saving.register_keras_serializable("bert4keras")
-def multilabel_categorical_crossentropy(y_true, y_pred):
-    """Softmax cross-entropy widened to several labels (ZLPR, https://kexue.fm/archives/7359).
-
-    The loss is log(1 + sum over negatives of e^s) + log(1 + sum over positives of e^-s); a class
-    is predicted where its score is above 0.
-
-    Args:
-        y_true: (..., n), 0 or 1, or soft labels between.
-        y_pred: (..., n) scores without activation; entries equal to -inf are left out.
-
-    Returns:
-        A float32 tensor (...).
-    """
-    y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
-    known = y_pred > -np.inf
-    scores = ops.where(known, y_pred, 0.0)
-    negative = ops.where(known, scores + ops.log(1.0 - y_true), -np.inf)
-    positive = ops.where(known, -scores + ops.log(y_true), -np.inf)
-    return _log_one_plus_sum(negative) + _log_one_plus_sum(positive)
-
-
-def _log_one_plus_sum(exponents):
-    zero = ops.zeros_like(exponents[..., :1])
-    return ops.logsumexp(ops.concatenate([exponents, zero], axis=-1), axis=-1)
-
-
-@keras.saving.register_keras_serializable("bert4keras")
-def sparse_multilabel_categorical_crossentropy(y_true, y_pred, mask_zero=False):
-    """``multilabel_categorical_crossentropy`` from the indices of the positives.
-
-    With a = log(1 + sum of all e^s) and b = log(sum over positives of e^s) the term of the
-    negatives is a + log(1 - e^(b - a)).
-
-    Args:
-        y_true: (..., number of positives) indices.
-        y_pred: (..., n) scores without activation.
-        mask_zero: index 0 is padding and not a class.
-
-    Returns:
-        A float32 tensor (...).
-    """
-    y_true, y_pred = ops.cast(y_true, "int32"), ops.cast(y_pred, "float32")
-    zero = ops.zeros_like(y_pred[..., :1])
-    rest = y_pred[..., 1:] if mask_zero else y_pred
-    lead = [zero + np.inf] if mask_zero else []
-    positive = ops.take_along_axis(ops.concatenate([*lead, rest], axis=-1), y_true, axis=-1)
-    term = _log_one_plus_sum(-positive)
-    lead = [zero - np.inf] if mask_zero else []
-    everything = ops.concatenate([*lead, rest], axis=-1)
-    positive = ops.take_along_axis(everything, y_true, axis=-1)
-    a, b = _log_one_plus_sum(everything), ops.logsumexp(positive, axis=-1)
-    share = ops.clip(1.0 - ops.exp(b - a), keras.config.epsilon(), 1.0)
-    return term + a + ops.log(share)
 
 
 # Schedules and graphs

@@ -1,10 +1,27 @@
-"""The weights of the best epoch are kept."""
+"""The weights of the best epoch are kept; what Keras has for the rest works with all of ours."""
 
 import numpy as np
 import pytest
+from optimizers import toy
 
 from bert4keras.backend import keras
 from bert4keras.callbacks import BestWeights, Resume, StopAtNaN
+from bert4keras.data import DataGenerator
+from bert4keras.models import build_transformer_model
+from bert4keras.optimizers import (
+    Adam,
+    extend_with_exponential_moving_average,
+    extend_with_weight_decay,
+)
+
+CONFIG = {
+    "vocab_size": 10,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 12,
+    "hidden_act": "gelu",
+}
 
 
 @pytest.fixture
@@ -121,3 +138,77 @@ def test_what_was_kept_is_of_before_the_loss_was_no_number(model, tmp_path):
     with pytest.raises(FloatingPointError, match="in epoch 2, batch 1"):
         model.fit(np.ones((4, 2)), np.full(4, np.nan), verbose=0, **options)
     assert resume.restore(model) == 1 and same(model.get_weights(), weights)
+
+
+class Rows(DataGenerator):
+    """Rows of token ids, with whether the first is even."""
+
+    def __iter__(self, random=False):
+        for _, ids in self.sample(random):
+            yield (
+                [np.array([ids] * 2), np.zeros((2, len(ids)), "int32")],
+                np.array([ids[0] % 2] * 2),
+            )
+
+
+ROWS = Rows([[2, 5, 7], [3, 6, 4, 8], [5, 2], [4, 4, 9]], batch_size=1)
+KILLED_AFTER = 2
+
+
+def small_classifier():
+    keras.utils.set_random_seed(1)
+    bert = build_transformer_model(CONFIG, with_pool=True)
+    model = keras.Model(bert.inputs, keras.layers.Dense(2, activation="softmax")(bert.output))
+    optimizer = extend_with_exponential_moving_average(extend_with_weight_decay(Adam))(0.01)
+    model.compile(optimizer, "sparse_categorical_crossentropy", **toy.QUICK)
+    return model
+
+
+def train(model, *callbacks, epochs=4):
+    options = {"steps_per_epoch": len(ROWS), "validation_steps": len(ROWS), "verbose": 0}
+    return model.fit(
+        ROWS.forfit(random=False),
+        validation_data=ROWS.forfit(random=False),
+        epochs=epochs,
+        callbacks=callbacks,
+        **options,
+    )
+
+
+def test_training_stops_early_and_gives_the_best_weights_back():
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
+    model = small_classifier()
+    model.optimizer.learning_rate = 0.5  # too far, so that it gets worse
+    losses = train(model, stop, epochs=20).history["val_loss"]
+    assert len(losses) < 20
+    left = model.evaluate(ROWS.forfit(random=False), steps=len(ROWS), verbose=0)
+    np.testing.assert_allclose(left, min(losses), rtol=1e-4)
+
+
+def test_tensorboard_gets_its_events(tmp_path):
+    pytest.importorskip("tensorboard")  # Keras needs it, and nothing here brings it
+    train(small_classifier(), keras.callbacks.TensorBoard(tmp_path, write_graph=False), epochs=1)
+    assert list(tmp_path.rglob("events.out.tfevents.*"))
+
+
+def test_a_killed_run_is_resumed_as_if_nothing_had_been(tmp_path):
+    whole = small_classifier()
+    train(whole)
+
+    class Killed(Exception):
+        pass
+
+    def kill(epoch, logs):
+        if epoch == KILLED_AFTER:
+            raise Killed
+
+    with pytest.raises(Killed):
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        train(small_classifier(), backup, keras.callbacks.LambdaCallback(on_epoch_begin=kill))
+    again = small_classifier()
+    history = train(again, keras.callbacks.BackupAndRestore(tmp_path / "backup"))
+    assert len(history.history["loss"]) == 4 - KILLED_AFTER
+    for model in (whole, again):
+        model.optimizer.apply_ema_weights()
+    for got, want in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-6)

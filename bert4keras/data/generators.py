@@ -125,19 +125,23 @@ class DataGenerator:
 
     def _endless(self, random):
         while True:
-            batch = None
-            for batch in self.__iter__(random):
-                yield batch
-            if batch is None:
-                raise ValueError(
-                    f"{type(self).__name__} yielded no batch in a run through its data: the data "
-                    "is empty, or an iterator that has been used up; pass a list"
-                )
+            yield from self._run(random)
+
+    def _run(self, random):
+        batch = None
+        for batch in self.__iter__(random):
+            yield batch
+        if batch is None:
+            raise ValueError(
+                f"{type(self).__name__} yielded no batch in a run through its data: the data "
+                "is empty, or an iterator that has been used up; pass a list"
+            )
 
     def to_dataset(self, types, shapes, names=None, padded_batch=False):
         """The samples as an endless, shuffled `tf.data.Dataset` of batches. Needs TensorFlow.
 
-        Here `__iter__` yields single samples; the dataset makes the batches.
+        Here `__iter__` yields single samples; the dataset makes the batches. With a `length`, they
+        begin anew with each run through the data, so that each is of samples of about one length.
 
         Args:
             types: Dtype of each part of a sample, nested as the samples are.
@@ -149,9 +153,11 @@ class DataGenerator:
         Returns:
             `tf.data.Dataset` of batches of `batch_size`.
         """
-        return samples_dataset(
-            lambda: self._endless(random=True), types, shapes, names, self.batch_size, padded_batch
+        run = self._endless if self.length is None else self._run
+        batches = samples_dataset(
+            lambda: run(random=True), types, shapes, names, self.batch_size, padded_batch
         )
+        return batches if self.length is None else batches.repeat()
 
 
 def _shuffled_in_buffer(samples, size, state):

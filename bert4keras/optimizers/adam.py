@@ -1,6 +1,8 @@
 """Adam with the defaults of BERT."""
 
 import keras
+import ml_dtypes  # noqa: F401  (NumPy learns bfloat16)
+import numpy as np
 from keras import ops
 
 from bert4keras.optimizers.extension import DenseGradients, register
@@ -21,6 +23,9 @@ class Adam(DenseGradients, keras.optimizers.Adam):
         bias_correction: whether steps begin at their full size; BERT was trained without.
         **kwargs: those of ``keras.optimizers.Adam``.
 
+    Raises:
+        ValueError: on weights in half precision, which rounds beta_2 to 1 or epsilon to 0.
+
     Example:
         >>> from bert4keras.optimizers import Adam
         >>> Adam(2e-5, bias_correction=False).epsilon
@@ -38,6 +43,21 @@ class Adam(DenseGradients, keras.optimizers.Adam):
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.bias_correction = bias_correction
+
+    def build(self, variables):
+        for dtype in sorted({variable.dtype for variable in variables}):
+            self._check_held(dtype)
+        super().build(variables)
+
+    def _check_held(self, dtype):
+        for name, lost in ("beta_2", 1), ("epsilon", 0):
+            value = getattr(self, name)
+            if value != lost and float(np.asarray(value, dtype)) == lost:
+                raise ValueError(
+                    f"Adam computes in the precision of the weights, and {name}={value} is {lost} "
+                    f"in {dtype}: nothing sound would be learnt. Keep weights in float32, with the "
+                    "policy mixed_bfloat16 or mixed_float16"
+                )
 
     def update_step(self, gradient, variable, learning_rate):
         if not self.bias_correction:  # take out what Keras is about to put in

@@ -5,6 +5,7 @@ either to the training set or to the dev set, and each word comes with and witho
 a pair nor a word tells by itself.
 """
 
+import os
 import random
 import zlib
 
@@ -65,19 +66,43 @@ def make_reviews(number, split="train", seed=0):
     return list(items.items())
 
 
+HEADER = "label\ttext_a\n"  # of ChnSentiCorp's files, whose rows begin with the label
+
+
 def load_reviews(path):
-    """(text, label) of the rows `text<tab>label` of a file.
+    """(text, label) of the rows `text<tab>label` of a file, or `label<tab>text` under a header.
 
     Raises: ValueError that names file and line, where a row is something else, or there is none.
     """
     items = []
     with open(path, encoding="utf-8") as file:
-        for number, row in enumerate(file, 1):
-            text, _, label = row.rstrip("\n").rpartition("\t")
-            if not text or label not in ("0", "1"):
-                raise ValueError(f"{path}, line {number}: a row must be a text, a tab, and 0 or 1, "
-                                 f"got {row[:60]!r}")
-            items.append((text, int(label)))
+        rows = list(file)
+    turned = rows[:1] == [HEADER]
+    for number, row in enumerate(rows[turned:], 1 + turned):
+        row = row.rstrip("\n")
+        label, _, text = row.partition("\t") if turned else row.rpartition("\t")[::-1]
+        if not text or label not in ("0", "1"):
+            form = "0 or 1, a tab, and a text" if turned else "a text, a tab, and 0 or 1"
+            raise ValueError(f"{path}, line {number}: a row must be {form}, got {row[:60]!r}")
+        items.append((text, int(label)))
     if not items:
         raise ValueError(f"{path} must have a row `text<tab>label` for each review, but is empty")
     return items
+
+
+def load_sets(folder):
+    """The reviews for training, of the dev set and of the test set of a folder.
+
+    Args:
+        folder: of train.tsv, dev.tsv and test.tsv, or of sentiment.train.data, sentiment.valid.data
+            and sentiment.test.data.
+
+    Raises: ValueError that names what is not there, or file and line of a wrong row.
+    """
+    forms = [[f"{name}.tsv" for name in ("train", "dev", "test")],
+             [f"sentiment.{name}.data" for name in ("train", "valid", "test")]]
+    for names in forms:
+        paths = [os.path.join(folder, name) for name in names]
+        if all(map(os.path.exists, paths)):
+            return [load_reviews(path) for path in paths]
+    raise ValueError(f"{folder} must hold {' or '.join(', '.join(names) for names in forms)}")

@@ -49,6 +49,23 @@ def test_shorter_samples_get_zeros():
     assert wide.shape == (2, 6)
 
 
+def test_samples_of_about_one_length_come_together_in_each_epoch_and_every_one_once():
+    lengths = [int(x) for x in np.random.default_rng(0).permutation(45) + 1]
+    texts = Texts(lengths, batch_size=10, seed=1, length=int)
+    batches = texts.to_dataset("int64", [None], padded_batch=True).as_numpy_iterator()
+    epochs = [[next(batches) for _ in range(len(texts))] for _ in range(2)]
+    for epoch in epochs:
+        assert sorted(x for batch in epoch for x in batch.sum(axis=1)) == sorted(lengths)
+        assert all(np.ptp(batch.sum(axis=1)) < 10 for batch in epoch)
+    orders = [[batch.shape[1] for batch in epoch] for epoch in epochs]
+    assert orders[0] != orders[1] and orders[0] != sorted(orders[0])
+
+
+def test_no_samples_are_no_endless_wait():
+    with pytest.raises(Exception, match="Texts yielded no batch"):
+        first(Texts([], length=int).to_dataset("int64", [None], padded_batch=True))
+
+
 def test_samples_of_one_shape_need_no_padding():
     dataset = Texts([3], batch_size=4).to_dataset("int64", [3])
     assert first(dataset).tolist() == [[1, 1, 1]] * 4

@@ -7,7 +7,7 @@ import pytest
 
 from examples.data.pictures import COLOURS, SHAPES, load_pictures, make_pictures
 from examples.data.poems import RHYMES, lines, load_poems, make_poems, rhymes, well_formed
-from examples.data.reviews import DIRECT, OPPOSITE, TOPICS, load_reviews, make_reviews
+from examples.data.reviews import DIRECT, OPPOSITE, TOPICS, load_reviews, load_sets, make_reviews
 from examples.data.titles import THINGS, load_titles, make_titles
 
 
@@ -122,6 +122,27 @@ def test_rows_are_read(tmp_path):
     file = tmp_path / "rows.tsv"
     file.write_text("真\t好\t1\n", encoding="utf-8")
     assert load_reviews(file) == [("真\t好", 1)] and load_titles(file) == [("好", "1")]
+
+
+def test_sets_of_reviews_are_read_in_either_form(tmp_path):
+    with pytest.raises(ValueError, match="must hold train.tsv, dev.tsv, test.tsv or sentiment.tr"):
+        load_sets(tmp_path)
+    for name in "train", "valid", "test":
+        (tmp_path / f"sentiment.{name}.data").write_text("好\t1\n", encoding="utf-8")
+    assert load_sets(tmp_path) == [[("好", 1)]] * 3
+    for name in "train", "dev", "test":
+        (tmp_path / f"{name}.tsv").write_text("label\ttext_a\n0\t坏\n", encoding="utf-8")
+    assert load_sets(tmp_path) == [[("坏", 0)]] * 3
+
+
+def test_a_label_outside_the_set_is_named_by_file_and_line(tmp_path):
+    file = tmp_path / "dev.tsv"
+    file.write_text("label\ttext_a\n0\t坏\n2\t好\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="dev.tsv, line 3: a row must be 0 or 1, a tab, and a tex"):
+        load_reviews(file)
+    file.write_text("坏\t0\n好\t-1\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="dev.tsv, line 2: a row must be a text, a tab, and 0 or"):
+        load_reviews(file)
 
 
 def test_poems_and_couplets_are_read(tmp_path):

@@ -1,0 +1,76 @@
+"""Fine-tuning in half precision, plain and by recipes."""
+
+import keras
+import numpy as np
+import pytest
+from optimizers import toy
+
+from bert4keras.models import build_transformer_model
+from bert4keras.optimizers import (
+    FGM,
+    Adam,
+    AdversarialModel,
+    RDrop,
+    extend_with_exponential_moving_average,
+    extend_with_weight_decay,
+)
+
+CONFIG = {
+    "vocab_size": 12,
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.1,
+}
+IDS = np.random.default_rng(0).integers(1, 12, (16, 5), dtype="int32")
+LABELS = (IDS[:, 1] > 5).astype("int32")  # 1 where the second token is of the later half
+
+
+def losses(optimizer, recipes, recompute=False, steps=25):
+    """The loss of each step on the same batch."""
+    bert = build_transformer_model(CONFIG, with_pool=True, recompute=recompute)
+    head = keras.layers.Dense(2, activation="softmax", dtype="float32")
+    model = keras.Model(bert.inputs, head(bert.output))
+    trained = AdversarialModel(model, recipes) if recipes else model
+    trained.compile(optimizer, "sparse_categorical_crossentropy", **toy.QUICK)
+    return [float(trained.train_on_batch([IDS, 0 * IDS], LABELS)) for _ in range(steps)]
+
+
+def adam():
+    extended = extend_with_exponential_moving_average(extend_with_weight_decay(Adam))
+    return extended(0.01, exclude_from_weight_decay=["Norm", "bias"])
+
+
+RECIPES = {"plain": [], "fgm": [FGM(epsilon=0.05)], "rdrop": [RDrop(alpha=1.0)]}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_a_model_learns_in_half_precision(policy, recipe):
+    keras.config.set_dtype_policy(policy)
+    optimizer = adam()
+    if policy == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**10)
+    found = losses(optimizer, RECIPES[recipe])
+    assert np.isfinite(found).all() and np.mean(found[-3:]) < 0.6 * np.mean(found[:3])
+    if policy == "mixed_float16":
+        assert int(optimizer.inner_optimizer.iterations) > 20  # hardly a step was skipped
+
+
+def test_an_attack_on_recomputed_weights_is_the_attack_on_kept_ones():
+    attack, found = [FGM("kernel", epsilon=0.1)], []
+    for recompute in (False, True):
+        keras.utils.set_random_seed(1)
+        found.append(losses(adam(), attack, recompute, steps=3))
+    np.testing.assert_allclose(*found, rtol=1e-4)
+
+
+def test_weights_that_cannot_hold_the_share_of_adam_are_refused():
+    keras.config.set_dtype_policy("bfloat16")
+    with pytest.raises(ValueError, match="beta_2=0.999 is 1 in bfloat16.*mixed_bfloat16"):
+        losses(Adam(0.01), [], steps=1)
+    keras.config.set_dtype_policy("float16")
+    with pytest.raises(ValueError, match="epsilon=1e-08 is 0 in float16"):
+        losses(Adam(0.01, epsilon=1e-8), [], steps=1)
