@@ -2,7 +2,7 @@
 
 GPT-2 124M beside transformers, ctranslate2 and keras-hub, whichever are installed, and a UniLM on
 BERT base: by `TextGenerator`, by a decoder as old scripts write it, from the cache and without, and
-by bert4keras 0.x if its Python is given. Needs the `bench` extra.
+by bert4keras 0.x if its Python is given. Needs the extra `bench`, and `peers` for the last two.
 """
 
 import argparse
