@@ -27,3 +27,4 @@ bench:  # prints the tables of benchmarks/RESULTS.md; needs the extra `bench`
 	$(PYTHON) benchmarks/decode_growth.py
 	$(PYTHON) benchmarks/pretraining.py
 	$(PYTHON) benchmarks/recompute.py
+	$(PYTHON) benchmarks/precision.py
