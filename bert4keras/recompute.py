@@ -48,16 +48,17 @@ def _recomputed(layer, context, inputs, call):
     places = [i for i, x in enumerate(tensors) if _is_floating(x)]
     states = [x for x in layer.variables if not _is_floating(x)]
     begin = [x.value * 1 for x in states]  # copies: the states move on before the gradient
-    autocast, changed = internals.get_autocast_scope(), set()
+    variables, changed = [*weights, *states], set()
+    autocast = internals.get_autocast_scope()
 
     def pure(*given):
         floating = dict(zip(places, given))
         x = keras.tree.pack_sequence_as(inputs, [floating.get(i, t) for i, t in enumerate(tensors)])
         scope = keras.StatelessScope([*zip(weights, given[len(places) :]), *zip(states, begin)])
-        before = [scope.get_current_value(state) for state in states]
+        before = [scope.get_current_value(variable) for variable in variables]
         with _inside(context, autocast), scope:
             outputs = call(x)
-        after = [scope.get_current_value(state) for state in states]
+        after = [scope.get_current_value(variable) for variable in variables]
         changed.update(i for i, old in enumerate(before) if after[i] is not old)
         return outputs
 
@@ -65,7 +66,7 @@ def _recomputed(layer, context, inputs, call):
         # reshaped: TensorFlow counts gradients twice of a variable that is handed on as such
         values = [ops.reshape(x.value, x.shape) for x in weights]
     outputs = keras.remat(pure)(*(tensors[i] for i in places), *values)
-    _draw([states[i] for i in changed])
+    _draw([variables[i] for i in changed])
     return outputs
 
 
@@ -88,7 +89,7 @@ def _inside(context, autocast):
 def _draw(states):
     """Move the states of random numbers on, by one draw."""
     for state in states:
-        if tuple(state.shape) != (2,):
+        if _is_floating(state) or tuple(state.shape) != (2,):
             raise ValueError(
                 "What is computed again must not change anything but the state of dropout, and the "
                 f"layer changed {state.path!r}. Leave recompute_grad off its call"

@@ -75,10 +75,11 @@ def test_a_saved_model_still_does_and_can_be_used_by_those_who_do_not_train(tmp_
     assert_close(again.predict([IDS, 0 * IDS], verbose=0), model.predict([IDS, 0 * IDS], verbose=0))
 
 
-def test_a_layer_that_changes_more_than_dropout_is_refused():
+@pytest.mark.parametrize("kind", ["int32", "float32"])
+def test_a_layer_that_changes_more_than_dropout_is_refused(kind):
     class Counts(layers.Layer):
         def build(self, shape):
-            self.count = self.add_weight(shape=(), dtype="int32", trainable=False, name="count")
+            self.count = self.add_weight(shape=(), dtype=kind, trainable=False, name="count")
 
         @backend.recompute_grad
         def call(self, inputs):
