@@ -16,14 +16,9 @@ from keras import ops  # noqa: E402
 
 from bert4keras import classic as K  # noqa: E402, F401, N812
 from bert4keras.classic import dtype, flatten, reshape, symbolic, where  # noqa: E402, F401
+from bert4keras.recompute import do_recompute, recompute_grad, switched_on  # noqa: E402, F401
 
-
-def _switched_on(variable):
-    return os.environ.get(variable, "0").strip().lower() in ("1", "true", "yes", "on")
-
-
-is_tf_keras = _switched_on("TF_KERAS")
-do_recompute = _switched_on("RECOMPUTE")
+is_tf_keras = switched_on("TF_KERAS")
 
 # TensorFlow compiles anew for each sequence length under XLA and drops assertions there, so layers
 # decline jit on it; JAX always compiles.
@@ -157,35 +152,7 @@ def put_mask(x, mask):
     keras.src.backend.set_keras_mask(x, mask)
 
 
-# Decorators kept for old subclasses
-
-
-graph_mode_decorator = symbolic
-
-
-def recompute_grad(call):
-    """Gradient checkpointing of a layer's ``call`` when ``RECOMPUTE=1``, else ``call`` itself.
-
-    The activations inside are computed again in the backward pass instead of being stored
-    (Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174).
-    """
-    if not do_recompute:
-        return call
-
-    def recomputed(self, inputs, *args, **kwargs):
-        several = isinstance(inputs, list | tuple)
-        given = list(inputs) if several else [inputs]
-        floating = [i for i, x in enumerate(given) if "float" in dtype(x)]
-
-        def again(*tensors):  # TensorFlow recomputes from floating tensors only
-            for i, tensor in zip(floating, tensors):
-                given[i] = tensor
-            return call(self, given if several else given[0], *args, **kwargs)
-
-        return keras.remat(again)(*(given[i] for i in floating))
-
-    recomputed.__wrapped__ = call  # keeps the signature, from which Keras finds `mask`
-    return recomputed
+graph_mode_decorator = symbolic  # kept for old subclasses
 
 
 # Activations

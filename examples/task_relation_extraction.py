@@ -3,54 +3,30 @@
 Two sigmoids a token point at starts and ends of subjects. One subject's vector, by a Conditional
 LayerNorm in place of the last norm, tells the encoding whose objects are asked for."""
 
-import argparse
 import json
-import os
 
 import numpy as np
-from data.triples import as_triples, exact_match, make_triples, make_vocabulary
-from tqdm import tqdm
+from data.command_line import command_line, stoppable, vocabulary
+from data.triples import as_triples, exact_match, find, make_triples, spans
 
 from bert4keras.backend import K, Sinusoidal, batch_gather, keras, output_at
+from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, load_json_lines, sequence_padding
 from bert4keras.layers import Dense, Input, LayerNormalization, Loss, Reshape
 from bert4keras.models import build_transformer_model
+from bert4keras.optimizers import Adam, extend_with_exponential_moving_average
 from bert4keras.tokenizers import Tokenizer
 
-parser = argparse.ArgumentParser(description="Without arguments: a small BERT, made-up sentences.")
-parser.add_argument("--data", help="folder of LIC2019's train_data.json and dev_data.json")
-parser.add_argument("--config", help="configuration of a checkpoint: bert_config.json")
-parser.add_argument("--checkpoint", help="its weights: bert_model.ckpt or model.safetensors")
-parser.add_argument("--vocab", help="its vocabulary: vocab.txt")
-parser.add_argument("--epochs", type=int, default=4)
-parser.add_argument("--batch_size", type=int, default=16)
-parser.add_argument("--learning_rate", type=float, help="default 1e-3, with a checkpoint 3e-5")
-parser.add_argument("--maxlen", type=int, default=128, help="in tokens")
-parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--output", default="output/relation_extraction", help="of what is learnt")
-parser.add_argument("--predict", metavar="TEXT", help="print the triples of TEXT, do not train")
-parser.add_argument("--smoke", action="store_true", help="few sentences, one epoch")
-args = parser.parse_args()
-weights_file = f"{args.output}/best.weights.h5"
-if args.predict and not os.path.exists(weights_file):
-    parser.error(f"{weights_file} is not there: train first, without --predict")
-keras.utils.set_random_seed(args.seed)
-
-if args.data:
-    train_data, dev_data = (load_json_lines(f"{args.data}/{x}_data.json") for x in ("train", "dev"))
-else:
-    train_data, dev_data = make_triples(16000, "train"), make_triples(500, "dev")
+args = command_line(__doc__, "relation_extraction", epochs=4,
+                    data="folder of LIC2019's train_data.json and dev_data.json")
+sets = {"train": 16000, "dev": 500}  # sentences to make up, where there are no data
+train_data, dev_data = (load_json_lines(f"{args.data}/{split}_data.json") if args.data else
+                        make_triples(number, split) for split, number in sets.items())
 predicates = sorted({p for item in train_data for _, p, _ in as_triples(item)})
-tokenizer = Tokenizer(args.vocab or make_vocabulary(train_data), do_lower_case=True)
+tokens, keep_tokens = vocabulary(args.vocab, (item["text"] for item in train_data))
+tokenizer = Tokenizer(tokens, do_lower_case=True)
 if args.smoke:
-    train_data, dev_data, args.epochs = train_data[:160], dev_data[:64], 1
-
-
-def find(name, ids):
-    """First and last position of a name in the token ids, or None where maxlen cut it off."""
-    part = tokenizer.encode(name)[0][1:-1]
-    starts = (i for i in range(len(ids)) if ids[i : i + len(part)] == part)
-    return next(((start, start + len(part) - 1) for start in starts), None)
+    train_data, dev_data = train_data[:160], dev_data[:64]
 
 
 def pad(rows):  # to a multiple of 16: few shapes, few compilations
@@ -67,7 +43,7 @@ class TrainGenerator(DataGenerator):
             objects = np.zeros((len(token_ids), len(predicates), 2), "float32")
             answers = {}  # {subject: [(object, predicate)]}, both as (start, end)
             for s, p, o in as_triples(item):
-                s, o = find(s, token_ids), find(o, token_ids)
+                s, o = (find(tokenizer.encode(name)[0][1:-1], token_ids) for name in (s, o))
                 if s and o:
                     answers.setdefault(s, []).append((o, predicates.index(p)))
                     subjects[s, (0, 1)] = 1
@@ -94,22 +70,20 @@ class PointerLoss(Loss):
         return K.sum(loss * mask) / K.sum(mask)
 
 
-small = {"vocab_size": tokenizer._vocab_size, "hidden_size": 128, "num_hidden_layers": 3,
+small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
          "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
-bert = build_transformer_model(args.config or small, args.checkpoint, return_keras_model=False)
+bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
-    positions = bert.model.get_layer("Embedding-Position").weights[0]
+    positions = bert.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
-peak = args.learning_rate or (3e-5 if args.checkpoint else 1e-3)
-speed = 1e-3 / peak  # of the pointers, which are new, beside the encoder: they learn at 1e-3
-# powers of the probabilities: nearly all tokens are negative, and must not drown the others;
-# the pointers begin at about the rate of positives, so that the encoder is not torn at first
+speed = 1e-3 / args.learning_rate  # of the pointers, which are new: they learn at 1e-3
+# powers, and a first bias like the rate of positives: the many negatives must not drown the others
 pointers = {"activation": "sigmoid", "kernel_initializer": "zeros",
             "bias_initializer": keras.initializers.Constant(-1.6)}
-subjects = Dense(2, **pointers)(speed * bert.model.output) ** 2
-last_norm = bert.model.layers[-1]
-hidden = keras.ops.copy(output_at(bert.model.layers[-2], -1))  # before the last norm, unmasked
-encoder = keras.Model(bert.model.inputs, [subjects, hidden])
+subjects = Dense(2, **pointers)(speed * bert.output) ** 2
+last_norm = bert.layers[-1]
+hidden = keras.ops.copy(output_at(bert.layers[-2], -1))  # before the last norm, unmasked
+encoder = keras.Model(bert.inputs, [subjects, hidden])
 hidden_in, subject_in = Input(hidden.shape[1:]), Input((2,), dtype="int32")  # its start and end
 subject = Reshape((2 * hidden.shape[-1],))(batch_gather(hidden_in, subject_in))
 norm = LayerNormalization(epsilon=last_norm.epsilon, conditional=True)
@@ -118,15 +92,8 @@ norm.set_weights(last_norm.get_weights() + norm.get_weights()[2:])  # begins as 
 objects = Dense(2 * len(predicates), **pointers)(speed * objects) ** 4
 object_model = keras.Model([hidden_in, subject_in], Reshape((-1, len(predicates), 2))(objects))
 labels = [Input((None, 2)), Input((None, len(predicates), 2))]
-objects = object_model([hidden, subject_in])
-objects = PointerLoss(4)([bert.model.inputs[0], *labels, subjects, objects])
-train_model = keras.Model([*bert.model.inputs, *labels, subject_in], objects)
-
-
-def spans(probas, length):
-    """Every start above 0.6 with the nearest end above 0.5, not at [CLS] and [SEP]."""
-    starts, ends = (np.flatnonzero(p > 0) + 1 for p in (probas[1 : length - 1] - [0.6, 0.5]).T)
-    return [(start, ends[ends >= start][0]) for start in starts if (ends >= start).any()]
+judged = [bert.inputs[0], *labels, subjects, object_model([hidden, subject_in])]
+train_model = keras.Model([*bert.inputs, *labels, subject_in], PointerLoss(4)(judged))
 
 
 def extract(texts):
@@ -147,37 +114,34 @@ def extract(texts):
     return triples
 
 
-class Evaluator(keras.callbacks.Callback):
-    """Exact-match F1 of the averaged weights; the best are kept with what they predict."""
-    best = -1
+def evaluate():
+    """Exact-match F1, precision and recall over dev; what was predicted is written down."""
+    texts = [item["text"] for item in dev_data]
+    found = [x for begin in range(0, len(texts), 64) for x in extract(texts[begin : begin + 64])]
+    *scores, records = exact_match(dev_data, found, tokenizer.tokenize)
+    with atomic_write(f"{args.output}/predictions.jsonl") as file:
+        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    return dict(zip(("f1", "precision", "recall"), scores))
 
+
+class BestAverage(BestWeights):
+    """Scores and keeps the averages of the weights; training goes on with the weights."""
     def on_epoch_end(self, epoch, logs=None):
-        weights = train_model.get_weights()
-        train_model.optimizer.finalize_variable_values(train_model.trainable_variables)
-        train_model.set_weights(train_model.get_weights())  # copies: JAX gives buffers away
-        found = []
-        for begin in tqdm(range(0, len(dev_data), 64), "evaluating", leave=False):
-            found += extract([item["text"] for item in dev_data[begin : begin + 64]])
-        f1, precision, recall, records = exact_match(dev_data, found, tokenizer.tokenize)
-        if f1 > self.best:
-            self.best = f1
-            train_model.save_weights(f"{args.output}/new.weights.h5")
-            os.replace(f"{args.output}/new.weights.h5", weights_file)
-            with atomic_write(f"{args.output}/predictions.jsonl") as file:
-                file.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
-        print(f" f1 {f1:.4f} precision {precision:.4f} recall {recall:.4f} best {self.best:.4f}")
-        train_model.set_weights(weights)
+        self.model.optimizer.apply_ema_weights()
+        super().on_epoch_end(epoch, logs)
+        self.model.optimizer.reset_old_weights()
 
 
 if args.predict:
-    train_model.load_weights(weights_file)
+    train_model.load_weights(args.weights)
     print(*extract([args.predict])[0], sep="\n")
 else:
-    os.makedirs(args.output, exist_ok=True)
     generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item["text"]))
-    warmup = len(generator) * args.epochs // 10
+    peak, warmup = args.learning_rate, len(generator) * args.epochs // 10
     rate = keras.optimizers.schedules.CosineDecay(0.0, 9 * warmup, 0.0, "rate", peak, warmup)
-    train_model.compile(keras.optimizers.Adam(  # weights are averaged over an eighth of an epoch
-        rate, clipnorm=1.0, use_ema=True, ema_momentum=max(0.0, 1 - 8 / len(generator))))
-    train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                    callbacks=[Evaluator()])
+    averaged = extend_with_exponential_moving_average(Adam)(  # over an eighth of an epoch
+        rate, clipnorm=1.0, ema_momentum=max(0.5, 1 - 8 / len(generator)))
+    train_model.compile(averaged)
+    with stoppable(args.weights):
+        train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
+                        callbacks=[BestAverage(args.weights, evaluate)])

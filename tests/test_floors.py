@@ -7,14 +7,14 @@ import pytest
 
 LIBRARY = Path(__file__).parent.parent / "bert4keras"
 FLOORS = [
-    {"arguments", "backend", "classic", "files", "text"},
+    {"arguments", "backend", "classic", "files", "recompute", "text"},
     {"callbacks", "layers", "checkpoints", "tokenizers", "data", "optimizers", "generation"},
     {"distribution", "export"},
     {"models"},
     {"cli", "legacy", "snippets"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}
-GROUND = {("backend", "classic")}  # the two halves of the ground floor
+GROUND = {("backend", "classic"), ("backend", "recompute")}  # the parts of the ground
 MODULES = sorted(
     path for path in LIBRARY.rglob("*.py") if path.parent != LIBRARY or "__" not in path.stem
 )

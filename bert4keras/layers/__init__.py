@@ -21,6 +21,7 @@ from bert4keras.layers.embedding import Embedding
 from bert4keras.layers.feedforward import FeedForward
 from bert4keras.layers.gau import GatedAttentionUnit
 from bert4keras.layers.ids import ConstantIds, CountedPositions
+from bert4keras.layers.initializers import Geometric
 from bert4keras.layers.loss import Loss
 from bert4keras.layers.masks import AttentionBias, CausalMask, UniLMMask
 from bert4keras.layers.memm import MaximumEntropyMarkovModel
@@ -28,6 +29,7 @@ from bert4keras.layers.norm import LayerNormalization, ScaleOffset
 from bert4keras.layers.pointer import EfficientGlobalPointer, GlobalPointer
 from bert4keras.layers.pooling import GlobalAveragePooling1D, GlobalMaxPooling1D
 from bert4keras.layers.position import PositionEmbedding, SinusoidalPositionEmbedding
+from bert4keras.layers.regularizers import OrthogonalKernel, OrthonormalKernel, SelfOrthogonality
 from bert4keras.layers.relative import RelativePositionEmbedding, RelativePositionEmbeddingT5
 from bert4keras.layers.viterbi import ViterbiDecoder, viterbi_decode
 from bert4keras.layers.window import MaskedConv1D, WindowMask
@@ -63,6 +65,7 @@ custom_objects = {
         RelativePositionEmbedding,
         RelativePositionEmbeddingT5,
         ScaleOffset,
+        SelfOrthogonality,
         SinusoidalPositionEmbedding,
         UniLMMask,
         WindowMask,
@@ -73,8 +76,11 @@ custom_objects = {
 __all__ = [
     *(name for name in dir(keras.layers) if not name.startswith("_")),
     *custom_objects,
+    "Geometric",
     "K",
     "Layer",
+    "OrthogonalKernel",
+    "OrthonormalKernel",
     "ViterbiDecoder",
     "custom_objects",
     "integerize_shape",

@@ -16,14 +16,23 @@ class Layer(keras.layers.Layer):
     Decoding runs a model token by token. It needs to know of each class that it gives a token what
     the others do not change (``tokenwise``), or what it does for a new one (``step``); see
     ``generation.graph``.
+
+    Args:
+        recompute: gradient checkpointing, where a layer keeps much for the gradient; see
+            ``backend.recompute_grad``.
+        **kwargs: those of ``keras.layers.Layer``.
     """
 
     tokenwise = False
 
-    def __init__(self, **kwargs):
+    def __init__(self, recompute=False, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.supports_jit = backend.supports_jit
+        self.recompute = recompute
+
+    def get_config(self):
+        return {**super().get_config(), **({"recompute": True} if self.recompute else {})}
 
 
 def integerize_shape(build):

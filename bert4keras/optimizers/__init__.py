@@ -18,6 +18,7 @@ from bert4keras.optimizers.averages import (
     extend_with_exponential_moving_average,
     extend_with_lookahead,
 )
+from bert4keras.optimizers.depth import layer_wise_decay
 from bert4keras.optimizers.extension import export_to_custom_objects
 from bert4keras.optimizers.lion import Lion, Tiger
 from bert4keras.optimizers.rates import (
@@ -63,4 +64,5 @@ __all__ = [
     "extend_with_parameter_wise_lr",
     "extend_with_piecewise_linear_lr",
     "extend_with_weight_decay",
+    "layer_wise_decay",
 ]

@@ -11,6 +11,8 @@ import random
 import re
 import zlib
 
+import numpy as np
+
 PREDICATES = ["作者", "导演", "主演", "歌手", "所属专辑", "出生地", "创始人", "父亲"]
 
 # What names are spelt in. All characters occur in both sets.
@@ -261,17 +263,32 @@ def make_triples(number, split="train", seed=0):
     return list(items.values())
 
 
-def make_vocabulary(items):
-    """`{token: id}`: special tokens first, then the characters of the sentences."""
-    characters = sorted({character for item in items for character in item["text"]})
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters]
-    tokens += [f"##{digit}" for digit in range(10)]  # inside a year
-    return {token: index for index, token in enumerate(tokens)}
-
-
 def as_triples(item):
     """The triples (subject, predicate, object) of an item."""
     return [(t["subject"], t["predicate"], t["object"]) for t in item["spo_list"]]
+
+
+def find(part, ids):
+    """First and last place of a part in a list of ids, or None where it is not, as where it was cut
+    off.
+
+    Example:
+        >>> find([7, 8], [2, 7, 8, 3])
+        (1, 2)
+    """
+    starts = (i for i in range(len(ids)) if ids[i : i + len(part)] == part)
+    return next(((start, start + len(part) - 1) for start in starts), None)
+
+
+def spans(probas, length):
+    """Every start above 0.6 with the nearest end above 0.5, not at [CLS] and [SEP].
+
+    Args:
+        probas: (L, 2) probabilities that a token is a start, and an end.
+        length: number of tokens without padding.
+    """
+    starts, ends = (np.flatnonzero(p > 0) + 1 for p in (probas[1 : length - 1] - [0.6, 0.5]).T)
+    return [(start, ends[ends >= start][0]) for start in starts if (ends >= start).any()]
 
 
 def exact_match(items, predictions, tokenize):

@@ -1,5 +1,6 @@
 """The sentences that the triple extraction example learns from."""
 
+import numpy as np
 import pytest
 
 from examples.data.triples import (
@@ -7,8 +8,9 @@ from examples.data.triples import (
     PREDICATES,
     as_triples,
     exact_match,
+    find,
     make_triples,
-    make_vocabulary,
+    spans,
 )
 
 
@@ -50,15 +52,8 @@ def test_no_entity_of_dev_occurs_in_training(train, dev):
 
 
 def test_every_character_of_dev_occurs_in_training(train, dev):
-    vocabulary = make_vocabulary(train)
-    assert all(character in vocabulary for item in dev for character in item["text"])
-
-
-def test_the_vocabulary_counts_up_from_the_special_tokens(train):
-    vocabulary = make_vocabulary(train)
-    assert list(vocabulary)[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    assert list(vocabulary.values()) == list(range(len(vocabulary)))
-    assert "##7" in vocabulary
+    known = {character for item in train for character in item["text"]}
+    assert all(character in known for item in dev for character in item["text"])
 
 
 def test_every_subject_and_object_stands_once_in_its_text(train, dev):
@@ -134,3 +129,16 @@ def test_names_are_equal_when_their_tokens_are(dev):
     item = next(item for item in dev if item["spo_list"])
     spaced = {(f"{subject} ", predicate, object) for subject, predicate, object in as_triples(item)}
     assert exact_match([item], [spaced], str.split)[0] == 1
+
+
+def test_a_name_is_found_where_it_first_stands_or_not_at_all():
+    assert find([7, 8], [2, 7, 9, 7, 8, 7, 8, 3]) == (3, 4)
+    assert find([7, 8], [2, 7, 3]) is None
+
+
+def test_spans_go_from_a_start_to_the_nearest_end_between_cls_and_sep():
+    starts, ends = [0.9, 0.7, 0.1, 0.9, 0.9, 0.9], [0.9, 0.1, 0.6, 0.9, 0.1, 0.9]
+    probas = np.array([starts, ends]).T
+    assert spans(probas, 6) == [(1, 2), (3, 3)]
+    assert spans(probas[:, ::-1], 6) == [(3, 3)]  # 0.6 is no start
+    assert spans(probas, 3) == []  # the end is padding

@@ -1,37 +1,90 @@
-"""Gradient checkpointing gives the same numbers, and is asked for before the import."""
+"""Gradient checkpointing gives the same numbers, dropout and half precision included."""
 
-import os
-import subprocess
-import sys
-
+import keras
+import numpy as np
 import pytest
+from keras import ops
+from optimizers import toy
+from support import assert_close, gradients
 
-STEP = """
-import keras, numpy as np
-from bert4keras.backend import do_recompute
+from bert4keras import backend, layers, recompute
 from bert4keras.models import build_transformer_model
-keras.utils.set_random_seed(1)
-config = dict(vocab_size=30, hidden_size=8, num_hidden_layers=2, num_attention_heads=2,
-              intermediate_size=12, hidden_act="gelu")
-model = build_transformer_model(config, with_mlm="linear", application="lm")
-model.compile("sgd", "mse")
-ids = np.array([[2, 5, 7, 3], [2, 9, 3, 0]])
-targets = np.ones((2, 4, 30), "float32")
-losses = [float(model.train_on_batch([ids, ids * 0], targets)) for _ in range(3)]
-print(do_recompute, *(f"{loss:.5f}" for loss in losses))
-"""
+
+CONFIG = {
+    "vocab_size": 30,
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 12,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.3,
+}
+IDS = np.array([[2, 5, 7, 3], [2, 9, 3, 0]], "int32")
+TARGETS = np.random.default_rng(0).normal(size=(2, 4, 30)).astype("float32")
 
 
-def losses(recompute):
-    environment = {**os.environ, "RECOMPUTE": recompute}
-    done = subprocess.run(
-        [sys.executable, "-c", STEP], env=environment, capture_output=True, text=True
-    )
-    switch, *numbers = done.stdout.split() or [done.stderr]
-    assert switch == str(recompute == "1"), switch
-    return [float(number) for number in numbers]
+def trained(**options):
+    """A model after three steps, each with another dropout."""
+    keras.utils.set_random_seed(1)
+    model = build_transformer_model(CONFIG, with_mlm="linear", application="lm", **options)
+    model.compile(keras.optimizers.SGD(0.5), "mse", **toy.QUICK)
+    for _ in range(3):
+        model.train_on_batch([IDS, 0 * IDS], TARGETS)
+    return model
 
 
-@pytest.mark.slow
-def test_recomputing_changes_no_number():
-    assert losses("1") == pytest.approx(losses("0"), abs=2e-5)
+def assert_same_weights(models, tolerance):
+    first, second = (model.get_weights() for model in models)
+    for got, want in zip(first, second, strict=True):  # the states of dropout among them
+        np.testing.assert_allclose(got, want, atol=tolerance)
+
+
+@pytest.mark.parametrize("policy, tolerance", [("float32", 1e-5), ("mixed_bfloat16", 4e-3)])
+def test_recomputing_changes_no_gradient(policy, tolerance):
+    keras.config.set_dtype_policy(policy)
+    assert_same_weights([trained(), trained(recompute=True)], tolerance)
+
+
+def test_the_environment_may_ask_for_it_as_well(monkeypatch):
+    assert not backend.do_recompute
+    plain = trained()
+    monkeypatch.setattr(recompute, "do_recompute", True)
+    assert_same_weights([plain, trained()], 1e-5)
+
+
+@pytest.mark.skipif(toy.BACKEND == "jax", reason="JAX runs Python once and repeats the program")
+@pytest.mark.parametrize("training, times", [(True, 2), (False, 1)])
+def test_activations_are_computed_again_in_training(training, times):
+    calls = []
+    layer = layers.FeedForward(3, activation=lambda x: calls.append(x) or x, recompute=True)
+
+    def loss(inputs):
+        return ops.sum(layer(inputs[0], training=training))
+
+    gradients(loss, [np.ones((2, 4), "float32")])
+    assert len(calls) == times
+
+
+def test_a_saved_model_still_does_and_can_be_used_by_those_who_do_not_train(tmp_path):
+    model = trained(recompute=True)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.get_layer("Transformer-1-FeedForward").recompute
+    assert "recompute" not in layers.FeedForward(3).get_config()
+    assert_close(again.predict([IDS, 0 * IDS], verbose=0), model.predict([IDS, 0 * IDS], verbose=0))
+
+
+def test_a_layer_that_changes_more_than_dropout_is_refused():
+    class Counts(layers.Layer):
+        def build(self, shape):
+            self.count = self.add_weight(shape=(), dtype="int32", trainable=False, name="count")
+
+        @backend.recompute_grad
+        def call(self, inputs):
+            self.count.assign(self.count + 1)
+            return inputs
+
+    layer = Counts(recompute=True, name="counts")
+    with pytest.raises(ValueError, match="the layer changed 'counts/count'. Leave recompute_grad"):
+        layer(np.ones((2, 3), "float32"), training=True)
