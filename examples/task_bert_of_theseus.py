@@ -81,7 +81,7 @@ def train(name, model):
                        monitor="val_accuracy")
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs),
                   "sparse_categorical_crossentropy", metrics=["accuracy"])
-    print(f"The {name} learns:")
+    print(f"What learns now: {name}")
     with stoppable(best.path):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[best], validation_steps=len(held_out),
@@ -119,8 +119,7 @@ for i in range(layers):
 scores["ship"] = train("ship", classifier(old.inputs, x, dense))
 dense.trainable = True
 scores["successor"] = train("successor", successor)
-scores["alone"] = train("half that learns alone", classifier(alone.inputs, alone.model.output,
-                                                            dense_alone))
+scores["alone"] = train("alone", classifier(alone.inputs, alone.model.output, dense_alone))
 print({name: round(score, 4) for name, score in scores.items()})
 with open(f"{args.output}/scores.json", "w") as file:
     json.dump(scores, file)

@@ -17,7 +17,7 @@ from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
-    __doc__, "ner_crf", epochs=3, rates=(1e-3, 1e-4),
+    __doc__, "ner_crf", epochs=2, rates=(1e-3, 1e-4),
     data="folder of train* and dev*: rows of a character and its tag",
     crf_rate={"type": float, "default": 1e-2, "help": "of the transitions, default %(default)s"})
 if args.data:
