@@ -12,7 +12,7 @@ check:
 test:
 	$(PYTHON) -m pytest
 
-examples:  # each with little data, two at a time, in build/examples; needs the extra `examples`
+examples:  # each with little data, two at a time, in build/examples; needs the extras `examples` and `plot`
 	mkdir -p build/examples
 	ls $(CURDIR)/examples/*.py | (cd build/examples && \
 		xargs -P 2 -I {} sh -c '$(PYTHON) {} --smoke > $$(basename {}).log 2>&1 || \

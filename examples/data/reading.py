@@ -7,6 +7,7 @@ passages that tell something else, so only reading answers.
 
 import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -28,6 +29,15 @@ SINGLE = [(wording, *told.split()) for wording, told in FACTS if told and ";" no
 def kind(slot):
     """What a slot names: "person" of "person1"."""
     return slot.rstrip("0123456789")
+
+
+def same_questions(question):
+    """All ways above to ask what a question asks; itself alone, if it is none of them."""
+    for forms in QUESTIONS.values():
+        for form in forms:
+            if found := re.fullmatch(form.replace("{}", "(.+)"), question):
+                return {x.format(found[1]) for x in forms}
+    return {question}
 
 
 def tells(predicate, subject, object, names):
@@ -157,6 +167,31 @@ def with_others(items, number, seed=0):
                 own.append({"answer": "", "passage": pool[place]})
         more.append({"question": item["question"], "passages": own[:number]})
     return more
+
+
+def ngrams(ids, n):
+    """All runs of n ids, in order."""
+    return [ids[i : i + n] for i in range(len(ids) - n + 1)]
+
+
+def vote(found):
+    """The answer that passages agree on.
+
+    Args:
+        found: of each passage its answer, "" for none, and how sure it is of it.
+
+    Returns: of the answers, each sure s in some passages, that with the most sum s² / (sum s + 1);
+        "" if there is none, for no answer is no vote.
+
+    Example:
+        >>> vote([("李明", 0.5), ("王芳", 0.6), ("李明", 0.6), ("", 1.0)])
+        '李明'
+    """
+    sure = {"": []}
+    for answer, s in found:
+        if answer:
+            sure.setdefault(answer, []).append(s)
+    return max(sure, key=lambda answer: sum(s * s for s in sure[answer]) / (sum(sure[answer]) + 1))
 
 
 def bare(text):

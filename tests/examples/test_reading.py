@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from examples.data.reading import load_questions, make_questions, scores, with_others
+from examples.data.reading import (
+    load_questions,
+    make_questions,
+    same_questions,
+    scores,
+    vote,
+    with_others,
+)
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +124,21 @@ def test_case_and_spaces_of_an_answer_do_not_count():
 def test_silence_is_right_where_there_is_no_answer():
     item = {"question": "?", "passages": [{"answer": "", "passage": "某"}]}
     assert scores([item, item], ["", "某"])["accuracy"] == 0.5
+
+
+def test_a_question_has_other_wordings(dev):
+    assert same_questions("谁写了春山这本书？") == {
+        "谁写了春山这本书？",
+        "《春山》的作者是谁？",
+        "《春山》是谁写的？",
+    }
+    assert same_questions("几点了？") == {"几点了？"}
+    for item in dev:
+        others = same_questions(item["question"])
+        assert len(others) > 1 and item["question"] in others
+
+
+def test_passages_vote_by_how_sure_they_are():
+    assert vote([("甲", 0.9), ("乙", 0.5), ("乙", 0.5)]) == "甲"
+    assert vote([("甲", 0.6), ("乙", 0.5), ("乙", 0.5)]) == "乙"
+    assert vote([("", 1.0), ("甲", 0.1)]) == "甲" and vote([("", 1.0)]) == ""

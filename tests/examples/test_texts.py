@@ -7,7 +7,15 @@ import pytest
 
 from examples.data.pictures import COLOURS, SHAPES, load_pictures, make_pictures
 from examples.data.poems import RHYMES, lines, load_poems, make_poems, rhymes, well_formed
-from examples.data.reviews import DIRECT, OPPOSITE, TOPICS, load_reviews, load_sets, make_reviews
+from examples.data.reviews import (
+    DIRECT,
+    OPPOSITE,
+    TOPICS,
+    deciding,
+    load_reviews,
+    load_sets,
+    make_reviews,
+)
 from examples.data.titles import THINGS, load_titles, make_titles
 
 
@@ -40,6 +48,13 @@ def test_a_word_alone_does_not_tell_the_label_of_a_review():
     for text, label in make_reviews(1000, "train"):
         labels[label].append("干净" in text)
     assert min(sum(found) for found in labels.values()) > 10
+
+
+def test_characters_that_decide_stand_in_each_review():
+    for text, _ in make_reviews(200, "dev"):
+        assert 1 < len(deciding(text)) < len(text)
+    assert deciding("房间很宽敞，不值得买。") == {3, 4, 6, 7, 8, 9}
+    assert deciding("房间。") == set()
 
 
 def test_a_title_names_what_its_abstract_names():
