@@ -14,9 +14,7 @@ FLOORS = [
     {"cli", "legacy", "snippets"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}
-GROUND = {
-    ("backend", part) for part in ("classic", "losses", "recompute")
-}  # its parts
+GROUND = {("backend", part) for part in ("classic", "losses", "recompute")}  # its parts
 MODULES = sorted(
     path for path in LIBRARY.rglob("*.py") if path.parent != LIBRARY or "__" not in path.stem
 )
