@@ -1,5 +1,7 @@
 PYTHON ?= python
 
+EXAMPLES ?= $(wildcard $(CURDIR)/examples/*.py)
+
 .PHONY: install check test examples docs bench
 
 install:  # for work on the library itself
@@ -14,7 +16,7 @@ test:
 
 examples:  # each with little data, two at a time, in build/examples; needs the extras `examples` and `plot`
 	mkdir -p build/examples
-	ls $(CURDIR)/examples/*.py | (cd build/examples && \
+	printf '%s\n' $(EXAMPLES) | (cd build/examples && \
 		xargs -P 2 -I {} sh -c '$(PYTHON) {} --smoke > $$(basename {}).log 2>&1 || \
 			{ cat $$(basename {}).log; exit 255; }')
 
