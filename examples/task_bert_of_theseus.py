@@ -13,7 +13,7 @@ from data.reviews import load_reviews, make_reviews
 
 from bert4keras.backend import Sinusoidal, keras
 from bert4keras.callbacks import BestWeights
-from bert4keras.data import DataGenerator, sequence_padding
+from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import Dense, FirstToken, Layer
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
@@ -100,7 +100,7 @@ if not args.checkpoint:  # from scratch, neighbours are found sooner where posit
 dense, dense_alone = (Dense(2, activation="softmax", dtype="float32") for _ in range(2))
 predecessor = classifier(old.inputs, old.model.output, dense)
 successor = classifier(new.inputs, new.model.output, dense)
-if args.predict:
+if args.predict is not None:
     successor.load_weights(args.weights)
     token_ids, segment_ids = tokenizer.encode_batch([args.predict], maxlen=args.maxlen)
     print(f"{successor.predict([token_ids, segment_ids], verbose=0)[0, 1]:.4f}")
@@ -121,5 +121,5 @@ dense.trainable = True
 scores["successor"] = train("successor", successor)
 scores["alone"] = train("alone", classifier(alone.inputs, alone.model.output, dense_alone))
 print({name: round(score, 4) for name, score in scores.items()})
-with open(f"{args.output}/scores.json", "w") as file:
+with atomic_write(f"{args.output}/scores.json") as file:
     json.dump(scores, file)

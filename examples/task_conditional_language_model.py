@@ -105,7 +105,7 @@ def control(number=10 if args.smoke else 100):
     return {"control": right / number / 2}
 
 
-if args.predict:
+if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*samples(int(args.predict), 10), sep="\n")
 else:

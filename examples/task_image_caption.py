@@ -96,7 +96,7 @@ def evaluate():
     return {"exact": sum(right) / len(right)}
 
 
-if args.predict:
+if args.predict is not None:
     train_model.load_weights(args.weights)
     image = keras.utils.load_img(args.predict, target_size=(side, side))
     print(*describe(keras.utils.img_to_array(image)[None]))

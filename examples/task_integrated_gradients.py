@@ -116,7 +116,7 @@ def explain(texts):
     draw(explained, f"{args.output}/tokens.png")
 
 
-if args.predict:
+if args.predict is not None:
     model.load_weights(args.weights)
     explain([args.predict])
 else:

@@ -109,7 +109,7 @@ def evaluate():
     return {"accuracy": right / len(dev_data)}
 
 
-if args.predict:
+if args.predict is not None:
     train_model.load_weights(args.weights)
     [(equation, answer)] = solve([args.predict])
     print(equation, "=", answer)

@@ -112,7 +112,7 @@ def evaluate():
     return {"mean": (scores["right"] + scores["f1"]) / 2, **scores}
 
 
-if args.predict:
+if args.predict is not None:
     train_model.load_weights(args.weights)
     drawn = ask([args.predict] * args.number, do_sample=True, top_p=0.9, seed=args.seed)
     print(*(f"{question}  {answer}" for answer, question in dict.fromkeys(drawn)), sep="\n")

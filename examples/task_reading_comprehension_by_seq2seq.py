@@ -35,7 +35,7 @@ texts = (c for x in train_data for p in x["passages"] for c in (x["question"], p
 tokens, keep_tokens = vocabulary(args.vocab, texts)
 if args.smoke:
     train_data, dev_data = train_data[:40], dev_data[:8]
-if args.predict:
+if args.predict is not None:
     passages = [{"answer": "", "passage": text} for text in args.predict[1:]]
     dev_data = [{"question": args.predict[0], "passages": passages}]
 tokenizer = Tokenizer(tokens, do_lower_case=True)
@@ -134,7 +134,7 @@ def evaluate():
     return {**scores(dev_data, answers), "answers_per_second": speed}
 
 
-if args.predict:
+if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*answer(dev_data))
 else:

@@ -132,7 +132,7 @@ class BestAverage(BestWeights):
         self.model.optimizer.reset_old_weights()
 
 
-if args.predict:
+if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*extract([args.predict])[0], sep="\n")
 else:

@@ -109,7 +109,7 @@ def evaluate():
     return dict(zip(("f1", "precision", "recall"), scores))
 
 
-if args.predict:
+if args.predict is not None:
     model.load_weights(args.weights)
     print(*extract([args.predict])[0], sep="\n")
 else:

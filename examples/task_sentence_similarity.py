@@ -17,7 +17,8 @@ args = command_line(
     __doc__, "sentence_similarity", epochs=5, rates=(1e-3, 3e-5), batch_size=32,
     data="file of rows, as of LCQMC: text, tab, text, tab, 0 or 1; every tenth is held out",
     test={"help": "such a file, scored at the end by the best weights"},
-    predict=("TEXT", "TEXT"))
+    predict=("TEXT", "TEXT"),
+    new_head={"action": "store_true", "help": "the checkpoint has no pooler: begin one"})
 if args.data:
     items = load_pairs(args.data)
     train_data, dev_data = [x for i, x in enumerate(items) if i % 10], items[::10]
@@ -45,9 +46,8 @@ class Pairs(DataGenerator):
 
 small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
          "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
-# a checkpoint without a pooler begins with one at random
 bert = build_transformer_model(args.config or small, args.checkpoint, with_pool=True,
-                               keep_tokens=keep_tokens, ignore_invalid_weights=True)
+                               keep_tokens=keep_tokens, ignore_invalid_weights=args.new_head)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = bert.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
@@ -71,7 +71,7 @@ def evaluate(items=dev_data, name="dev"):
     return {"accuracy_" + name: np.mean((found > 0.5) == [label for _, _, label in items])}
 
 
-if args.predict:
+if args.predict is not None:
     model.load_weights(args.weights)
     print(f"{predict([(*args.predict[:2], 0)])[0]:.4f}")
 else:

@@ -112,7 +112,7 @@ def scores(items, name):
     return {key: value / len(items) for key, value in sums.items()}
 
 
-if args.predict:
+if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*titles([args.predict]))
 else:

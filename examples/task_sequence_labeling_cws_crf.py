@@ -89,7 +89,7 @@ def evaluate():
     return scores(dev_data, found)
 
 
-if args.predict:
+if args.predict is not None:
     model.load_weights(args.weights)
     print(*segment([args.predict])[0])
 else:

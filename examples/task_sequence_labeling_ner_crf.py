@@ -92,7 +92,7 @@ def evaluate():
     return scores([true for _, true in dev_data], found)
 
 
-if args.predict:
+if args.predict is not None:
     model.load_weights(args.weights)
     [entities] = recognize([args.predict])
     print(*((args.predict[start:end], kind) for start, end, kind in entities), sep="\n")

@@ -20,7 +20,7 @@ from bert4keras.tokenizers import Tokenizer
 args = command_line(
     __doc__, "simbert", epochs=4, rates=(2e-3, 1e-4), batch_size=32, maxlen=64,
     data="file of rows, as of LCQMC: text, tab, text, tab, 0 or 1; every tenth is held out",
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"})
+    new_head={"action": "store_true", "help": "the checkpoint lacks pooler or head: begin them"})
 if args.data:
     items = load_pairs(args.data)
     train_data, dev_data = [x for i, x in enumerate(items) if i % 10], items[::10]
@@ -66,9 +66,9 @@ class SimilarityAndWriting(Loss):
 
 small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
          "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
-model = build_transformer_model(  # a checkpoint without a pooler begins with one at random
+model = build_transformer_model(
     args.config or small, args.checkpoint, application="unilm", with_pool="linear",
-    with_mlm="linear", keep_tokens=keep_tokens, ignore_invalid_weights=True)
+    with_mlm="linear", keep_tokens=keep_tokens, ignore_invalid_weights=args.new_head)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = model.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
@@ -115,7 +115,7 @@ def evaluate():
     return {"mean": (nearest + np.mean(same)) / 2, "nearest": nearest, "same": np.mean(same)}
 
 
-if args.predict:
+if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*(f"{score:.3f}  {text}" for score, text in paraphrases([args.predict])[0]), sep="\n")
 else:

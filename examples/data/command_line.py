@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import glob
+import json
 import os
 import sys
 
@@ -45,7 +46,7 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         help=f"default {rates[0]}, with a checkpoint {rates[1]}")
     add("--maxlen", type=int, default=maxlen, help="in tokens, default %(default)s")
     add("--precision", default="float32", choices=["float32", "mixed_bfloat16", "mixed_float16"],
-        help="mixed: several times as fast on new processors, default %(default)s")
+        help="mixed: faster where the processor has it, default %(default)s")
     add("--seed", type=int, default=0)
     add("--output", default=f"output/{name}", help="folder for what is learnt, default %(default)s")
     if predict:
@@ -67,12 +68,31 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
     args.weights = f"{args.output}/best.weights.h5"
     if predict and args.predict is not None and not os.path.exists(args.weights):
         parser.error(f"{args.weights} is not there: train first, without --predict")
+    if isinstance(predict, tuple) and args.predict and len(args.predict) < 2:
+        parser.error(f"--predict takes {' and '.join(predict)}, got only {args.predict[0]!r}")
+    if args.checkpoint:
+        _check_vocabulary(parser, args)
     args.learning_rate = args.learning_rate or rates[bool(args.checkpoint)]
     args.epochs = 1 if args.smoke else args.epochs
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(args.precision)
     os.makedirs(args.output, exist_ok=True)
     return args
+
+
+def _check_vocabulary(parser, args):
+    """A vocabulary with more tokens than the checkpoint has rows is another's. A configuration that
+    cannot be read is left to whoever builds the model, who says what is wrong with it."""
+    try:
+        with open(args.config, encoding="utf-8") as file:
+            rows = json.load(file)["vocab_size"]
+    except (ValueError, KeyError):
+        return
+    with open(args.vocab, encoding="utf-8") as file:
+        count = len(file.read().removesuffix("\n").split("\n"))
+    if count > rows:
+        parser.error(f"--vocab {args.vocab} has {count} tokens and the checkpoint {rows} rows: "
+                     "give the vocabulary that came with it")
 
 
 def vocabulary(path, texts, special=("[PAD]", "[UNK]", "[CLS]", "[SEP]")):
