@@ -196,8 +196,15 @@ graph_mode_decorator = symbolic  # kept for old subclasses
 
 @keras.saving.register_keras_serializable("bert4keras")
 def gelu_erf(x):
-    """GELU by the error function (Hendrycks & Gimpel, arXiv:1606.08415)."""
-    return ops.gelu(x, approximate=False)
+    """GELU by the error function (Hendrycks & Gimpel, arXiv:1606.08415).
+
+    Half precision is computed in float32 and rounded once: exact, and faster with TensorFlow on a
+    CPU.
+    """
+    if keras.backend.backend() == "torch":  # does so by itself
+        return ops.gelu(x, approximate=False)
+    wide = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+    return ops.cast(ops.gelu(wide, approximate=False), x.dtype)
 
 
 @keras.saving.register_keras_serializable("bert4keras")

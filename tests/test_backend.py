@@ -36,6 +36,14 @@ def test_functions_give_the_recorded_numbers(case):
             assert_close(value, NUMBERS[want["npz"]], case["atol"])
 
 
+def test_gelu_in_half_precision_is_rounded_once():
+    x = ops.cast(np.linspace(-4, 4, 101), "bfloat16")
+    want = ops.cast(backend.gelu_erf(ops.cast(x, "float32")), "bfloat16")
+    got = backend.gelu_erf(x)
+    assert got.dtype == want.dtype
+    assert_close(ops.cast(got, "float32"), ops.cast(want, "float32"), 0)
+
+
 def by_function(name):
     return [case for case in CASES if case["function"] == name]
 
