@@ -40,8 +40,7 @@ class Reviews(DataGenerator):
             batch.append((*tokenizer.encode(text, maxlen=args.maxlen), label))
             if len(batch) == self.batch_size or is_end:
                 *sequences, labels = zip(*batch)
-                length = -(-max(map(len, sequences[0])) // 16) * 16  # few compilations
-                yield [sequence_padding(x, length) for x in sequences], np.array(labels)
+                yield [sequence_padding(x, multiple=16) for x in sequences], np.array(labels)
                 batch = []
 
 

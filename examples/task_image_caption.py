@@ -42,8 +42,8 @@ class TrainGenerator(DataGenerator):
             batch.append((*tokenizer.encode(caption, maxlen=args.maxlen), picture))
             if len(batch) == self.batch_size or is_end:
                 *sequences, pictures = zip(*batch)
-                length = -(-max(map(len, sequences[0])) // 16) * 16  # few compilations
-                yield [*(sequence_padding(x, length) for x in sequences), np.array(pictures)], None
+                sequences = [sequence_padding(x, multiple=16) for x in sequences]
+                yield [*sequences, np.array(pictures)], None
                 batch = []
 
 

@@ -41,8 +41,7 @@ class Reviews(DataGenerator):
             batch.append((*tokenizer.encode(text, maxlen=args.maxlen), label))
             if len(batch) == self.batch_size or is_end:
                 *sequences, labels = zip(*batch)
-                length = -(-max(map(len, sequences[0])) // 16) * 16  # few compilations
-                yield [sequence_padding(x, length) for x in sequences], np.array(labels)
+                yield [sequence_padding(x, multiple=16) for x in sequences], np.array(labels)
                 batch = []
 
 
@@ -62,12 +61,11 @@ def integrate(texts):
     """Of each text its tokens, what each adds to the probability of the label, the label, and by
     how much the sum of them misses the gain."""
     words = [tokenizer.tokenize(text, maxlen=args.maxlen) for text in texts]
-    length = -(-max(map(len, words)) // 16) * 16  # one shape for all, one compilation
-    token_ids = sequence_padding([tokenizer.tokens_to_ids(x) for x in words], length)
+    token_ids = sequence_padding([tokenizer.tokens_to_ids(x) for x in words], multiple=16)
     labels = np.argmax(model.predict_on_batch([token_ids, np.zeros_like(token_ids)]), axis=1)
     # the middles of equal parts of the way, between its ends
     shares = np.array([0, *(np.arange(args.steps) + 0.5) / args.steps, 1])[:, None, None]
-    segments = keras.ops.zeros((len(shares), length), "int32")
+    segments = keras.ops.zeros((len(shares), token_ids.shape[1]), "int32")
     explained = []
     for row, ids, label in zip(words, token_ids, labels):
         whole = keras.ops.convert_to_numpy(embed(ids[None]))

@@ -38,8 +38,7 @@ class Poems(DataGenerator):
         for is_end, poem in self.sample(random):
             batch.append(tokenizer.encode(poem, maxlen=args.maxlen))
             if len(batch) == self.batch_size or is_end:
-                length = -(-max(len(ids) for ids, _ in batch) // 16) * 16  # few compilations
-                yield [sequence_padding(x, length) for x in zip(*batch)], None
+                yield [sequence_padding(x, multiple=16) for x in zip(*batch)], None
                 batch = []
 
 

@@ -52,8 +52,7 @@ class TrainGenerator(DataGenerator):
             equation = tokenizer.encode(spaced(equation), maxlen=MAX_EQUATION)[0][1:]
             batch.append((text + equation, [0] * len(text) + [1] * len(equation)))
             if len(batch) == self.batch_size or is_end:
-                length = -(-max(len(ids) for ids, _ in batch) // 16) * 16  # few compilations
-                yield [sequence_padding(x, length) for x in zip(*batch)], None
+                yield [sequence_padding(x, multiple=16) for x in zip(*batch)], None
                 batch = []
 
 

@@ -31,10 +31,6 @@ if args.smoke:
 tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 
-def length_of(rows):  # a multiple of 16: few shapes, few compilations
-    return -(-max(map(len, rows)) // 16) * 16
-
-
 class TrainGenerator(DataGenerator):
     """Batches of texts, with 1 for each type and span that is an entity: (B, H, L, L)."""
     def __iter__(self, random=False):
@@ -46,11 +42,11 @@ class TrainGenerator(DataGenerator):
             batch.append((tokenizer.tokens_to_ids(words), spans))
             if len(batch) == self.batch_size or is_end:
                 token_ids, spans = zip(*batch)
-                length = length_of(token_ids)
+                token_ids = sequence_padding(token_ids, multiple=16)
+                length = token_ids.shape[1]
                 labels = np.zeros((len(batch), len(types), length, length), "float32")
                 for i, row in enumerate(spans):
                     labels[(i, *np.array(row or np.zeros((0, 3), int)).T)] = 1
-                token_ids = sequence_padding(token_ids, length)
                 yield [token_ids, np.zeros_like(token_ids)], labels
                 batch = []
 
@@ -75,7 +71,7 @@ model = keras.Model(bert.inputs, pointer(heads=len(types), head_size=64)(bert.ou
 def recognize(texts):
     """The entities of each text, [(start, end, type)]."""
     words = [tokenizer.tokenize(text, maxlen=args.maxlen) for text in texts]
-    token_ids = sequence_padding([tokenizer.tokens_to_ids(x) for x in words], length_of(words))
+    token_ids = sequence_padding([tokenizer.tokens_to_ids(x) for x in words], multiple=16)
     found = []
     spans = model.predict_on_batch([token_ids, np.zeros_like(token_ids)])
     for text, row, scores_ in zip(texts, words, spans):

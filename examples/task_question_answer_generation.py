@@ -51,8 +51,7 @@ class TrainGenerator(DataGenerator):
                 target = tokenizer.encode(text, maxlen=MAX_QUESTION)[0][1:]
                 batch.append((ids + target, [0] * len(ids) + [1] * len(target)))
             if len(batch) == 2 * self.batch_size or is_end:
-                length = -(-max(len(ids) for ids, _ in batch) // 16) * 16  # few compilations
-                yield [sequence_padding(x, length) for x in zip(*batch)], None
+                yield [sequence_padding(x, multiple=16) for x in zip(*batch)], None
                 batch = []
 
 

@@ -50,10 +50,6 @@ def prompt(question, passage):
     return begin + passage[1:], len(begin)
 
 
-def padded(rows):  # to a multiple of 16: few shapes, few compilations
-    return sequence_padding(rows, -(-max(map(len, rows)) // 16) * 16)
-
-
 class TrainGenerator(DataGenerator):
     """Batches of passages with their questions, and what belongs in the slots."""
     def __iter__(self, random=False):
@@ -65,7 +61,8 @@ class TrainGenerator(DataGenerator):
             batch.append((token_ids, target if there else [END]))
             if len(batch) == self.batch_size or is_end:
                 token_ids, targets = zip(*batch)
-                token_ids, targets = padded(token_ids), sequence_padding(targets, MAX_ANSWER)
+                token_ids = sequence_padding(token_ids, multiple=16)
+                targets = sequence_padding(targets, MAX_ANSWER)
                 yield [token_ids, np.zeros_like(token_ids), targets], None
                 batch = []
 
@@ -117,7 +114,7 @@ def fill(p, passage):
 def answer(items):
     """The answers to some questions, "" for none."""
     prompts = [prompt(x["question"], p["passage"]) for x in items for p in x["passages"]]
-    token_ids = padded([ids for ids, _ in prompts])
+    token_ids = sequence_padding([ids for ids, _ in prompts], multiple=16)
     slots = reader.predict_on_batch([token_ids, np.zeros_like(token_ids)])
     found = (fill(p, ids[begin:-1]) for p, (ids, begin) in zip(slots, prompts))
     return [vote(list(itertools.islice(found, len(x["passages"])))) for x in items]

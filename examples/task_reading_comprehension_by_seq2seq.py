@@ -57,8 +57,7 @@ class TrainGenerator(DataGenerator):
             target = tokenizer.encode(answer, maxlen=MAX_ANSWER)[0][1:]
             batch.append((source + target, [0] * len(source) + [1] * len(target)))
             if len(batch) == self.batch_size or is_end:
-                length = -(-max(len(ids) for ids, _ in batch) // 16) * 16  # few compilations
-                yield [sequence_padding(x, length) for x in zip(*batch)], None
+                yield [sequence_padding(x, multiple=16) for x in zip(*batch)], None
                 batch = []
 
 

@@ -29,10 +29,6 @@ if args.smoke:
     train_data, dev_data = train_data[:160], dev_data[:64]
 
 
-def pad(rows):  # to a multiple of 16: few shapes, few compilations
-    return sequence_padding(rows, length=-(-max(map(len, rows)) // 16) * 16)
-
-
 class TrainGenerator(DataGenerator):
     """Batches of sentences, each with one subject drawn at random."""
     def __iter__(self, random=False):
@@ -56,7 +52,8 @@ class TrainGenerator(DataGenerator):
             batch.append((token_ids, segment_ids, subjects, objects, subject))
             if len(batch) == self.batch_size or is_end:
                 *sequences, subject = zip(*batch)
-                yield [*map(pad, sequences), np.array(subject)], None
+                sequences = [sequence_padding(x, multiple=16) for x in sequences]
+                yield [*sequences, np.array(subject)], None
                 batch = []
 
 
@@ -99,7 +96,7 @@ train_model = keras.Model([*bert.inputs, *labels, subject_in], PointerLoss(4)(ju
 def extract(texts):
     """For every text the set of its triples (subject, predicate, object), cut out of the text."""
     triples, tokens = [set() for _ in texts], [tokenizer.tokenize(x, args.maxlen) for x in texts]
-    token_ids = pad([tokenizer.tokens_to_ids(row) for row in tokens])
+    token_ids = sequence_padding([tokenizer.tokens_to_ids(row) for row in tokens], multiple=16)
     probas, hidden = encoder.predict_on_batch([token_ids, np.zeros_like(token_ids)])
     found = [(i, *span) for i, row in enumerate(tokens) for span in spans(probas[i], len(row))]
     # the subjects of all texts at once, repeated to a multiple of 32: few compilations

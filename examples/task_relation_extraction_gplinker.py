@@ -28,10 +28,6 @@ if args.smoke:
     train_data, dev_data = train_data[:160], dev_data[:64]
 
 
-def length_of(rows):  # a multiple of 16: few shapes, few compilations
-    return -(-max(map(len, rows)) // 16) * 16
-
-
 class TrainGenerator(DataGenerator):
     """Batches of sentences; of spans, heads and tails the pairs of positions, numbered in order of
     rows: (B, kinds, pairs). The pair 0, [CLS] with itself, fills up."""
@@ -50,12 +46,11 @@ class TrainGenerator(DataGenerator):
             batch.append((token_ids, *pairs))
             if len(batch) == self.batch_size or is_end:
                 token_ids, *pairs = zip(*batch)
-                length = length_of(token_ids)
+                token_ids = sequence_padding(token_ids, multiple=16)
+                length = token_ids.shape[1]
                 numbered = [[[[i * length + j for i, j in kind] or [0] for kind in row]
                              for row in rows] for rows in pairs]
-                width = length_of([kind for rows in numbered for row in rows for kind in row])
-                labels = [np.array([sequence_padding(row, width) for row in x]) for x in numbered]
-                token_ids = sequence_padding(token_ids, length)
+                labels = [sequence_padding(x, seq_dims=2, multiple=(1, 16)) for x in numbered]
                 yield [token_ids, np.zeros_like(token_ids)], labels
                 batch = []
 
@@ -84,8 +79,7 @@ model = keras.Model(bert.inputs, [pointer(bert.output) for pointer in outputs])
 def extract(texts):
     """For every text the set of its triples (subject, predicate, object), cut out of the text."""
     triples, tokens = [set() for _ in texts], [tokenizer.tokenize(x, args.maxlen) for x in texts]
-    token_ids = [tokenizer.tokens_to_ids(row) for row in tokens]
-    token_ids = sequence_padding(token_ids, length_of(token_ids))
+    token_ids = sequence_padding([tokenizer.tokens_to_ids(row) for row in tokens], multiple=16)
     scores = model.predict_on_batch([token_ids, np.zeros_like(token_ids)])
     for text, row, found, spans, heads, tails in zip(texts, tokens, triples, *scores):
         places = tokenizer.rematch(text, row)

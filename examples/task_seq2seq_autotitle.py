@@ -50,8 +50,7 @@ class TrainGenerator(DataGenerator):
             text, title = source(text), tokenizer.encode(title, maxlen=args.max_title)[0][1:]
             batch.append((text + title, [0] * len(text) + [1] * len(title)))
             if len(batch) == self.batch_size or is_end:
-                length = -(-max(len(ids) for ids, _ in batch) // 16) * 16  # few compilations
-                yield [sequence_padding(x, length) for x in zip(*batch)], None
+                yield [sequence_padding(x, multiple=16) for x in zip(*batch)], None
                 batch = []
 
 

@@ -29,10 +29,6 @@ if args.smoke:
 tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 
-def padded(rows):  # to a multiple of 16: few shapes, few compilations
-    return sequence_padding(rows, -(-max(map(len, rows)) // 16) * 16)
-
-
 class TrainGenerator(DataGenerator):
     """Batches of sentences, with a label for each token; [CLS] and [SEP] are words."""
     def __iter__(self, random=False):
@@ -46,7 +42,7 @@ class TrainGenerator(DataGenerator):
             ids, labels = ids[: args.maxlen - 1], labels[: args.maxlen - 1]
             batch.append((ids + [tokenizer._token_end_id], labels + [0]))
             if len(batch) == self.batch_size or is_end:
-                token_ids, labels = map(padded, zip(*batch))
+                token_ids, labels = (sequence_padding(x, multiple=16) for x in zip(*batch))
                 yield [token_ids, np.zeros_like(token_ids)], labels
                 batch = []
 
@@ -65,7 +61,7 @@ def segment(texts):
     """The words of each text. What the tokenizer drops, such as spaces, joins the word before; what
     maxlen cuts off is one word."""
     tokens = [tokenizer.tokenize(text, maxlen=args.maxlen) for text in texts]
-    token_ids = padded([tokenizer.tokens_to_ids(x) for x in tokens])
+    token_ids = sequence_padding([tokenizer.tokens_to_ids(x) for x in tokens], multiple=16)
     nodes = model.predict_on_batch([token_ids, np.zeros_like(token_ids)])
     decoder = ViterbiDecoder(keras.ops.convert_to_numpy(crf.trans), starts=[0], ends=[0])
     found = []

@@ -31,10 +31,6 @@ if args.smoke:
 tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 
-def padded(rows):  # to a multiple of 16: few shapes, few compilations
-    return sequence_padding(rows, -(-max(map(len, rows)) // 16) * 16)
-
-
 class TrainGenerator(DataGenerator):
     """Batches of texts, with a label for each token."""
     def __iter__(self, random=False):
@@ -47,7 +43,7 @@ class TrainGenerator(DataGenerator):
                 labels[first + 1 : last + 1] = 2 * types.index(kind) + 2
             batch.append((tokenizer.tokens_to_ids(words), labels))
             if len(batch) == self.batch_size or is_end:
-                token_ids, labels = map(padded, zip(*batch))
+                token_ids, labels = (sequence_padding(x, multiple=16) for x in zip(*batch))
                 yield [token_ids, np.zeros_like(token_ids)], labels
                 batch = []
 
@@ -65,7 +61,7 @@ model = keras.Model(bert.inputs, crf(Dense(2 * len(types) + 1)(bert.output)))
 def recognize(texts):
     """The entities of each text, [(start, end, type)]."""
     words = [tokenizer.tokenize(text, maxlen=args.maxlen) for text in texts]
-    token_ids = padded([tokenizer.tokens_to_ids(x) for x in words])
+    token_ids = sequence_padding([tokenizer.tokens_to_ids(x) for x in words], multiple=16)
     nodes = model.predict_on_batch([token_ids, np.zeros_like(token_ids)])
     decoder = ViterbiDecoder(keras.ops.convert_to_numpy(crf.trans), starts=[0], ends=[0])
     found = []

@@ -41,8 +41,7 @@ class TrainGenerator(DataGenerator):
             for source, target in ((first, second), (second, first)):
                 batch.append(tokenizer.encode(source, target, maxlen=args.maxlen))
             if len(batch) == 2 * self.batch_size or is_end:
-                length = -(-max(len(ids) for ids, _ in batch) // 16) * 16  # few compilations
-                yield [sequence_padding(x, length) for x in zip(*batch)], None
+                yield [sequence_padding(x, multiple=16) for x in zip(*batch)], None
                 batch = []
 
 

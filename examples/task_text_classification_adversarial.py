@@ -43,10 +43,9 @@ if args.method != "vat":  # the others have no use for reviews without a label
 
 
 def encode(texts):
-    """Ids and segments of texts, padded to a multiple of 16: few shapes, few compilations."""
+    """Ids and segments of texts."""
     rows = [tokenizer.encode(text, maxlen=args.maxlen) for text in texts]
-    length = -(-max(len(ids) for ids, _ in rows) // 16) * 16
-    return [sequence_padding(x, length) for x in zip(*rows)]
+    return [sequence_padding(x, multiple=16) for x in zip(*rows)]
 
 
 class Reviews(DataGenerator):

@@ -95,7 +95,6 @@ SIGNATURES = {
     snippets.string_matching: "(s, keywords)",
     snippets.convert_to_unicode: "(text, encoding='utf-8', errors='ignore')",
     snippets.text_segmentate: "(text, maxlen, seps='\\n', strips=None)",
-    snippets.sequence_padding: "(inputs, length=None, value=0, seq_dims=1, mode='post')",
     snippets.truncate_sequences: "(maxlen, indices, *sequences)",
     snippets.softmax: "(x, axis=-1)",
     snippets.AutoRegressiveDecoder: "(start_id, end_id, maxlen, minlen=1)",
@@ -130,6 +129,7 @@ BEGINNINGS = {  # signatures that grew: what is inherited still comes first
     tokenizers.TokenizerBase.tokenize: "(self, text, maxlen=None",
     snippets.open: "(name, mode='r', encoding=None, errors='strict', indexable=False",
     snippets.DataGenerator: "(data, batch_size=32, buffer_size=None",
+    snippets.sequence_padding: "(inputs, length=None, value=0, seq_dims=1, mode='post'",
     snippets.DataGenerator.to_dataset: "(self, types, shapes, names=None, padded_batch=False",
     snippets.parallel_apply: "(func, iterable, workers, max_queue_size, callback=None, "
     "dummy=False, random_seeds=True, unordered=True",

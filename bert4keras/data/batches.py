@@ -21,7 +21,7 @@ def to_array(*args):
     return arrays[0] if len(arrays) == 1 else arrays
 
 
-def sequence_padding(inputs, length=None, value=0, seq_dims=1, mode="post"):
+def sequence_padding(inputs, length=None, value=0, seq_dims=1, mode="post", multiple=1):
     """Pad sequences of any lengths to one array.
 
     Args:
@@ -32,6 +32,8 @@ def sequence_padding(inputs, length=None, value=0, seq_dims=1, mode="post"):
         value: What to pad with, cast to the dtype of the inputs.
         seq_dims: How many axes after the batch axis have lengths of their own.
         mode: "post" pads behind the sequence, "pre" before it.
+        multiple: Where the longest sequence decides, round its length up to a multiple of this (one
+            number or `seq_dims` of them): few shapes, so few compilations.
 
     Returns:
         Array (B, length..., ...) with the dtype of the inputs. No sequences give no rows.
@@ -43,13 +45,17 @@ def sequence_padding(inputs, length=None, value=0, seq_dims=1, mode="post"):
         >>> sequence_padding([[2, 7, 3], [2, 3]])
         array([[2, 7, 3],
                [2, 3, 0]])
+        >>> sequence_padding([[2, 7, 3], [2, 3]], multiple=16).shape
+        (2, 16)
     """
     if mode not in ("post", "pre"):
         raise ValueError(f'`mode` of sequence_padding is "post" or "pre", not {mode!r}')
     lengths = None if length is None else _one_per_axis(length, seq_dims)
     rows = [_as_array(row, lengths, value, seq_dims, mode) for row in inputs]
     if lengths is None:
-        lengths = [max((row.shape[axis] for row in rows), default=0) for axis in range(seq_dims)]
+        longest = (max((row.shape[axis] for row in rows), default=0) for axis in range(seq_dims))
+        multiples = np.broadcast_to(multiple, seq_dims)
+        lengths = [-(-size // step) * step for size, step in zip(longest, multiples)]
     item = _shape_of_items(rows, seq_dims)
     dtype = np.result_type(*{row.dtype for row in rows}) if rows else np.float64
     padded = np.full((len(rows), *lengths, *item), value, dtype)

@@ -64,6 +64,13 @@ def test_rows_of_pairs_may_be_empty():
     assert padded.tolist() == [[[none, none], [[3, 4], none]], [[[1, 2], [5, 6]], [none, none]]]
 
 
+def test_padding_rounds_lengths_up_to_a_multiple():
+    assert sequence_padding([[1] * 3, [2]], multiple=2).tolist() == [[1, 1, 1, 0], [2, 0, 0, 0]]
+    assert sequence_padding([[1] * 4], multiple=4).tolist() == [[1] * 4]
+    assert sequence_padding([[[1], [2, 3]]], seq_dims=2, multiple=(1, 4)).shape == (1, 2, 4)
+    assert sequence_padding([[1] * 5], length=3, multiple=4).shape == (1, 3)
+
+
 def test_padding_leaves_the_inputs_alone():
     rows = [np.array([1, 2, 3]), np.array([4])]
     sequence_padding(rows, length=2)[:] = 9
