@@ -21,13 +21,13 @@ from matplotlib import pyplot  # noqa: E402
 
 parser = argparse.ArgumentParser(description=__doc__,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--pictures", type=int, default=1500, help="to learn, default %(default)s")
-parser.add_argument("--epochs", type=int, default=12, help="default %(default)s")
+parser.add_argument("--pictures", type=int, default=3000, help="to learn, default %(default)s")
+parser.add_argument("--epochs", type=int, default=25, help="default %(default)s")
 parser.add_argument("--seeds", type=int, default=3, help="runs of each kind, default %(default)s")
 parser.add_argument("--filters", type=int, default=24, help="default %(default)s")
 parser.add_argument("--plain", type=float, default=1e-3,
                     help="strength of the plain penalty, default %(default)s")
-parser.add_argument("--module", type=float, default=1e-3,
+parser.add_argument("--module", type=float, default=1e-7,
                     help="strength of the module, times its authors' 100 and 1, %(default)s")
 parser.add_argument("--output", default="output/self_orthogonality", help="folder of the picture")
 parser.add_argument("--smoke", action="store_true", help="few pictures, one epoch: does it run?")
