@@ -158,11 +158,11 @@ def load_weights(
         ValueError: it does not fit. No weight has been changed.
     """
     layers = {layer.name: layer for layer in model.layers if layer.weights}
-    if not layers:
-        raise ValueError(
-            f"The model {model.name} has no weights yet to load into. Call it on a batch first."
-        )
     with Keras2Checkpoint(path) as checkpoint:
+        if checkpoint.layers and not layers:
+            raise ValueError(
+                f"The model {model.name} has no weights yet to load into. Call it on a batch first."
+            )
         old = {_usable(name): name for name in checkpoint.layers}
         names, faults = {name: name for name in layers if name in old}, []
         if not by_name:
