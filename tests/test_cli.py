@@ -191,7 +191,8 @@ def test_a_model_that_hugging_face_cannot_compute_is_not_written(here, capsys):
     built.save_weights_as_checkpoint("t5.ckpt")
     (here / "bert_config.json").write_text(json.dumps(config))
     told = refused(capsys, "t5.ckpt", "folder", "--model", "t5")
-    assert "transformers has no T5 with" in told
+    assert "transformers has no T5 with" in told and "a new name that ends in .ckpt" in told
+    assert run("t5.ckpt", "again/t5.ckpt", "--model", "t5") == 0
 
 
 def test_the_command_explains_itself_and_keras_need_not_be_there():

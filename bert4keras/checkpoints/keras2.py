@@ -34,20 +34,24 @@ class Keras2Checkpoint(HDF5Checkpoint):
     """
 
     def __init__(self, path: str | Path):
+        _check_there(Path(path))
         super().__init__(path)
         stored = sum(self._file[name].id.get_storage_size() for name in self)
         self._beside = Path(path).stat().st_size - stored  # bytes that can hold texts
         try:
             with explained(path):
-                self.layers = self._layers()
+                top = weights_group(self._file)
+                self.layers = {} if top is None else self._layers(top)
+            if top is None:
+                raise CheckpointError(
+                    f"{path} is HDF5, but not of Keras 2: it lacks the attribute `layer_names`. "
+                    "What Keras 3 saved, *.weights.h5, loads with model.load_weights."
+                )
         except CheckpointError:
             self.close()
             raise
 
-    def _layers(self) -> dict[str, list[str]]:
-        top = weights_group(self._file)
-        if top is None:
-            raise ValueError("it lacks the attribute `layer_names` that Keras 2 writes")
+    def _layers(self, top: h5py.Group) -> dict[str, list[str]]:
         names = self._texts(top, "layer_names")
         if len(set(names)) < len(names):
             raise ValueError("it names a layer twice")
@@ -118,6 +122,17 @@ class Keras2Checkpoint(HDF5Checkpoint):
             raise ValueError(f"the attribute `{name}` of `{group.name}` claims too much")
         texts = np.atleast_1d(np.asarray(group.attrs[name], dtype=object)).reshape(-1)
         return [text.decode() if isinstance(text, bytes) else str(text) for text in texts]
+
+
+def _check_there(path: Path) -> None:
+    if path.is_file():
+        return
+    if path.with_name(f"{path.name}.index").is_file():
+        raise CheckpointError(
+            f"{path} was saved in TensorFlow's format, as tf.keras does where the name does not "
+            "end in .h5. Load it where it was saved, and save it again under such a name."
+        )
+    raise CheckpointError(f"No file of weights at {path}. Check the path.")
 
 
 def weights_group(file: h5py.File) -> h5py.Group | None:

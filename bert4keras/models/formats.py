@@ -81,7 +81,7 @@ def write(transformer, settings, target, kind, home, force=False):
         elif kind == ".weights.h5":
             transformer.model.save_weights(new)
         elif kind == "":
-            transformer.save_pretrained(new)
+            _write_folder(transformer, new)
             _copy_vocabulary(home, new, target, force)
         else:
             transformer.save_weights_as_checkpoint(new)
@@ -89,6 +89,13 @@ def write(transformer, settings, target, kind, home, force=False):
             _write_config(settings, Path(beside), target.parent, force)
             _copy_vocabulary(home, Path(beside), target.parent, force)
         _put(Path(beside), target.parent)
+
+
+def _write_folder(transformer, folder):
+    try:
+        transformer.save_pretrained(folder)
+    except ValueError as error:
+        raise ValueError(f"{error} Or give a new name that ends in .ckpt.") from error
 
 
 def _write_config(settings, beside, folder, force):

@@ -218,8 +218,16 @@ def test_other_files_are_told_apart(tmp_path):
     assert not is_keras2(tmp_path / "text")
     assert not is_keras2(tmp_path / "nowhere")
     assert not isinstance(open_checkpoint(tmp_path / "plain.h5"), keras2.Keras2Checkpoint)
-    with pytest.raises(CheckpointError, match="lacks the attribute `layer_names`"):
+    with pytest.raises(CheckpointError, match="not of Keras 2: it lacks .* model.load_weights"):
         keras2.load_weights(model(dense("a")), tmp_path / "plain.h5")
+
+
+def test_files_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match="No file of weights at .*nowhere"):
+        keras2.load_weights(model(dense("a")), tmp_path / "nowhere")
+    (tmp_path / "best_model.weights.index").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="best_model.weights was saved in TensorFlow's form"):
+        keras2.load_weights(model(dense("a")), tmp_path / "best_model.weights")
 
 
 def spoiled(path, change):
