@@ -10,6 +10,8 @@
 ``optimizers``     Adam, Lion, Tiger, AdaFactor; extensions; FGM, R-Drop and other recipes
 ``generation``     greedy, sampling and beam search over a cached step; the inherited decoder
 ``models``         ``build_transformer_model`` and one file for each family
+``serving``        functions that answer over HTTP
+``cli``            the command ``bert4keras``: weights from one format to another
 ``snippets``       the inherited face of small helpers
 =================  =============================================================================
 

@@ -15,6 +15,7 @@ from bert4keras.data import (
 )
 from bert4keras.generation import AutoRegressiveDecoder
 from bert4keras.layers import ViterbiDecoder
+from bert4keras.serving import WebServing
 from bert4keras.text import (
     convert_to_str,
     convert_to_unicode,
@@ -34,6 +35,7 @@ __all__ = [
     "DataGenerator",
     "K",
     "ViterbiDecoder",
+    "WebServing",
     "convert_to_str",
     "convert_to_unicode",
     "delete_arguments",

@@ -8,7 +8,16 @@ import pytest
 LIBRARY = Path(__file__).parent.parent / "bert4keras"
 FLOORS = [
     {"arguments", "backend", "classic", "files", "losses", "recompute", "text"},
-    {"callbacks", "layers", "checkpoints", "tokenizers", "data", "optimizers", "generation"},
+    {
+        "callbacks",
+        "layers",
+        "checkpoints",
+        "tokenizers",
+        "data",
+        "optimizers",
+        "generation",
+        "serving",
+    },
     {"distribution", "export"},
     {"models"},
     {"cli", "legacy", "snippets"},

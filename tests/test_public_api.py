@@ -106,6 +106,10 @@ SIGNATURES = {
     "states=None, temperature=1, min_ends=1)",
     snippets.ViterbiDecoder: "(trans, starts=None, ends=None)",
     snippets.ViterbiDecoder.decode: "(self, nodes)",
+    snippets.WebServing: "(host='0.0.0.0', port=8000, server='paste')",
+    snippets.WebServing.wraps: "(self, func, arguments, method='GET')",
+    snippets.WebServing.route: "(self, path, func, arguments, method='GET')",
+    snippets.WebServing.start: "(self)",
     snippets.orthogonally_resize: "(a, new_shape, window=2)",
 }
 BEGINNINGS = {  # signatures that grew: what is inherited still comes first

@@ -11,6 +11,7 @@ from bert4keras.checkpoints.fit import (
     resize_feed_forward,
 )
 from bert4keras.checkpoints.hdf5 import check_hdf5, keras_layers
+from bert4keras.checkpoints.keras2 import Keras2Checkpoint, is_keras2
 from bert4keras.checkpoints.load import load_weights
 from bert4keras.checkpoints.maps import attention, dense, norm, renamed, written_out
 from bert4keras.checkpoints.readers import open_checkpoint
@@ -20,6 +21,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Dialect",
+    "Keras2Checkpoint",
     "as_foreign",
     "attention",
     "check_hdf5",
@@ -27,6 +29,7 @@ __all__ = [
     "dense",
     "hugging_face",
     "interleave_rotary",
+    "is_keras2",
     "keep_rows",
     "keras_layers",
     "load_weights",

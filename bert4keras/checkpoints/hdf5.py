@@ -23,13 +23,13 @@ class HDF5Checkpoint(Checkpoint):
     """
 
     def __init__(self, path: str | Path):
-        with _explained(path), ExitStack() as stack:
+        with explained(path), ExitStack() as stack:
             self._file = stack.enter_context(h5py.File(path, "r"))
             super().__init__(path, _data_sets(self._file, Path(path).stat().st_size))
             stack.pop_all()  # all is well: the file stays open
 
     def _read(self, name: str) -> np.ndarray:
-        with _explained(self.path):
+        with explained(self.path):
             array = np.asarray(self._file[name][()])
         return array.view(ml_dtypes.bfloat16) if array.dtype.kind == "V" else array
 
@@ -38,7 +38,8 @@ class HDF5Checkpoint(Checkpoint):
 
 
 @contextmanager
-def _explained(path: str | Path) -> Iterator[None]:
+def explained(path: str | Path) -> Iterator[None]:
+    """Say of which file it was, and what to do, when one turns out to be damaged."""
     try:
         yield
     except FAULTS as error:

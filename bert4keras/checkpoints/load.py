@@ -28,7 +28,12 @@ class Slot(NamedTuple):
 
 
 def load_weights(
-    pairs: Sequence[Pair], read: Read, fit: Fit | None = None, ignore_invalid: bool = False
+    pairs: Sequence[Pair],
+    read: Read,
+    fit: Fit | None = None,
+    ignore_invalid: bool = False,
+    faults: Sequence[str] = (),
+    remedy: str = REMEDY,
 ) -> None:
     """Fill the weights of layers from named tensors, or change nothing and say all that is wrong.
 
@@ -43,6 +48,8 @@ def load_weights(
             ValueError it raises is reported as a fault of that weight.
         ignore_invalid: leave weights as initialised where the variable is missing or of another
             shape, and warn once. Default: False.
+        faults: lines of what is known to be wrong already, such as layers without a counterpart.
+        remedy: the last words of the report.
 
     Raises:
         ValueError: a variable is missing or does not fit. No weight has been changed.
@@ -60,14 +67,15 @@ def load_weights(
     """
     fit = fit or (lambda layer, index, array: array)
     slots = list(_slots(pairs))
-    faults = [_fault(slot, read, fit) for slot in slots]
-    lines = [*_uneven(pairs), *filter(None, faults)]
+    invalid = [_fault(slot, read, fit) for slot in slots]
+    lines = [*faults, *_uneven(pairs), *filter(None, invalid)]
     if lines:
-        report = _report(lines, sum(len(weights) for _, weights, _ in pairs))
+        total = sum(len(weights) for _, weights, _ in pairs)
+        report = _report(lines, "faults" if faults else f"of {total} weights")
         if not ignore_invalid:
-            raise ValueError(f"{report}\n{REMEDY}")
+            raise ValueError(f"{report}\n{remedy}")
         warnings.warn(f"{report}\nThese are left as initialised.", stacklevel=2)
-    for slot, fault in zip(slots, faults, strict=True):
+    for slot, fault in zip(slots, invalid, strict=True):
         if fault is None:
             slot.weight.assign(fit(slot.layer, slot.index, read(slot.name)))
 
@@ -103,6 +111,6 @@ def _fault(slot: Slot, read: Read, fit: Fit) -> str | None:
     return None
 
 
-def _report(lines: Sequence[str], total: int) -> str:
-    head = f"Checkpoint does not fit the model ({len(lines)} of {total} weights):"
+def _report(lines: Sequence[str], counted: str) -> str:
+    head = f"Checkpoint does not fit the model ({len(lines)} {counted}):"
     return "\n  ".join([head, *lines])

@@ -80,7 +80,7 @@ def _file(path: Path) -> Checkpoint:
     if path.suffix == ".safetensors":  # it begins with a length, which may be any bytes
         from bert4keras.checkpoints.safetensors import SafetensorsCheckpoint as Reader
     elif magic == b"\x89HDF\r\n\x1a\n":
-        from bert4keras.checkpoints.hdf5 import HDF5Checkpoint as Reader
+        from bert4keras.checkpoints.keras2 import open_hdf5 as Reader
     elif magic[:4] == b"PK\x03\x04" or magic[:1] == b"\x80":
         from bert4keras.checkpoints.torch_bin import TorchCheckpoint as Reader
     else:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras.checkpoints import (
+    Keras2Checkpoint,
     as_foreign,
     keras_layers,
     load_weights,
@@ -31,6 +32,9 @@ def read(transformer, source, mapping=None):
     with open_checkpoint(source) as checkpoint:
         if mapping is None and str(checkpoint.path).endswith(".weights.h5"):
             mapping = keras_mapping(transformer, keras_layers(checkpoint.path))
+            variable = checkpoint.__getitem__
+        elif mapping is None and isinstance(checkpoint, Keras2Checkpoint):
+            mapping = keras2_mapping(transformer, checkpoint.flat)
             variable = checkpoint.__getitem__
         else:
             for dialect in transformer.dialects:
@@ -110,6 +114,21 @@ def keras_mapping(transformer, stored):
                 found.get(place, f"{name}/{place}") for place in places(layer)
             ]
     return mapping
+
+
+def keras2_mapping(transformer, stored):
+    """Layer name -> data sets of a file of Keras 2, which have the order of the layer's weights.
+
+    Args:
+        stored: ``Keras2Checkpoint.flat``: layer name -> data sets.
+    """
+    return {
+        name.removeprefix(transformer.prefix): stored.get(
+            name, [f"{name}/{place}" for place in places(layer)]
+        )
+        for name, layer in transformer.layers.items()
+        if getattr(layer, "weights", None)
+    }
 
 
 def places(layer):

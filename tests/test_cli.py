@@ -1,0 +1,214 @@
+"""The command converts weights, says what it did, and never leaves a half."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from support import GOLDEN, outputs_of, stirred
+
+from bert4keras.checkpoints import open_checkpoint
+from bert4keras.cli import main
+from bert4keras.layers import Dense
+from bert4keras.models import build_transformer_model
+
+ROOT = Path(__file__).parent.parent
+CONFIG = {
+    "vocab_size": 20,
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 12,
+    "hidden_act": "gelu",
+    "max_position_embeddings": 16,
+    "type_vocab_size": 2,
+}
+IDS = [np.array([[2, 5, 6, 3, 0]]), np.array([[0, 0, 1, 1, 0]])]
+TARGETS = ["new/bert_model.ckpt", "folder", "w.weights.h5", "w.safetensors", "w.h5", "w.keras"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder to work in, but for a configuration."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bert_config.json").write_text(json.dumps(CONFIG))
+    return tmp_path
+
+
+@pytest.fixture
+def bert(here):
+    """A model, written as a TensorFlow checkpoint with its configuration and vocabulary."""
+    built = build_transformer_model(CONFIG, with_nsp=True, with_mlm=True, return_keras_model=False)
+    stirred(built).save_weights_as_checkpoint("old/bert_model.ckpt")
+    (here / "old" / "bert_config.json").write_text(json.dumps(CONFIG))
+    (here / "old" / "vocab.txt").write_text("[PAD]\n")
+    return built
+
+
+def run(*arguments):
+    return main(["convert", *map(str, arguments)])
+
+
+def assert_same_model(path, bert, config="bert_config.json"):
+    if path.endswith(".keras"):
+        again = keras.models.load_model(path)
+    elif Path(path).is_dir():
+        again = build_transformer_model(path, with_nsp=True, with_mlm=True)
+    else:
+        again = build_transformer_model(config, path, with_nsp=True, with_mlm=True)
+    for got, want in zip(outputs_of(again, IDS), outputs_of(bert.model, IDS)):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_tensorflow_checkpoint_becomes_any_format_and_comes_back(bert, capsys, target):
+    assert run("old/bert_model.ckpt", target) == 0
+    assert_same_model(target, bert)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("Read 46 weights of BERT (with_pool, with_nsp, with_mlm) from old/")
+    assert said[1].startswith(f"Wrote {target} (")
+    assert len(said) == 2
+    assert run(target, "back/bert_model.ckpt", "--config", "bert_config.json") == 0
+    assert_same_model("back/bert_model.ckpt", bert)
+
+
+def test_the_vocabulary_and_the_configuration_go_along(bert, here):
+    assert run("old/bert_model.ckpt", "folder") == 0
+    assert run("folder", "again/m.ckpt") == 0
+    assert (here / "folder" / "vocab.txt").read_text() == "[PAD]\n"
+    assert (here / "again" / "vocab.txt").read_text() == "[PAD]\n"
+    assert json.loads((here / "folder" / "config.json").read_text())["model_type"] == "bert"
+    assert_same_model("again/m.ckpt", bert, "again/bert_config.json")
+
+
+@pytest.mark.parametrize("folder", ["bert_mlm@sharded", "gpt2", "t5_v1_1", "electra_mlm", "llama"])
+def test_a_folder_of_hugging_face_becomes_a_checkpoint_and_comes_back(here, folder):
+    assert run(GOLDEN / "hf" / folder, "tf/model.ckpt") == 0
+    assert run("tf/model.ckpt", "folder") == 0
+    assert (here / "tf" / "bert_config.json").is_file()
+    old, new = (open_checkpoint(path) for path in (GOLDEN / "hf" / folder, here / "folder"))
+    with old, new:
+        assert set(new) <= {*old, "lm_head.weight"}
+        for name in {*new} & {*old}:
+            np.testing.assert_array_equal(new[name], old[name].astype("float32"))
+
+
+@pytest.mark.parametrize("file", ["best_model.weights", "model.h5"])
+def test_what_keras_2_saved_becomes_a_folder_without_the_layers_of_a_script(here, capsys, file):
+    with tarfile.open(GOLDEN / "legacy_weights" / "bert_crf.tar.xz") as archive:
+        archive.extractall(here / "crf", filter="data")
+    assert run(f"crf/{file}", "folder") == 0
+    said = capsys.readouterr().out
+    assert "Read 37 weights of BERT from" in said
+    assert "Left out, for the model has no place for it: dense, conditional_random_field" in said
+    new = build_transformer_model("folder")
+    want = build_transformer_model("crf/config.json", f"crf/{file}")
+    np.testing.assert_array_equal(outputs_of(new, IDS)[0], outputs_of(want, IDS)[0])
+
+
+@pytest.mark.parametrize("name", ["best.weights.h5", "best.keras"])
+def test_a_classifier_of_keras_3_gives_its_bert(here, capsys, name):
+    bert = build_transformer_model(CONFIG, with_pool=True)
+    model = stirred(keras.Model(bert.inputs, Dense(3, name="mine")(bert.output)))
+    (model.save if name.endswith(".keras") else model.save_weights)(name)
+    assert run(name, "folder") == 0
+    assert "(with_pool)" in (said := capsys.readouterr().out) and ": mine" in said
+    new = build_transformer_model("folder", with_pool=True)
+    np.testing.assert_array_equal(outputs_of(new, IDS)[0], outputs_of(bert, IDS)[0])
+
+
+def test_a_kept_vocabulary_is_taken_from_the_file(here, capsys):
+    small = stirred(build_transformer_model({**CONFIG, "vocab_size": 7}))
+    small.save_weights("small.weights.h5")
+    assert run("small.weights.h5", "folder") == 0
+    assert "Note: vocab_size is 7 in the file, 20 in its config" in capsys.readouterr().out
+    assert json.loads((here / "folder" / "config.json").read_text())["vocab_size"] == 7
+
+
+# --- mistakes
+
+
+def refused(capsys, *arguments):
+    """The message of a call that fails without writing anything."""
+    before = sorted(Path().rglob("*"))
+    assert run(*arguments) == 2
+    assert sorted(Path().rglob("*")) == before
+    told = capsys.readouterr()
+    assert told.out == ""
+    return told.err
+
+
+@pytest.mark.parametrize("target", TARGETS[:3])
+def test_what_is_there_is_replaced_only_by_force(bert, here, capsys, target):
+    assert run("old/bert_model.ckpt", target) == 0
+    capsys.readouterr()
+    assert f"{target} is there already." in refused(capsys, "old/bert_model.ckpt", target)
+    assert run("old/bert_model.ckpt", target, "--force") == 0
+    assert_same_model(target, bert)
+
+
+def test_another_configuration_beside_a_checkpoint_is_not_replaced(bert, here, capsys):
+    (here / "other").mkdir()
+    (here / "other" / "bert_config.json").write_text("{}")
+    told = refused(capsys, "old/bert_model.ckpt", "other/m.ckpt")
+    assert "bert_config.json is there already and says something else" in told
+
+
+def test_a_missing_file_is_named(here, capsys):
+    assert "No checkpoint at nowhere.ckpt" in refused(capsys, "nowhere.ckpt", "folder")
+    assert "nowhere.keras is not a model that Keras 3" in refused(capsys, "nowhere.keras", "new")
+
+
+def test_a_missing_configuration_is_asked_for(bert, here, capsys):
+    shutil.move("old/bert_config.json", "elsewhere.json")
+    told = refused(capsys, "old/bert_model.ckpt", "folder")
+    assert "No configuration in the folder old" in told and "--config" in told
+    assert run("old/bert_model.ckpt", "folder", "--config", "elsewhere.json") == 0
+
+
+def test_a_file_that_does_not_fit_is_reported_in_full(bert, here, capsys):
+    (here / "large.json").write_text(json.dumps({**CONFIG, "num_hidden_layers": 3}))
+    told = refused(capsys, "old/bert_model.ckpt", "folder", "--config", "large.json")
+    assert "does not fit the model (16 of 62 weights)" in told
+    told = refused(capsys, "old/bert_model.ckpt", "folder", "--model", "nezah")
+    assert "model must be one of bert" in told
+
+
+def test_a_format_that_is_not_written_names_those_that_are(bert, capsys):
+    told = refused(capsys, "old/bert_model.ckpt", "pytorch_model.bin")
+    assert "The new name may end in .ckpt, .weights.h5, .keras, .safetensors, .h5" in told
+
+
+def test_a_model_that_hugging_face_cannot_compute_is_not_written(here, capsys):
+    config = {**CONFIG, "hidden_act": "relu"}
+    built = build_transformer_model(config, model="t5", return_keras_model=False)
+    built.save_weights_as_checkpoint("t5.ckpt")
+    (here / "bert_config.json").write_text(json.dumps(config))
+    told = refused(capsys, "t5.ckpt", "folder", "--model", "t5")
+    assert "transformers has no T5 with" in told and "a new name that ends in .ckpt" in told
+    assert run("t5.ckpt", "again/t5.ckpt", "--model", "t5") == 0
+
+
+def test_the_command_explains_itself_and_keras_need_not_be_there():
+    code = "import sys; from bert4keras.cli import main; sys.modules['keras'] = None; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "convert", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "bert4keras convert" in done.stdout, done.stderr
+
+
+def test_without_a_command_the_exit_code_is_2():
+    with pytest.raises(SystemExit) as caught:
+        main([])
+    assert caught.value.code == 2
+
+
+def test_the_command_has_its_name():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"bert4keras": "bert4keras.cli:main"}
