@@ -74,12 +74,6 @@ class Keras2Checkpoint(HDF5Checkpoint):
             flat |= inner if len(inner) > 1 else {name: data_sets}
         return flat
 
-    @property
-    def numbers(self) -> int:
-        """How many numbers the weights of all layers have together."""
-        names = {name for layer in self.layers.values() for name in layer}
-        return sum(self._file[name].size for name in names)
-
     def inside(self, layer: str) -> dict[str, list[str]]:
         """Data sets of a layer by the first part of their names: in a nested model, its layers."""
         groups: dict[str, list[str]] = {}

@@ -3,10 +3,8 @@
 It stands here, above both rooms, because it makes layers and reads a file.
 """
 
-import math
 from contextlib import contextmanager
 from graphlib import CycleError, TopologicalSorter
-from threading import RLock
 
 import keras
 
@@ -16,7 +14,6 @@ from bert4keras.models.keras2_layers import CALLED, layer_from, nested, refusal,
 
 FAULTS = (AttributeError, CycleError, IndexError, KeyError, RecursionError, TypeError)
 WEIGHTS = "bert4keras.checkpoints.keras2.load_weights(model, path)"
-_building = RLock()  # one model at a time
 
 
 def load_model(path, custom_objects=None):
@@ -40,15 +37,14 @@ def load_model(path, custom_objects=None):
     """
     objects = custom_objects or {}
     with Keras2Checkpoint(path) as file:
-        description, numbers = file.config(), file.numbers
+        description = file.config()
     if description is None:
         raise ValueError(
             f"{path} holds weights and no model. Build the model, then load them with {WEIGHTS}."
         )
     with _explained(path), keras.saving.custom_object_scope({**backend.custom_objects, **objects}):
         check_known(path, description, objects)
-        with no_more_weights_than(numbers):
-            model = model_from(description, objects)
+        model = model_from(description, objects)
     keras2.load_weights(model, path)
     return model
 
@@ -118,8 +114,7 @@ class _Graph:
         ends = [self._ends(self.config[key]) for key in ("input_layers", "output_layers")]
         name = self.config["name"].replace("/", "-")
         model = keras.Model(*ends, name=name)
-        if not self.config.get("trainable", True):
-            model.trainable = False
+        model.trainable = self.config.get("trainable", True)
         return model
 
     def _call(self, name, number, node):
@@ -171,33 +166,6 @@ class _Graph:
 
 def _named(entry):
     return entry[3] if len(entry) > 3 else {}
-
-
-@contextmanager
-def no_more_weights_than(numbers):
-    """Refuse layers that want more numbers than a file has, before memory is taken for them.
-
-    Keras tells no one of a weight before it is made, so its method is exchanged for the while.
-    """
-    with _building:
-        add_weight, left = keras.layers.Layer.add_weight, numbers
-
-        def counted(layer, *args, shape=None, **kwargs):
-            nonlocal left
-            left -= math.prod(shape or (args[0] if args else ()))
-            if left < 0:
-                raise ValueError(
-                    f"The layer {layer.name} wants more weights than the file holds: {numbers} "
-                    "numbers in all. Its description and its weights are not of one model; build "
-                    f"the model in your script, and load the weights with {WEIGHTS}."
-                )
-            return add_weight(layer, *args, shape=shape, **kwargs)
-
-        keras.layers.Layer.add_weight = counted
-        try:
-            yield
-        finally:
-            keras.layers.Layer.add_weight = add_weight
 
 
 @contextmanager
