@@ -103,6 +103,30 @@ def make_questions(number, split="train", seed=0, passages=3):
     return [make_item(names, passages) for _ in range(number)]
 
 
+def answers(number, split, tokenizer, length):
+    """Rows of tokens [CLS] passage [SEP] question [SEP] answer [SEP], one passage each, composed.
+
+    Args:
+        number: of rows.
+        split: "train" or "dev"; no name of the one occurs in the other.
+        tokenizer: that makes the tokens.
+        length: of the longest row; longer ones are passed over.
+
+    Returns: a list of rows of ids and one of their segments, 1 for the answer and its [SEP].
+    """
+    rows, seed = {}, 0
+    while len(rows) < number:
+        for item in make_questions(number, split, seed, passages=1):
+            for told in item["passages"]:
+                source = tokenizer.encode(told["passage"], item["question"])[0]
+                target = tokenizer.encode(told["answer"])[0][1:]
+                if told["answer"] and len(source + target) <= length:
+                    rows[tuple(source + target)] = [0] * len(source) + [1] * len(target)
+        seed += 1
+    ids, segments = zip(*list(rows.items())[:number])
+    return [list(row) for row in ids], list(segments)
+
+
 def load_questions(path, passages=None, seed=0):
     """Questions of a file to learn from and to check with.
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from bert4keras.tokenizers import Tokenizer
+from examples.data import reading
 from examples.data.reading import (
     load_questions,
     make_questions,
@@ -142,3 +144,16 @@ def test_passages_vote_by_how_sure_they_are():
     assert vote([("甲", 0.9), ("乙", 0.5), ("乙", 0.5)]) == "甲"
     assert vote([("甲", 0.6), ("乙", 0.5), ("乙", 0.5)]) == "乙"
     assert vote([("", 1.0), ("甲", 0.1)]) == "甲" and vote([("", 1.0)]) == ""
+
+
+def test_rows_for_a_writer_hold_passage_question_and_answer(dev):
+    signs = sorted({sign for item in dev for sign in str(item)})
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *signs, *(f"##{digit}" for digit in range(10))]
+    tokenizer = Tokenizer({token: number for number, token in enumerate(tokens)})
+    ids, segments = reading.answers(40, "dev", tokenizer, 40)
+    assert len(ids) == len(segments) == 40 and max(map(len, ids)) <= 40
+    for row, marks in zip(ids, segments):
+        assert row.count(3) == 3 and row[-1] == 3  # [SEP] behind passage, question and answer
+        answer = row[marks.index(1) : -1]
+        passage = row[1 : row.index(3)]
+        assert answer in [passage[i : i + len(answer)] for i in range(len(passage))]
