@@ -14,7 +14,7 @@ from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
-    __doc__, "sentence_similarity", epochs=8, rates=(3e-4, 3e-5), batch_size=32,
+    __doc__, "sentence_similarity", epochs=7, rates=(3e-4, 3e-5), batch_size=32,
     data="file of rows, as of LCQMC: text, tab, text, tab, 0 or 1; every tenth is held out",
     test={"help": "such a file, scored at the end by the best weights"},
     predict=("TEXT", "TEXT"),
