@@ -11,7 +11,8 @@ FLOORS = [
     {"callbacks", "layers", "checkpoints", "tokenizers", "data", "optimizers", "generation"},
     {"distribution", "export"},
     {"models"},
-    {"cli", "legacy", "snippets"},
+    {"cli", "snippets"},
+    {"legacy"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}
 GROUND = {("backend", part) for part in ("classic", "losses", "recompute")}  # its parts
