@@ -9,7 +9,8 @@ process.
 ``idioms``        the old idioms and what to write today; ``report`` finds the lines
 ``modules``       imports of modules that have moved; ``old``, modules and names of bert4keras
 ``arguments``     of layers; ``optimizers`` and ``callbacks`` have their own
-``training``      compile, fit, predict and their kin; ``batches``, the data they take
+``training``      compile, fit, predict and their kin; ``batches``, the data they take;
+                  ``freezing``, what trains
 ``layers``        methods of layers, add_loss, add_metric, masks, models of tensors
 ``weights``       files under any name
 ``functions``     of K; ``gradients``, K.gradients, K.function and training functions, on values

@@ -65,6 +65,15 @@ def _as_type(x, dtype):
     return x.astype(dtype, copy=False) if numbers else x
 
 
+def sample(item, model):
+    """What a generator gave to ``predict``: of a tuple the first part, else all of it, is inputs."""
+    several = len(model.inputs) > 1
+    if isinstance(item, tuple) and not (several and hasattr(item[0], "shape")):
+        item = item[0]
+    x = inputs(item, model)
+    return (x if isinstance(x, tuple | dict) else (x,),)
+
+
 def batch(item, model):
     """What a generator gave, as Keras 3 takes it: a tuple of inputs, targets, weights."""
     if isinstance(item, list):
@@ -85,10 +94,11 @@ class Batches(Stream):
     Args:
         items: an iterator.
         model: whose inputs say which axes are free.
+        form: function (item, model) -> tuple for Keras.
     """
 
-    def __init__(self, items, model):
-        super().__init__(items, as_batch=lambda item: batch(item, model))
+    def __init__(self, items, model, form=batch):
+        super().__init__(items, as_batch=lambda item: form(item, model))
         self.model = model
 
     def _specimen(self, number):
@@ -142,11 +152,11 @@ def is_generator(x):
     return hasattr(x, "__next__") or (hasattr(x, "__iter__") and not hasattr(x, "shape"))
 
 
-def stream(x, model, steps=None, shuffle=True):
+def stream(x, model, steps=None, shuffle=True, form=batch):
     """A generator, or a Sequence, as a stream, and its number of steps."""
     if isinstance(x, keras.utils.PyDataset) and not isinstance(x, Stream):
-        return Batches(of_sequence(x, shuffle), model), steps or len(x)
+        return Batches(of_sequence(x, shuffle), model, form), steps or len(x)
     if steps is None and not isinstance(x, Stream):
         x = list(x)  # as long as it lasts
-        return Batches(itertools.cycle(x), model), len(x)
-    return Batches(iter(x), model), steps
+        return Batches(itertools.cycle(x), model, form), len(x)
+    return Batches(iter(x), model, form), steps

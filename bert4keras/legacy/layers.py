@@ -103,13 +103,6 @@ def _as_float(x):
     return ops.cast(x, "float32") if "int" in str(backend.dtype(x)) else x
 
 
-def ranks(old, first, second, *args, **kwargs):
-    """Targets and predictions of one rank; a prediction may be a single number, a loss itself."""
-    if len(first.shape) == 0 or len(second.shape) == 0:
-        return first, second
-    return old(first, second, *args, **kwargs)
-
-
 def merged_mask(old, self, inputs, mask=None):
     """Keras 2's rule of merging layers: what all masks show that there are."""
     masks = [m for m in mask or () if m is not None]

@@ -158,7 +158,7 @@ def install():
     """Put the finder before all others."""
     if Finder not in sys.meta_path:
         sys.meta_path.insert(0, Finder)
-    for name in [x for x in sys.modules if x.startswith("tensorflow.keras")]:
+    for name in [x for x in sys.modules if x.startswith(PREFIXES)]:
         del sys.modules[name]
     if "tensorflow" in sys.modules:
         tensorflow1.furnish(sys.modules["tensorflow"])

@@ -19,8 +19,13 @@ def initialised(old, self, learning_rate=0.001, *args, **kwargs):
     if isinstance(learning_rate, int):
         learning_rate = float(learning_rate)
     old(self, learning_rate, *args, **kwargs)
-    if getattr(self, "epsilon", 0) is None:  # Keras 2's own
-        self.epsilon = keras.config.epsilon()
+
+
+def default_epsilon(old, self, *args, **kwargs):
+    """epsilon=None is that of Keras."""
+    if kwargs.get("epsilon", 0) is None:
+        kwargs["epsilon"] = keras.config.epsilon()
+    old(self, *args, **kwargs)
 
 
 def _variable(optimizer):

@@ -12,7 +12,6 @@ import keras
 from keras.src.callbacks.history import History
 from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.layers.merging.base_merge import Merge
-from keras.src.losses import loss, losses
 from keras.src.models import model as keras_model
 from keras.src.models.functional import Functional
 from keras.src.ops.node import Node
@@ -69,11 +68,18 @@ AROUND = [  # owner, name, what goes around it
     (keras.layers.Layer, "add_loss", old_layers.add_loss),
     (Merge, "compute_mask", old_layers.merged_mask),
     (layers.Loss, "call", old_layers.loss_call),
-    (loss, "squeeze_or_expand_to_same_rank", old_layers.ranks),
-    (losses, "squeeze_or_expand_to_same_rank", old_layers.ranks),
     *((layer, "__init__", arguments.renaming(name)) for name, layer in arguments.layers().items()),
     # optimizers and callbacks
     (keras.optimizers.Optimizer, "__init__", old_optimizers.initialised),
+    *(
+        (optimizer, "__init__", old_optimizers.default_epsilon)
+        for optimizer in (
+            keras.optimizers.Adam,
+            keras.optimizers.Adadelta,
+            keras.optimizers.Adagrad,
+            keras.optimizers.RMSprop,
+        )
+    ),
     (keras.callbacks.ModelCheckpoint, "__init__", weights.checkpoint),
     (keras.callbacks.ModelCheckpoint, "on_epoch_end", weights.checkpoint_epoch),
     (keras.callbacks.ModelCheckpoint, "_get_file_path", weights.checkpoint_path),

@@ -3,8 +3,11 @@
 Each function takes first what was there before it; see ``patches``.
 """
 
+from keras import ops
+
 from bert4keras import backend
-from bert4keras.legacy import batches, gradients, running
+from bert4keras.backend import keras
+from bert4keras.legacy import batches, freezing, gradients, running
 from bert4keras.legacy.decoding import LastScores
 from bert4keras.legacy.report import met
 
@@ -38,6 +41,7 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
     self.train_function = self.test_function = self.predict_function = None
     self.__dict__.pop("old_train_function", None)
     self.__dict__.pop("old_targets", None)
+    freezing.settle(self)
     return old(
         self, optimizer=optimizer, loss=loss, metrics=metrics, loss_weights=loss_weights, **kwargs
     )
@@ -66,7 +70,7 @@ def fit(old, self, x=None, y=None, batch_size=None, epochs=1, verbose=1, callbac
         x, y = _arrays(self, x, y)
     if callbacks is not None and not isinstance(callbacks, list | tuple):
         callbacks = [callbacks]
-    with _scripted(self):
+    with _scripted(self), freezing.settled(self):
         return old(
             self,
             x,
@@ -119,19 +123,12 @@ def predict(old, self, x, batch_size=None, verbose=0, steps=None, **kwargs):
     """Silent; nested lists; within a decoder answered from the cache."""
     kwargs = _modern(kwargs)
     if batches.is_generator(x):
-        x, steps = batches.stream(x, _inputs_alone(self), steps, shuffle=False)
+        x, steps = batches.stream(x, self, steps, shuffle=False, form=batches.sample)
     elif not hasattr(x, "element_spec") and getattr(self, "inputs", None):
         x = batches.inputs(x, self)
     if running.decoders and LastScores.can_answer(self):
         return LastScores(running.decoders[-1], self, x, old)
     return old(self, x, batch_size=batch_size, verbose=verbose, steps=steps, **kwargs)
-
-
-class _inputs_alone:  # noqa: N801  (a view of a model)
-    """A model as far as a generator of inputs concerns it: it has no targets."""
-
-    def __init__(self, model):
-        self.inputs, self.outputs = model.inputs, model.outputs
 
 
 def on_batch(old, self, x, *args, **kwargs):
@@ -140,7 +137,8 @@ def on_batch(old, self, x, *args, **kwargs):
         self.reset_metrics()
     y = kwargs.pop("y", None) if not args else args[0]
     x, y = _arrays(self, x, y)
-    return old(self, x, y, *args[1:], **kwargs)
+    with freezing.settled(self):
+        return old(self, x, y, *args[1:], **kwargs)
 
 
 def predict_on_batch(old, self, x):
@@ -183,11 +181,16 @@ def predict_proba(self, x, batch_size=None, verbose=0):
     return self.predict(x, batch_size=batch_size, verbose=verbose)
 
 
-def computing(old, self, *args, **kwargs):
+def computing(old, self, x=None, y=None, y_pred=None, *args, **kwargs):
     """_compute_loss: known as the model that runs; then what add_metric was given is counted."""
     with running.within(running.models, self):
-        loss = old(self, *args, **kwargs)
+        loss = old(self, x, y, keras.tree.map_structure(_of_a_batch, y_pred), *args, **kwargs)
     for layer in self._flatten_layers():
         for metric, value in layer.__dict__.pop("old_values", {}).values():
             metric.update_state(value)
     return loss
+
+
+def _of_a_batch(prediction):
+    """A prediction that is one number, such as a loss, as a batch of one."""
+    return prediction if len(prediction.shape) else ops.reshape(prediction, (1,))

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import h5py
+from keras.src.saving import saving_lib
 
 from bert4keras.legacy.report import LegacyError, met
 
@@ -72,38 +73,25 @@ def load_by_name(model, path, skip_mismatch=False):
         ValueError: a layer's weights have other shapes, and ``skip_mismatch`` is false. Nothing
             is changed then.
     """
+    before = model.get_weights()
     with h5py.File(path, "r") as file:
-        found = _by_name(file)
-        pairs = []
-        for layer in model._flatten_layers():
-            stored = found.get(layer.name)
-            if stored is None or not layer._trainable_variables + layer._non_trainable_variables:
-                continue
-            own = layer._trainable_variables + layer._non_trainable_variables
-            shapes = [tuple(x.shape) for x in stored]
-            if shapes != [tuple(x.shape) for x in own]:
-                if skip_mismatch:
-                    continue
-                raise ValueError(
-                    f"{layer.name} has weights of the shapes {[tuple(x.shape) for x in own]}, and "
-                    f"those in {path} have {shapes}. Pass skip_mismatch=True to leave it as it is"
-                )
-            pairs += zip(own, [x[()] for x in stored])
-    for variable, value in pairs:
-        variable.assign(value)
-
-
-def _by_name(file):
-    """Data sets by the path of names of their layers; names of layers alone where they are one."""
-    found = {}
-
-    def visit(path, item):
-        name = item.attrs.get("name")
-        if name is not None and isinstance(item, h5py.Group) and "vars" in path.split("/")[-1:]:
-            found.setdefault(str(name), [item[key] for key in sorted(item, key=int)])
-
-    file.visititems(visit)
-    return found
+        stored = {str(group["vars"].attrs["name"]): key for key, group in file["layers"].items()}
+    reports = {"failed_saveables": set(), "error_msgs": {}} if skip_mismatch else {}
+    with _named(path, ".weights.h5") as file:
+        store = saving_lib.H5IOStore(file, mode="r")
+        try:
+            for layer in model.layers:
+                if layer.name in stored:
+                    place = f"layers/{stored[layer.name]}"
+                    saving_lib._load_state(layer, store, None, place, skip_mismatch, **reports)
+        except ValueError as error:
+            model.set_weights(before)
+            raise ValueError(
+                f"{path} has other weights for {layer.name!r}: {error}. Pass skip_mismatch=True "
+                "to leave such layers as they are"
+            ) from error
+        finally:
+            store.close()
 
 
 def save(old, self, filepath, overwrite=True, **kwargs):

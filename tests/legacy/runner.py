@@ -86,6 +86,7 @@ def main(folder, *scripts):
     folder = Path(folder)
     prepare(folder)
     for script in scripts:
+        keras.config.disable_traceback_filtering()
         keras.utils.set_random_seed(1)
         met_so_far.clear()
         keras.config.set_dtype_policy("float32")
