@@ -66,7 +66,7 @@ def _as_type(x, dtype):
 
 
 def sample(item, model):
-    """What a generator gave to ``predict``: of a tuple the first part, else all of it, is inputs."""
+    """What a generator gave to ``predict``: of a tuple the first part is inputs, else all is."""
     several = len(model.inputs) > 1
     if isinstance(item, tuple) and not (several and hasattr(item[0], "shape")):
         item = item[0]

@@ -5,10 +5,12 @@ Adversarial nets of two models rely on it: the judge is frozen inside the whole,
 
 import contextlib
 
+from bert4keras.legacy import running
+
 
 def settle(model):
     """Remember which layers and variables of a model train now."""
-    object.__setattr__(model, "old_trained", _state(model))
+    running.notes(model)["trained"] = _state(model)
 
 
 def _state(model):
@@ -19,7 +21,7 @@ def _state(model):
 @contextlib.contextmanager
 def settled(model):
     """While a model trains, what trained when it was compiled does, and nothing else."""
-    wanted = [x for x in model.__dict__.get("old_trained", ()) if getattr(x[0], x[1]) != x[2]]
+    wanted = [x for x in running.notes(model).get("trained", ()) if getattr(x[0], x[1]) != x[2]]
     now = [(owner, name, getattr(owner, name)) for owner, name, _ in wanted]
     try:
         _set(wanted)

@@ -9,6 +9,8 @@ from bert4keras.legacy import gradients
 from bert4keras.legacy.deferred import lifted_functions
 from bert4keras.legacy.report import met, refused
 
+K_batch_dot = K.batch_dot
+
 
 def learning_phase():
     """Stands for 1 in training and 0 elsewhere, in K.function."""
@@ -78,6 +80,12 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
 def batch_flatten(x):
     """Two axes: samples and all others."""
     return ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
+
+
+def batch_dot(x, y, axes=None):
+    """K.batch_dot; of two matrices a column, as ever."""
+    product = K_batch_dot(x, y, axes)
+    return ops.expand_dims(product, 1) if len(product.shape) == 1 else product
 
 
 def map_fn(fn, elems, name=None, dtype=None):
@@ -155,6 +163,7 @@ ADDED = {  # name on K -> what it is
     "Function": gradients.Function,
     "__getattr__": unknown,
     "backend": keras.backend.backend,
+    "batch_dot": batch_dot,
     "batch_flatten": batch_flatten,
     "bias_add": bias_add,
     "cast_to_floatx": lambda x: ops.cast(x, K.floatx()),

@@ -95,8 +95,9 @@ class TotalLoss(Deferred):
             with keras.StatelessScope([(place, values[0])], collect_losses=True):
                 return self._loss(feed), None
 
-        _, (gradient,) = backend.gradients(loss, [ops.convert_to_tensor(place.value)])
-        return gradient
+        value = ops.convert_to_tensor(place.value)
+        _, (gradient,) = backend.gradients(loss, [value])
+        return ops.zeros_like(value) + gradient  # dense
 
 
 def inputs(loss):
@@ -114,9 +115,7 @@ def targets(model):
     """model._feed_targets: what stands for the targets of a model with a loss."""
     if getattr(model, "_compile_loss", None) is None:
         return []
-    if "old_targets" not in model.__dict__:
-        object.__setattr__(model, "old_targets", tuple(Target() for _ in model.outputs))
-    return list(model.old_targets)
+    return list(running.notes(model).setdefault("targets", [Target() for _ in model.outputs]))
 
 
 class LearningPhase(Deferred):
@@ -194,8 +193,8 @@ def make_train_function(model):
     met("_make_train_function")
     if hasattr(keras.Model, "jax_state_sync"):
         raise refused("_make_train_function", "JAX hands state through its training function")
-    object.__setattr__(model, "old_train_function", TrainFunction(model))
-    model.train_function = model.old_train_function
+    model.train_function = TrainFunction(model)
+    running.notes(model)["scripted"] = True
 
 
 def stepping(model, script):

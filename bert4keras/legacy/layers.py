@@ -4,6 +4,7 @@ Functions whose first argument is ``old`` go around what was there; see ``patche
 """
 
 import inspect
+from types import SimpleNamespace
 
 import keras
 from keras import ops
@@ -79,9 +80,7 @@ def add_metric(self, value, aggregation="mean", name=None):
         _extras(self)["metrics"][name] = value
         _metric(self, name)
         return
-    if "old_values" not in self.__dict__:
-        object.__setattr__(self, "old_values", {})
-    self.old_values[name] = _metric(self, name), value
+    running.notes(self).setdefault("values", {})[name] = _metric(self, name), value
 
 
 def _metric(layer, name):
@@ -92,11 +91,25 @@ def _metric(layer, name):
     return found
 
 
+def lambda_call(old, self, inputs, *args, **kwargs):
+    """A function that writes ``x -= ...`` has never changed what others see of x."""
+    return old(self, keras.tree.map_structure(ops.copy, inputs), *args, **kwargs)
+
+
 def loss_call(old, self, inputs, mask=None):
     """A loss layer: of floats alone, as all inputs were; and no loss while decoding."""
     if running.decoders:
         return self._chosen(inputs)
     return old(self, keras.tree.map_structure(_as_float, inputs), mask)
+
+
+def loss_called(old, self, inputs, *args, **kwargs):
+    """While a loss layer meets symbolic tensors, layers are searched from there."""
+    symbolic = [x for x in keras.tree.flatten(inputs) if keras.backend.is_keras_tensor(x)]
+    if not symbolic:
+        return old(self, inputs, *args, **kwargs)
+    with running.within(running.models, SimpleNamespace(outputs=symbolic)):
+        return old(self, inputs, *args, **kwargs)
 
 
 def _as_float(x):
@@ -119,16 +132,14 @@ def merged_mask(old, self, inputs, mask=None):
 
 def _extras(model):
     """Losses and metrics that a model has as symbolic tensors."""
-    if "old_extras" not in model.__dict__:
-        object.__setattr__(model, "old_extras", {"losses": [], "metrics": {}})
-    model.__dict__.pop("old_graph", None)
-    return model.old_extras
+    running.notes(model).pop("graph", None)
+    return running.notes(model).setdefault("extras", {"losses": [], "metrics": {}})
 
 
 def call(old, self, inputs, training=None, mask=None, **kwargs):
     """The graph, with the losses and metrics beside its outputs."""
     with running.within(running.models, self):
-        extras = self.__dict__.get("old_extras")
+        extras = running.notes(self).get("extras")
         if extras is None:
             return old(self, inputs, training=training, mask=mask, **kwargs)
         inputs = self._standardize_inputs(inputs)
@@ -144,15 +155,16 @@ def call(old, self, inputs, training=None, mask=None, **kwargs):
 
 
 def _graph(model):
-    if "old_graph" not in model.__dict__:
-        extras = model.old_extras
+    notes = running.notes(model)
+    if "graph" not in notes:
+        extras = notes["extras"]
         everything = [model._outputs_struct, extras["losses"], extras["metrics"]]
         graph = Function(model._inputs_struct, everything)
-        object.__setattr__(model, "old_graph", graph)
+        notes["graph"] = graph
         for layer in graph.operations:
             if isinstance(layer, keras.layers.Layer) and layer not in model._layers:
                 model._layers.append(layer)
-    return model.old_graph
+    return notes["graph"]
 
 
 def _with_phase(operation, training):
@@ -205,7 +217,7 @@ class Printed(list):
     def append(self, value):
         """Show a tensor with the loss."""
         met("metrics_tensors")
-        names = self.model.__dict__.get("old_names") or []
+        names = running.notes(self.model).get("names") or []
         name = names.pop(0) if names else f"metric_{len(self)}"
         super().append(value)
         self.model.add_metric(value, name=name)
@@ -225,14 +237,12 @@ class Names(list):
         if unnamed:
             unnamed[0].name = name
         else:
-            self.model.__dict__.setdefault("old_names", []).append(name)
+            running.notes(self.model).setdefault("names", []).append(name)
 
 
 def metrics_tensors(model):
     """model.metrics_tensors."""
-    if "old_tensors" not in model.__dict__:
-        object.__setattr__(model, "old_tensors", Printed(model))
-    return model.old_tensors
+    return running.notes(model).setdefault("tensors", Printed(model))
 
 
 def metrics_names(old, model):

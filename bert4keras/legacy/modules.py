@@ -38,7 +38,7 @@ PLACES = {  # old module -> where its names are now
     "keras.optimizers.experimental": "keras.optimizers",
     "keras.utils.tf_utils": "keras.utils",
 }
-PREFIXES = ("tensorflow.keras", "tensorflow.python.keras", "tensorflow_core.python.keras")
+PREFIXES = tensorflow1.OWN_KERAS
 
 
 def _engine():
@@ -100,6 +100,8 @@ def place_of(name):
     """The module that stands for an old one, or None for a name that is none."""
     for prefix in PREFIXES:
         if name == prefix or name.startswith(prefix + "."):
+            if "python" in prefix and not tensorflow1.ready:
+                return None  # TensorFlow imports parts of its own Keras
             name = "keras" + name[len(prefix) :]
             return PLACES.get(name, name)
     return PLACES.get(name, name if name in MADE else None)
@@ -158,7 +160,5 @@ def install():
     """Put the finder before all others."""
     if Finder not in sys.meta_path:
         sys.meta_path.insert(0, Finder)
-    for name in [x for x in sys.modules if x.startswith(PREFIXES)]:
-        del sys.modules[name]
     if "tensorflow" in sys.modules:
         tensorflow1.furnish(sys.modules["tensorflow"])

@@ -67,7 +67,9 @@ AROUND = [  # owner, name, what goes around it
     (keras.layers.Layer, "add_weight", old_layers.add_weight),
     (keras.layers.Layer, "add_loss", old_layers.add_loss),
     (Merge, "compute_mask", old_layers.merged_mask),
+    (keras.layers.Lambda, "call", old_layers.lambda_call),
     (layers.Loss, "call", old_layers.loss_call),
+    (layers.Loss, "__call__", old_layers.loss_called),
     *((layer, "__init__", arguments.renaming(name)) for name, layer in arguments.layers().items()),
     # optimizers and callbacks
     (keras.optimizers.Optimizer, "__init__", old_optimizers.initialised),

@@ -8,6 +8,11 @@ originals = {}  # (owner, name) -> what was there before
 nothing = contextlib.nullcontext()
 
 
+def notes(thing):
+    """What the door keeps of a model or layer, where Keras does not look when it saves."""
+    return vars(thing).setdefault("__legacy__", {})
+
+
 def original(owner, name):
     """A function as it was before the door."""
     return originals[owner, name]

@@ -24,10 +24,15 @@ SETTINGS = {  # of tf and tf.compat.v1
     "enable_eager_execution": _nothing,
 }
 REFUSED = ("contrib",)
+OWN_KERAS = ("tensorflow.keras", "tensorflow.python.keras", "tensorflow_core.python.keras")
+ready = []  # TensorFlow, once it is there with its old names
 
 
 def furnish(tf):
     """Give TensorFlow its old names, and Keras 3 as its keras."""
+    ready.append(tf)
+    for name in [x for x in sys.modules if x.startswith(OWN_KERAS)]:
+        del sys.modules[name]
     tf.keras = keras
     sys.modules["tensorflow.keras"] = keras
     first = tf.compat.v1

@@ -39,8 +39,8 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
         kwargs.setdefault("jit_compile", False)
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
     self.train_function = self.test_function = self.predict_function = None
-    self.__dict__.pop("old_train_function", None)
-    self.__dict__.pop("old_targets", None)
+    for name in ("scripted", "targets"):
+        running.notes(self).pop(name, None)
     freezing.settle(self)
     return old(
         self, optimizer=optimizer, loss=loss, metrics=metrics, loss_weights=loss_weights, **kwargs
@@ -104,7 +104,7 @@ def _validation(model, kwargs):
 
 def _scripted(model):
     """Where a script has put a training function of its own, have Keras 3 call it."""
-    if "old_train_function" not in model.__dict__ or model.train_function is None:
+    if "scripted" not in running.notes(model) or model.train_function is None:
         return running.nothing
     return running.function(model, gradients.stepping(model, model.train_function))
 
@@ -186,7 +186,7 @@ def computing(old, self, x=None, y=None, y_pred=None, *args, **kwargs):
     with running.within(running.models, self):
         loss = old(self, x, y, keras.tree.map_structure(_of_a_batch, y_pred), *args, **kwargs)
     for layer in self._flatten_layers():
-        for metric, value in layer.__dict__.pop("old_values", {}).values():
+        for metric, value in running.notes(layer).pop("values", {}).values():
             metric.update_state(value)
     return loss
 
