@@ -15,6 +15,7 @@ from bert4keras.models import FAMILIES
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README_zh.md"]
 PAIRS = [READMES, ["examples/README.md", "examples/README_zh.md"]]
+PAIRS += [["docs/migration.md", "docs/migration_zh.md"]]
 PAPERS = [*sum(PAIRS, []), "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md"]
 PAPERS += ["benchmarks/README.md", "tests/golden/README.md"]
 FILES = [path.relative_to(ROOT) for path in (ROOT / "bert4keras").rglob("*.py")]

@@ -9,7 +9,7 @@ from bert4keras.legacy import gradients
 from bert4keras.legacy.deferred import lifted_functions
 from bert4keras.legacy.report import met, refused
 
-K_batch_dot = K.batch_dot
+K_batch_dot, K_prod = K.batch_dot, K.prod
 
 
 def learning_phase():
@@ -86,6 +86,13 @@ def batch_dot(x, y, axes=None):
     """K.batch_dot; of two matrices a column, as ever."""
     product = K_batch_dot(x, y, axes)
     return ops.expand_dims(product, 1) if len(product.shape) == 1 else product
+
+
+def prod(x, axis=None, keepdims=False):
+    """K.prod; of sizes that are known a number, which can be a size again."""
+    if isinstance(x, list | tuple) and all(isinstance(size, int) for size in x):
+        return int(np.prod(x))
+    return K_prod(x, axis, keepdims)
 
 
 def map_fn(fn, elems, name=None, dtype=None):
@@ -184,6 +191,7 @@ ADDED = {  # name on K -> what it is
     "moving_average_update": moving_average_update,
     "name_scope": keras.name_scope,
     "placeholder": placeholder,
+    "prod": prod,
     "random_normal_variable": random_normal_variable,
     "set_image_data_format": keras.backend.set_image_data_format,
     "set_learning_phase": set_learning_phase,

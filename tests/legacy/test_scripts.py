@@ -23,9 +23,13 @@ BATCHES = [QUICK] + [
     pytest.param(SLOW[i : i + SIZE], marks=pytest.mark.slow) for i in range(0, len(SLOW), SIZE)
 ]
 GRADIENTS = "K.gradients cannot be given (only TensorFlow has a graph to differentiate). Today: "
+TRAINING = "train_function cannot be given (JAX hands state through its training function). Today: "
 REFUSED = {  # script -> {backend: what its error must say}; no script is refused on TensorFlow
+    "adversarial_fgm.py": {"jax": TRAINING},
     "adversarial_gradient_penalty.py": {"jax": GRADIENTS, "torch": GRADIENTS},
     "adversarial_in_graph.py": {"jax": GRADIENTS, "torch": GRADIENTS},
+    "adversarial_pgd.py": {"jax": TRAINING},
+    "in_train_phase.py": {"jax": "you should only use seeded random ops"},
     "k_gradients_saliency.py": {"jax": GRADIENTS, "torch": GRADIENTS},
 }
 
