@@ -31,6 +31,7 @@ REFUSED = {  # script -> {backend: what its error must say}; no script is refuse
     "adversarial_pgd.py": {"jax": TRAINING},
     "in_train_phase.py": {"jax": "you should only use seeded random ops"},
     "k_gradients_saliency.py": {"jax": GRADIENTS, "torch": GRADIENTS},
+    "memm_lr_multiplier.py": {"jax": "Compile without it, and call it on what model.predict gives"},
 }
 
 
