@@ -55,7 +55,7 @@ def load_weights(old, self, filepath, by_name=False, skip_mismatch=False, **kwar
 def is_keras_2(path):
     """Whether an HDF5 file is of Keras 2: it names its layers in an attribute."""
     with h5py.File(path, "r") as file:
-        return "layer_names" in file.attrs or "model_weights" in file
+        return bool({"layer_names", "layer_names0"} & set(file.attrs)) or "model_weights" in file
 
 
 def _of_keras_2(model, path, by_name, skip_mismatch):
