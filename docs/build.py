@@ -17,4 +17,4 @@ for face in layers, models:
     face.__all__ = [name for name in face.__all__ if is_own(getattr(face, name))]
 models.__all__ = [name for name in models.__all__ if name not in layers.__all__]
 pdoc.render.configure(docformat="google")
-pdoc.pdoc("bert4keras", output_directory=Path(__file__).parent / "api")
+pdoc.pdoc("bert4keras", "!bert4keras.legacy", output_directory=Path(__file__).parent / "api")

@@ -20,7 +20,8 @@ FLOORS = [
     },
     {"distribution", "export"},
     {"models"},
-    {"cli", "legacy", "snippets"},
+    {"cli", "snippets"},
+    {"legacy"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS, 1) for room in rooms}
 GROUND = {("backend", part) for part in ("classic", "losses", "recompute")}  # its parts

@@ -1,0 +1,238 @@
+"""All that the door touches, in three tables: what it goes around, what it adds, what it names.
+
+``AROUND``: a function of ours takes the place of one, and is given that one first.
+``ADDED``: attributes of classes that were not there.
+``NAMES``: names of modules that were not there.
+"""
+
+import inspect
+from functools import wraps
+
+import keras
+from keras.src.callbacks.history import History
+from keras.src.callbacks.monitor_callback import MonitorCallback
+from keras.src.layers.merging.base_merge import Merge
+from keras.src.models import model as keras_model
+from keras.src.models.functional import Functional
+from keras.src.ops.node import Node
+from keras.src.trainers.trainer import Trainer
+from keras.src.utils import python_utils
+
+from bert4keras import (
+    backend,
+    classic,
+    generation,
+    layers,
+    models,
+    optimizers,
+    snippets,
+    tokenizers,
+)
+from bert4keras.generation import AutoRegressiveDecoder
+from bert4keras.legacy import (
+    arguments,
+    callbacks,
+    decoding,
+    functions,
+    gradients,
+    old,
+    running,
+    training,
+    weights,
+)
+from bert4keras.legacy import layers as old_layers
+from bert4keras.legacy import optimizers as old_optimizers
+from bert4keras.models import build
+
+AROUND = [  # owner, name, what goes around it
+    # models
+    (Trainer, "compile", training.compile),
+    (keras.Model, "fit", training.fit),
+    (keras.Model, "evaluate", training.evaluate),
+    (keras.Model, "predict", training.predict),
+    (keras.Model, "train_on_batch", training.on_batch),
+    (keras.Model, "test_on_batch", training.on_batch),
+    (keras.Model, "predict_on_batch", training.predict_on_batch),
+    (keras.Model, "_compute_loss", training.computing),
+    (keras.Model, "save", weights.save),
+    (keras.Model, "save_weights", weights.save_weights),
+    (keras.Model, "load_weights", weights.load_weights),
+    (keras.models, "load_model", weights.load_model),
+    (keras.saving, "load_model", weights.load_model),
+    (keras_model, "functional_init_arguments", old_layers.is_functional),
+    (Functional, "__init__", old_layers.functional),
+    (Functional, "call", old_layers.call),
+    # layers
+    (keras.layers.Layer, "__init__", arguments.base),
+    (keras.layers.Layer, "add_weight", old_layers.add_weight),
+    (keras.layers.Layer, "add_loss", old_layers.add_loss),
+    (Merge, "compute_mask", old_layers.merged_mask),
+    (keras.layers.Lambda, "call", old_layers.lambda_call),
+    (layers.Loss, "call", old_layers.loss_call),
+    (layers.Loss, "__call__", old_layers.loss_called),
+    *((layer, "__init__", arguments.renaming(name)) for name, layer in arguments.layers().items()),
+    # optimizers and callbacks
+    (keras.optimizers.Optimizer, "__init__", old_optimizers.initialised),
+    *(
+        (optimizer, "__init__", old_optimizers.default_epsilon)
+        for optimizer in (
+            keras.optimizers.Adam,
+            keras.optimizers.Adadelta,
+            keras.optimizers.Adagrad,
+            keras.optimizers.RMSprop,
+        )
+    ),
+    (keras.callbacks.ModelCheckpoint, "__init__", weights.checkpoint),
+    (keras.callbacks.ModelCheckpoint, "on_epoch_end", weights.checkpoint_epoch),
+    (keras.callbacks.ModelCheckpoint, "_get_file_path", weights.checkpoint_path),
+    (keras.callbacks.TensorBoard, "__init__", callbacks.initialised),
+    (keras.callbacks.ReduceLROnPlateau, "__init__", callbacks.initialised),
+    (MonitorCallback, "_set_monitor_op", callbacks.best_is_high),
+    (History, "on_train_begin", callbacks.history),
+    (python_utils, "pythonify_logs", callbacks.pythonified),
+    # bert4keras
+    (build, "build_transformer_model", old.build_transformer_model),
+    (models, "build_transformer_model", old.build_transformer_model),
+    (models.Transformer, "apply", old_layers.float_inputs),
+    (tokenizers.TokenizerBase, "encode", old.encode),
+    (tokenizers.TokenizerBase, "tokenize", old.tokenize),
+    (AutoRegressiveDecoder, "wraps", decoding.wraps),
+    (AutoRegressiveDecoder, "_asked", decoding.asked),
+    (backend, "search_layer", decoding.search_layer),
+]
+ADDED = [  # owner, name, what it is
+    (keras.Model, "fit_generator", training.fit_generator),
+    (keras.Model, "evaluate_generator", training.evaluate_generator),
+    (keras.Model, "predict_generator", training.predict_generator),
+    (keras.Model, "predict_classes", training.predict_classes),
+    (keras.Model, "predict_proba", training.predict_proba),
+    (keras.Model, "_make_train_function", gradients.make_train_function),
+    (keras.Model, "total_loss", property(gradients.total_loss)),
+    (keras.Model, "metrics_tensors", property(old_layers.metrics_tensors)),
+    (keras.Model, "_feed_inputs", property(lambda model: list(model.inputs))),
+    (keras.Model, "_feed_targets", property(gradients.targets)),
+    (keras.Model, "_feed_sample_weights", property(lambda model: [])),
+    (keras.Model, "targets", property(gradients.targets)),
+    (keras.Model, "sample_weights", property(lambda model: [])),
+    (keras.Model, "uses_learning_phase", property(lambda model: False)),
+    (Functional, "add_loss", old_layers.add_loss_of_model),
+    (keras.layers.Layer, "add_metric", old_layers.add_metric),
+    (keras.layers.Layer, "get_output_at", old_layers.get_output_at),
+    (keras.layers.Layer, "get_input_at", old_layers.get_input_at),
+    (keras.layers.Layer, "output_shape", property(old_layers.output_shape)),
+    (keras.layers.Layer, "input_shape", property(old_layers.input_shape)),
+    (keras.layers.Layer, "inbound_nodes", property(lambda layer: layer._inbound_nodes)),
+    (keras.KerasTensor, "_keras_shape", property(old_layers.keras_shape)),
+    (keras.KerasTensor, "get_shape", old_layers.get_shape),
+    (Node, "inbound_layers", property(old_layers.inbound_layers)),
+    (keras.optimizers.Optimizer, "lr", property(old_optimizers.get_lr, old_optimizers.set_lr)),
+    (keras.optimizers.Optimizer, "weights", property(old_optimizers.weights)),
+    (AutoRegressiveDecoder, "set_rtype", old.SET_RTYPE),
+]
+LOSSES = {
+    "kullback_leibler_divergence": "kl_divergence",
+    "kld": "kl_divergence",
+    "KLD": "kl_divergence",
+    "mse": "mean_squared_error",
+    "MSE": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "MAE": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "logcosh": "log_cosh",
+    "cosine_proximity": "cosine_similarity",
+    "cosine": "cosine_similarity",
+    "bce": "binary_crossentropy",
+}
+NAMES = [  # module, {name: what it is}
+    (classic, functions.ADDED),
+    (keras.layers, {"CuDNNLSTM": keras.layers.LSTM, "CuDNNGRU": keras.layers.GRU}),
+    (keras.losses, {name: getattr(keras.losses, new) for name, new in LOSSES.items()}),
+    (keras.metrics, {name: getattr(keras.losses, new) for name, new in LOSSES.items()}),
+    (
+        keras.optimizers,
+        {name.lower(): getattr(keras.optimizers, name) for name in ("Adam", "SGD", "Adagrad")},
+    ),
+    (
+        keras.utils,
+        {
+            **{name: keras.utils for name in ("np_utils", "generic_utils", "vis_utils")},
+            "multi_gpu_model": old.multi_gpu_model,
+        },
+    ),
+    (
+        models,
+        {
+            "build_bert_model": old.build_bert_model,
+            "data_parallel": old.data_parallel,
+            "GPT_OpenAI": models.GPT,
+            "extend_with_parallel_unified_language_model": (
+                old.extend_with_parallel_unified_language_model
+            ),
+        },
+    ),
+    (
+        layers,
+        {
+            "BiasAdd": old.BiasAdd,
+            "EmbeddingDense": old.EmbeddingDense,
+            "OurLayer": layers.Layer,
+            "Scale": old.Scale,
+            "ZeroMasking": old.ZeroMasking,
+        },
+    ),
+    (backend, {"infinity": old.infinity, "set_infinity": old.set_infinity}),
+    (
+        optimizers,
+        {
+            "ExponentialMovingAverage": old.ExponentialMovingAverage,
+            "extend_with_gradient_centralization": old.extend_with_gradient_centralization,
+        },
+    ),
+    (tokenizers, {"SimpleTokenizer": old.SimpleTokenizer}),
+    (
+        snippets,
+        {
+            "BasicTokenizer": tokenizers.TokenizerBase,
+            "BeamSearch": generation.AutoRegressiveDecoder,
+            "Progress": old.Progress,
+            "get_all_attributes": old.get_all_attributes,
+            "groupby": old.groupby,
+        },
+    ),
+]
+
+
+def apply():
+    """Put everything of the tables in its place."""
+    for owner, name, replacement in AROUND:
+        _go_around(owner, name, replacement)
+    for owner, name, value in ADDED:
+        setattr(owner, name, value)
+    keras.Model.metrics_names = property(_around_property(keras.Model.metrics_names))
+    keras.callbacks.Callback.model = keras.callbacks.Callback.model.setter(callbacks.set_model)
+    for module, names in NAMES:
+        for name, value in names.items():
+            setattr(module, name, value)
+    public = {name: value for name, value in vars(classic).items() if not name.startswith("__")}
+    for name, value in public.items():
+        if not hasattr(keras.backend, name):
+            setattr(keras.backend, name, value)
+
+
+def _go_around(owner, name, replacement):
+    original = inspect.getattr_static(owner, name)
+    static = isinstance(original, staticmethod)
+    original = getattr(owner, name) if static else original
+    running.originals[owner, name] = original
+
+    @wraps(original)
+    def patched(*args, **kwargs):
+        return replacement(original, *args, **kwargs)
+
+    patched.__signature__ = inspect.signature(original)  # Keras reads it, and not behind wrappers
+    setattr(owner, name, staticmethod(patched) if static else patched)
+
+
+def _around_property(original):
+    return lambda model: old_layers.metrics_names(original.fget, model)

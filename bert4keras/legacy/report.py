@@ -1,0 +1,75 @@
+"""Which old idioms a script uses, on which line, and what to write today."""
+
+import os
+import sys
+from pathlib import Path
+
+from bert4keras.legacy.idioms import IDIOMS
+
+LIBRARIES = tuple(
+    os.sep + name + os.sep
+    for name in ("bert4keras", "keras", "tensorflow", "jax", "torch", "numpy", "importlib")
+)
+OWN = str(Path(__file__).parents[1]) + os.sep
+
+
+class LegacyError(RuntimeError):
+    """What an old script asks for cannot be given; the message has line, reason and remedy."""
+
+
+class Met:
+    """The idioms that have been met: {(file, line, key): None}, in order."""
+
+    def __init__(self):
+        self.places = {}
+
+    def clear(self):
+        """Forget them."""
+        self.places.clear()
+
+    def lines(self):
+        """A line for each: where, what, and what to write today."""
+        return [
+            f"{os.path.relpath(file)}:{line}: {IDIOMS[key][0]}. Today: {IDIOMS[key][1]}"
+            for file, line, key in sorted(self.places)
+        ]
+
+
+met_so_far = Met()
+
+
+def met(key):
+    """Note that the script uses an idiom, on the line that runs now."""
+    file, line = place()
+    if file is not None:
+        met_so_far.places[file, line, key] = None
+
+
+def refused(key, why=""):
+    """The error for an idiom that cannot be given: line, idiom, reason and today's way."""
+    file, line = place()
+    what, today = IDIOMS[key]
+    where = "" if file is None else f"{os.path.relpath(file)}:{line}: "
+    reason = f" ({why})" if why else ""
+    return LegacyError(f"{where}{what} cannot be given{reason}. Today: {today}")
+
+
+def place():
+    """File and line of the innermost frame that is a script's, or (None, None)."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not _of_a_library(file):
+            return file, frame.f_lineno
+        frame = frame.f_back
+    return None, None
+
+
+def _of_a_library(file):
+    if file.startswith((OWN, "<")):
+        return True
+    return (
+        "site-packages" in file
+        and any(name in file for name in LIBRARIES)
+        or (file.startswith(os.path.dirname(os.__file__)) and "site-packages" not in file)
+    )

@@ -1,0 +1,63 @@
+"""TensorFlow 1 in scripts: what only sets it up is let pass, what needs its graph is refused."""
+
+import sys
+
+import keras
+
+from bert4keras.legacy.functions import Graph, Session
+from bert4keras.legacy.report import met, refused
+
+
+def _nothing(*args, **kwargs):
+    """Nothing: there is one way of running."""
+    met("tf1 session")
+
+
+SETTINGS = {  # of tf and tf.compat.v1
+    "Session": Session,
+    "InteractiveSession": Session,
+    "Graph": Graph,
+    "reset_default_graph": _nothing,
+    "disable_eager_execution": _nothing,
+    "disable_v2_behavior": _nothing,
+    "disable_v2_tensorshape": _nothing,
+    "enable_eager_execution": _nothing,
+}
+REFUSED = ("contrib",)
+OWN_KERAS = ("tensorflow.keras", "tensorflow.python.keras", "tensorflow_core.python.keras")
+ready = []  # TensorFlow, once it is there with its old names
+
+
+def furnish(tf):
+    """Give TensorFlow its old names, and Keras 3 as its keras."""
+    ready.append(tf)
+    for name in [x for x in sys.modules if x.startswith(OWN_KERAS)]:
+        del sys.modules[name]
+    tf.keras = keras
+    sys.modules["tensorflow.keras"] = keras
+    first = tf.compat.v1
+    first.keras = keras
+    graph_of_function = first.get_default_graph
+
+    def get_default_graph():
+        return Graph() if tf.executing_eagerly() else graph_of_function()
+
+    for name, value in {**SETTINGS, "get_default_graph": get_default_graph}.items():
+        setattr(tf, name, value)
+        setattr(first, name, value)
+    newer = tf.__dict__.get("__getattr__")
+
+    def fall_back(name):
+        if newer is not None:
+            try:
+                return newer(name)
+            except AttributeError:
+                pass
+        if name in REFUSED:
+            raise refused("tf1 name", f"tf.{name} is gone")
+        if name.startswith("__") or not hasattr(first, name):
+            raise AttributeError(f"module 'tensorflow' has no attribute {name!r}")
+        met("tf1 name")
+        return getattr(first, name)
+
+    tf.__dict__["__getattr__"] = fall_back

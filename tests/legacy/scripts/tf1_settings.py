@@ -1,0 +1,44 @@
+#! -*- coding: utf-8 -*-
+# The preamble of a shared GPU: configurations, sessions, seeds, a graph
+import numpy as np
+from bert4keras.backend import keras, K
+from bert4keras.models import build_transformer_model
+from bert4keras.optimizers import Adam
+from keras.layers import Lambda, Dense
+from keras.models import Model
+
+config_path = 'bert/bert_config.json'
+checkpoint_path = 'bert/bert_model.ckpt'
+ids = np.array([[2, 6, 7, 3], [2, 8, 3, 0]])
+segments = np.zeros_like(ids)
+
+import os
+import tensorflow as tf
+from keras.backend.tensorflow_backend import set_session
+from distutils.util import strtobool
+
+os.environ['CUDA_VISIBLE_DEVICES'] = '0'
+config = tf.ConfigProto()
+config.gpu_options.allow_growth = True
+config.gpu_options.per_process_gpu_memory_fraction = 0.5
+sess = tf.Session(config=config)
+K.set_session(sess)
+set_session(sess)
+tf.set_random_seed(1)
+tf.logging.set_verbosity(tf.logging.ERROR)
+tf.compat.v1.disable_eager_execution()
+graph = tf.get_default_graph()
+with sess.as_default():
+    sess.run(tf.global_variables_initializer())
+assert strtobool('yes') == 1
+
+bert = build_transformer_model(config_path, checkpoint_path, return_keras_model=False)
+output = Lambda(lambda x: x[:, 0])(bert.model.output)
+output = Dense(2, activation='softmax', kernel_initializer=bert.initializer, name='head')(output)
+model = Model(bert.model.input, output)
+
+model.compile(loss='sparse_categorical_crossentropy', optimizer=Adam(1e-3), metrics=['accuracy'])
+model.fit([ids, segments], np.array([[0], [1]]), epochs=2, verbose=0)
+with graph.as_default():
+    assert model.predict([ids, segments]).shape == (2, 2)
+K.clear_session()

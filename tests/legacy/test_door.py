@@ -1,0 +1,78 @@
+"""The door itself: what it leaves alone, its command line, its report and its errors."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+HERE = Path(__file__).parent
+REFUSALS = {  # script -> what its one error says: idiom, and what to write today
+    "refused_session.py": r":\d+: a session or graph of TensorFlow 1 cannot.*Today: leave it out",
+    "refused_multi_gpu.py": r":\d+: multi_gpu_model cannot be given.*Today: keras.distribution",
+    "refused_total_loss.py": r":\d+: the total_loss of a model cannot.*Today: .*AdversarialModel",
+    "refused_own_optimizer.py": r":\d+: an optimizer of one's own.*Today: .*update_step",
+}
+UNTOUCHED = """
+import keras
+before = {name: getattr(keras.Model, name) for name in dir(keras.Model)}
+import sys
+import bert4keras
+from bert4keras import backend, callbacks, checkpoints, data, generation, layers, models
+from bert4keras import optimizers, snippets, tokenizers
+assert {name: getattr(keras.Model, name) for name in dir(keras.Model)} == before
+assert not hasattr(keras.Model, "fit_generator") and not hasattr(keras.backend, "int_shape")
+assert not any("legacy" in name for name in sys.modules if name.startswith("bert4keras"))
+assert not any("bert4keras.legacy" in str(finder) for finder in sys.meta_path)
+print("untouched")
+"""
+
+
+def python(*arguments, folder=None):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
+    )
+
+
+def test_the_library_without_the_door_leaves_keras_untouched():
+    done = python("-c", UNTOUCHED)
+    assert done.stdout == "untouched\n", done.stderr
+
+
+def test_what_cannot_be_given_is_one_error_with_line_idiom_and_remedy(tmp_path):
+    paths = [HERE / "scripts" / name for name in REFUSALS]
+    done = python(HERE / "runner.py", tmp_path / "ready", *paths)
+    for name, words in REFUSALS.items():
+        assert re.search(name + words, done.stdout), (name, done.stdout, done.stderr[-2000:])
+
+
+def test_the_report_names_line_idiom_and_remedy(tmp_path):
+    script = tmp_path / "old.py"
+    script.write_text(
+        "import keras.backend as K\nimport keras.optimizers\n"
+        "keras.optimizers.Adam(lr=0.1)\nprint('hello')\n"
+    )
+    told = python("-m", "bert4keras.legacy", "--report", script.name, folder=tmp_path)
+    assert told.stdout == "hello\n"
+    assert "old.py:3: `lr` of an optimizer. Today: learning_rate" in told.stderr
+
+
+@pytest.mark.slow
+def test_the_command_line_chooses_the_backend_and_hands_arguments_on(tmp_path):
+    script = tmp_path / "old.py"
+    script.write_text(
+        "import os, sys\nos.environ['TF_KERAS'] = '1'\nfrom bert4keras.backend import keras, K\n"
+        "print(keras.backend.backend(), K.backend(), sys.argv[1:], __name__)\n"
+    )
+    pytest.importorskip("torch")
+    call = ["-m", "bert4keras.legacy", "--backend", "torch", script.name, "--epochs", "3"]
+    done = python(*call, folder=tmp_path)
+    assert done.stdout == "torch torch ['--epochs', '3'] __main__\n", done.stderr
+    assert "usage: python -m bert4keras.legacy" in python("-m", "bert4keras.legacy", "-h").stdout
