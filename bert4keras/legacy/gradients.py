@@ -107,7 +107,7 @@ def inputs(loss):
 
 def total_loss(model):
     """model.total_loss: a value that gradients can be taken of."""
-    met("total_loss")
+    met("total_loss", read_by_script=True)
     return TotalLoss(model)
 
 

@@ -68,6 +68,10 @@ IDIOMS = {
     # files
     "weights name": ("a weights file of any name", "a name that ends in .weights.h5"),
     "model name": ("a model file of any name", "a name that ends in .keras"),
+    "whole model": (
+        "a whole model of Keras 2",
+        "bert4keras.models.keras2.load_model(path, custom_objects)",
+    ),
     "by_name": ("load_weights(by_name=True)", "bert4keras.checkpoints, or load into a part"),
     # layers and graphs
     "get_output_at": ("layer.get_output_at(i)", "bert4keras.backend.output_at(layer, i)"),

@@ -38,9 +38,17 @@ class Met:
 met_so_far = Met()
 
 
-def met(key):
-    """Note that the script uses an idiom, on the line that runs now."""
+def met(key, read_by_script=False):
+    """Note that the script uses an idiom, on the line that runs now.
+
+    Args:
+        key: of ``IDIOMS``.
+        read_by_script: for an attribute: only where the script reads it, for Keras reads them all
+            when it saves or loads a model.
+    """
     file, line = place()
+    if read_by_script and sys._getframe(2).f_code.co_filename != file:
+        return
     if file is not None:
         met_so_far.places[file, line, key] = None
 

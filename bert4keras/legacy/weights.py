@@ -109,8 +109,15 @@ def save(old, self, filepath, overwrite=True, **kwargs):
 
 
 def load_model(old, filepath, custom_objects=None, compile=True, safe_mode=None, **kwargs):
-    """From a file of any name. A model that this run has written may have Lambda layers."""
+    """From a file of any name. A model that this run has written may have Lambda layers; one of
+    Keras 2 comes uncompiled, and executes nothing that is stored.
+    """
     path = _existing(_path(filepath))
+    if h5py.is_hdf5(path) and is_keras_2(path):
+        from bert4keras.models import keras2
+
+        met("whole model")
+        return keras2.load_model(path, custom_objects)
     if safe_mode is None:
         safe_mode = _identity(path) not in trusted
     with _named(path, ".keras" if zipfile.is_zipfile(path) else ".h5") as file:
