@@ -114,7 +114,8 @@ class _Graph:
         ends = [self._ends(self.config[key]) for key in ("input_layers", "output_layers")]
         name = self.config["name"].replace("/", "-")
         model = keras.Model(*ends, name=name)
-        model.trainable = self.config.get("trainable", True)
+        if not self.config.get("trainable", True):  # True would thaw the layers that are frozen
+            model.trainable = False
         return model
 
     def _call(self, name, number, node):
