@@ -5,7 +5,6 @@ Without --checkpoint a small ALBERT is pretrained first, on the reviews to learn
 texts of several kinds; it is kept and serves both ways."""
 
 import json
-import os
 import sys
 
 import numpy as np
@@ -35,10 +34,10 @@ else:
 if args.smoke:
     train_data, dev_data, test_data = train_data[:160], dev_data[:64], test_data[:64]
     args.steps = min(args.steps, 10)
-started = f"{args.output}/started.json"  # what is learnt is of no use without its vocabulary
+begun = f"{args.output}/begun_from.json"  # what is learnt is of no use without its vocabulary
 options = ("checkpoint", "config", "vocab", "unshared")
 if args.predict is not None:
-    with open(started, encoding="utf-8") as file:
+    with open(begun, encoding="utf-8") as file:
         vars(args).update(json.load(file))
 elif not args.checkpoint:
     texts = make_texts(300 if args.smoke else 9000)
@@ -51,10 +50,9 @@ tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 
 def encode(texts):
-    """Ids and segments of texts, padded to a multiple of 16: few shapes, few compilations."""
+    """Ids and segments of texts."""
     rows = [tokenizer.encode(text, maxlen=args.maxlen) for text in texts]
-    length = -(-max(len(ids) for ids, _ in rows) // 16) * 16
-    return [sequence_padding(x, length) for x in zip(*rows)]
+    return [sequence_padding(x, multiple=16) for x in zip(*rows)]
 
 
 class Reviews(DataGenerator):
@@ -86,19 +84,22 @@ def accuracy(data):
     return right / len(data)
 
 
+def evaluate():
+    """Accuracy on dev; what the model began from is noted beside the weights that may be kept."""
+    with atomic_write(begun) as file:
+        json.dump({name: getattr(args, name) for name in options}, file)
+    return {"dev": accuracy(dev_data)}
+
+
 if args.predict is not None:
     classifier.load_weights(args.weights)
     [[_, praise]] = classifier.predict_on_batch(encode([args.predict]))
     print(f"{'praise' if praise > 0.5 else 'blame'} ({praise:.3f} that it is praise)")
 else:
-    if os.path.exists(args.weights):  # perhaps of the other model
-        os.remove(args.weights)
-    with atomic_write(started) as file:
-        json.dump({name: getattr(args, name) for name in options}, file)
     batches = Reviews(train_data, args.batch_size, length=lambda item: len(item[0]))
     classifier.compile(warmed_adam(args.learning_rate, len(batches) * args.epochs),
                        "sparse_categorical_crossentropy")
-    best = BestWeights(args.weights, lambda: {"dev": accuracy(dev_data)})
+    best = BestWeights(args.weights, evaluate)
     with stoppable(args.weights):
         classifier.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs,
                        callbacks=[best])

@@ -14,7 +14,9 @@ from pathlib import Path
 import h5py
 from keras.src.saving import saving_lib
 
+from bert4keras.checkpoints import keras2
 from bert4keras.legacy.report import LegacyError, met
+from bert4keras.models.keras2 import load_model as load_model_of_keras_2
 
 trusted = set()  # (path, size, time) of models that this process wrote: their Lambda may run
 
@@ -43,27 +45,13 @@ def load_weights(old, self, filepath, by_name=False, skip_mismatch=False, **kwar
             f"{path} holds no weights of Keras: neither HDF5 nor a model of Keras 3. A checkpoint "
             "of a pretrained model is given to build_transformer_model(config, checkpoint)"
         )
-    if is_keras_2(path):
-        return _of_keras_2(self, path, by_name, skip_mismatch)
+    if keras2.is_keras2(path):
+        return keras2.load_weights(self, path, by_name, skip_mismatch)
     if by_name:
         met("by_name")
         return load_by_name(self, path, skip_mismatch)
     with _named(path, ".weights.h5") as file:
         return old(self, file, skip_mismatch=skip_mismatch, **kwargs)
-
-
-def is_keras_2(path):
-    """Whether an HDF5 file is of Keras 2: it names its layers in an attribute."""
-    with h5py.File(path, "r") as file:
-        return bool({"layer_names", "layer_names0"} & set(file.attrs)) or "model_weights" in file
-
-
-def _of_keras_2(model, path, by_name, skip_mismatch):
-    from bert4keras.checkpoints import keras2
-
-    options = {"by_name": True} if by_name else {}
-    options |= {"skip_mismatch": True} if skip_mismatch else {}
-    keras2.load_weights(model, path, **options)
 
 
 def load_by_name(model, path, skip_mismatch=False):
@@ -113,11 +101,9 @@ def load_model(old, filepath, custom_objects=None, compile=True, safe_mode=None,
     Keras 2 comes uncompiled, and executes nothing that is stored.
     """
     path = _existing(_path(filepath))
-    if h5py.is_hdf5(path) and is_keras_2(path):
-        from bert4keras.models import keras2
-
+    if keras2.is_keras2(path):
         met("whole model")
-        return keras2.load_model(path, custom_objects)
+        return load_model_of_keras_2(path, custom_objects)
     if safe_mode is None:
         safe_mode = _identity(path) not in trusted
     with _named(path, ".keras" if zipfile.is_zipfile(path) else ".h5") as file:
