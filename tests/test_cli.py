@@ -161,8 +161,19 @@ def test_another_configuration_beside_a_checkpoint_is_not_replaced(bert, here, c
 
 
 def test_a_missing_file_is_named(here, capsys):
-    assert "No checkpoint at nowhere.ckpt" in refused(capsys, "nowhere.ckpt", "folder")
-    assert "nowhere.keras is not a model that Keras 3" in refused(capsys, "nowhere.keras", "new")
+    for name in "nowhere.ckpt", "nowhere.keras", "nowhere":
+        assert f"No checkpoint at {name}. Check the path." in refused(capsys, name, "folder")
+    Path("broken.keras").write_bytes(b"PK")
+    assert "broken.keras is not a model that Keras 3" in refused(capsys, "broken.keras", "new")
+
+
+def test_weights_of_another_size_are_not_taken_for_another_family(bert, here, capsys):
+    with tarfile.open(GOLDEN / "legacy_weights" / "bert_crf.tar.xz") as files:
+        files.extractall(here, filter="data")
+    config = json.loads(Path("config.json").read_text())
+    Path("config.json").write_text(json.dumps({**config, "hidden_size": 64}))
+    told = refused(capsys, "best_model.weights", "folder", "--config", "config.json")
+    assert "expected (64, 64)" in told and "looks like" not in told
 
 
 def test_a_missing_configuration_is_asked_for(bert, here, capsys):

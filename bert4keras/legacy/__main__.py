@@ -14,7 +14,10 @@ def main(arguments=None):
     Args:
         arguments: those of the command line; ``sys.argv[1:]`` by default.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not os.path.exists(options.script):
+        parser.error(f"{options.script}: there is no such script")
     if options.backend:
         os.environ["KERAS_BACKEND"] = options.backend
     os.environ.pop("TF_KERAS", None)  # there is one Keras

@@ -37,12 +37,18 @@ def furnish(tf):
     sys.modules["tensorflow.keras"] = keras
     first = tf.compat.v1
     first.keras = keras
-    graph_of_function = first.get_default_graph
+    graph_of_function, placeholder_of_function = first.get_default_graph, first.placeholder
 
     def get_default_graph():
         return Graph() if tf.executing_eagerly() else graph_of_function()
 
-    for name, value in {**SETTINGS, "get_default_graph": get_default_graph}.items():
+    def placeholder(*args, **kwargs):
+        if tf.executing_eagerly():
+            raise refused("tf1 session", "a placeholder is fed to a session, and none runs")
+        return placeholder_of_function(*args, **kwargs)  # Keras makes some in graphs of its own
+
+    in_graphs = {"get_default_graph": get_default_graph, "placeholder": placeholder}
+    for name, value in {**SETTINGS, **in_graphs}.items():
         setattr(tf, name, value)
         setattr(first, name, value)
     newer = tf.__dict__.get("__getattr__")

@@ -196,7 +196,7 @@ def _load(transformer, checkpoint):
         others = {n: x for n, x in FAMILIES.items() if x.__module__ != own.__module__}
         share = {name: resemblance(family, checkpoint) for name, family in others.items()}
         likely = max(share, key=share.get)
-        if share[likely] <= resemblance(own, checkpoint):
+        if share[likely] <= max(0, resemblance(own, checkpoint)):
             raise
         raise ValueError(f"{error}\nIt looks like one of model={likely!r}.") from None
 

@@ -112,6 +112,8 @@ def convert(old, new, config=None, model=None, application=None, force=False):
 def _source(old):
     """The file to read, and the folder where its configuration and vocabulary may be."""
     path = Path(old)
+    if not path.exists() and not path.with_name(f"{path.name}.index").exists():
+        raise FileNotFoundError(f"No checkpoint at {old}. Check the path.")
     home = path if path.is_dir() else path.parent
     if path.suffix != ".keras":
         yield path, home

@@ -12,6 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 REFUSALS = {  # script -> what its one error says: idiom, and what to write today
+    "refused_placeholder.py": r":\d+: a session or graph .*a placeholder is.*Today: leave it",
     "refused_session.py": r":\d+: a session or graph of TensorFlow 1 cannot.*Today: leave it out",
     "refused_multi_gpu.py": r":\d+: multi_gpu_model cannot be given.*Today: keras.distribution",
     "refused_total_loss.py": r":\d+: the total_loss of a model cannot.*Today: .*AdversarialModel",
@@ -87,6 +88,12 @@ def test_the_report_names_line_idiom_and_remedy(tmp_path):
     told = python("-m", "bert4keras.legacy", "--report", script.name, folder=tmp_path)
     assert told.stdout == "hello\n"
     assert "old.py:3: `lr` of an optimizer. Today: learning_rate" in told.stderr
+
+
+def test_a_script_that_is_not_there_is_named(tmp_path):
+    told = python("-m", "bert4keras.legacy", "nowhere.py", folder=tmp_path)
+    assert told.returncode == 2
+    assert told.stderr.endswith("nowhere.py: there is no such script\n")
 
 
 @pytest.mark.slow
