@@ -1,6 +1,7 @@
 """The command ``bert4keras``."""
 
 import argparse
+import os
 import sys
 
 ERRORS = (ImportError, NotImplementedError, OSError, TypeError, ValueError)
@@ -64,6 +65,7 @@ def _parser():
 
 def _convert(options):
     """Convert, and give the lines that say what was done."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow tells of itself otherwise
     from bert4keras.models.convert import convert  # here, so that --help need not wait for Keras
 
     done = convert(
