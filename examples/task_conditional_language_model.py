@@ -16,7 +16,7 @@ from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
     __doc__, "conditional_language_model", epochs=4, rates=(1e-3, 1e-4),
-    data="folder of sentiment.train.data and sentiment.valid.data: rows of text, tab, 0 or 1",
+    files=("sentiment.train.data", "sentiment.valid.data"), data="folder of rows text, tab, 0 or 1",
     predict="LABEL", new_head={"action": "store_true",
                                "help": "the checkpoint has no head for tokens: begin one"})
 if args.data:

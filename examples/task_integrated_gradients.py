@@ -19,7 +19,7 @@ from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
     __doc__, "integrated_gradients", epochs=3, rates=(1e-3, 3e-5),
-    data="folder of sentiment.train.data and sentiment.valid.data: rows of text, tab, 0 or 1",
+    files=("sentiment.train.data", "sentiment.valid.data"), data="folder of rows text, tab, 0 or 1",
     steps={"type": int, "default": 32, "help": "on the way, default %(default)s"},
     font={"default": "Noto Sans CJK SC", "help": "of the picture, default %(default)s"})
 if args.data:

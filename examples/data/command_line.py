@@ -13,7 +13,7 @@ from bert4keras.tokenizers import load_vocab
 
 
 def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size=16,
-                 maxlen=128, predict="TEXT", **more):
+                 maxlen=128, predict="TEXT", files=(), **more):
     """Parse the options of a task and set the seed.
 
     Args:
@@ -26,6 +26,7 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         maxlen: its default, in tokens.
         predict: name of the value of `--predict`; a pair of names for one value and more of
             another; None for a task that predicts nothing.
+        files: names of the files that a folder given as `--data` must hold.
         **more: options of the task alone: keyword arguments of `add_argument` by name.
 
     Returns: the options, and `weights`, the file where the best weights lie. A `checkpoint` that is
@@ -35,7 +36,7 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Without --data and --checkpoint: made-up data and a small model from scratch.")
     add = parser.add_argument
-    add("--data", help=data)
+    add("--data", help=": ".join(filter(None, (data, " and ".join(files)))))
     add("--config", help="configuration of a checkpoint: bert_config.json")
     add("--checkpoint", help="its weights: bert_model.ckpt or model.safetensors; or a folder of "
                              "weights, config.json and vocab.txt")
@@ -65,6 +66,10 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         path = getattr(args, option)
         if path and not os.path.exists(path) and not (option == "data" and glob.glob(path)):
             parser.error(f"--{option} {path}: there is no such file or folder")
+    missing = [x for x in files if args.data and not os.path.isfile(f"{args.data}/{x}")]
+    if missing:
+        parser.error(f"--data {args.data}: it must be a folder that holds {' and '.join(files)}, "
+                     f"but there is no {' and no '.join(missing)}")
     args.weights = f"{args.output}/best.weights.h5"
     if predict and args.predict is not None and not os.path.exists(args.weights):
         parser.error(f"{args.weights} is not there: train first, without --predict")

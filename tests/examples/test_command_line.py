@@ -65,6 +65,16 @@ def test_what_cannot_be_is_said_at_once(given, capsys, words, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("there, missing", [(["a.txt"], "no b.txt"), ([], "no a.txt and no b.txt")])
+def test_a_folder_without_its_files_is_refused(given, capsys, tmp_path, there, missing):
+    for name in there:
+        (tmp_path / name).touch()
+    with pytest.raises(SystemExit):
+        given("--data", tmp_path, files=("a.txt", "b.txt"))
+    said = capsys.readouterr().err
+    assert f"it must be a folder that holds a.txt and b.txt, but there is {missing}" in said
+
+
 def test_a_task_has_options_of_its_own_and_predicts_from_several_texts(given, tmp_path):
     (tmp_path / "output/learnt").mkdir(parents=True)
     (tmp_path / "output/learnt/best.weights.h5").touch()
