@@ -81,7 +81,7 @@ def train(name, model):
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs),
                   "sparse_categorical_crossentropy", metrics=["accuracy"])
     print(f"What learns now: {name}")
-    with stoppable(best.path):
+    with stoppable(best.path, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[best], validation_steps=len(held_out),
                   validation_data=held_out.forfit(random=False))

@@ -71,7 +71,7 @@ def train(model, kind, epochs, callback, **losses):
     steps = len(learnt) * epochs
     new_head = args.new_head and model is train_model
     model.compile(warmed_adam(args.learning_rate, steps, new_head), **losses)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(learnt.forfit(), steps_per_epoch=len(learnt), epochs=epochs, callbacks=[callback],
                   validation_data=held_out.forfit(random=False), validation_steps=len(held_out))
 

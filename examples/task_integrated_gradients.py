@@ -122,7 +122,7 @@ else:
     held_out = Reviews(dev_data, 64)
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs),
                   "sparse_categorical_crossentropy", metrics=["accuracy"])
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[BestWeights(args.weights, monitor="val_accuracy")],
                   validation_steps=len(held_out), validation_data=held_out.forfit(random=False))

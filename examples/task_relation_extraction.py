@@ -139,6 +139,6 @@ else:
     averaged = extend_with_exponential_moving_average(Adam)(  # over an eighth of an epoch
         rate, clipnorm=1.0, ema_momentum=max(0.5, 1 - 8 / len(generator)))
     train_model.compile(averaged)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                         callbacks=[BestAverage(args.weights, evaluate)])

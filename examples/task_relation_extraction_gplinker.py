@@ -110,6 +110,6 @@ else:
     generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item["text"]))
     optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
     model.compile(optimizer, [cross_entropy] * 3)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[BestWeights(args.weights, evaluate)])
