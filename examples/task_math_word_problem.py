@@ -17,7 +17,7 @@ from bert4keras.models import TextGenerator, build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
-    __doc__, "math_word_problem", epochs=4, batch_size=32, rates=(2e-3, 1e-4), maxlen=192,
+    __doc__, "math_word_problem", epochs=6, batch_size=32, rates=(1e-3, 1e-4), maxlen=192,
     data="folder of Ape210K", files=("train.ape.json", "valid.ape.json"),
     topk={"type": int, "default": 3, "help": "beams, default %(default)s"},
     new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"})
