@@ -21,7 +21,7 @@ from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
-    __doc__, "reading_by_mlm", epochs=3, batch_size=32, rates=(2e-3, 1e-4), maxlen=256,
+    __doc__, "reading_by_mlm", epochs=3, batch_size=32, rates=(3e-3, 1e-4), maxlen=256,
     data="folder of WebQA's train.json and dev.json, or one file of questions to split",
     predict=("QUESTION", "PASSAGE"),
     passages={"type": int, "help": "fill questions up with others' to so many"},
