@@ -73,7 +73,8 @@ anywhere = {"head_size": 64, "RoPE": False, "tril_mask": False}  # objects may s
 outputs = [EfficientGlobalPointer(heads=2, head_size=64),
            EfficientGlobalPointer(heads=len(predicates), **anywhere),
            EfficientGlobalPointer(heads=len(predicates), **anywhere)]
-model = keras.Model(bert.inputs, [pointer(bert.output) for pointer in outputs])
+speed = 1e-3 / args.learning_rate  # of the pointers, which are new: they learn at 1e-3
+model = keras.Model(bert.inputs, [pointer(speed * bert.output) for pointer in outputs])
 
 
 def extract(texts):
