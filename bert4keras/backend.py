@@ -53,6 +53,16 @@ def get_available_gpus():
     return [str(device) for device in module.devices() if device.platform == "gpu"]
 
 
+def is_traced(x):
+    """Whether ``x`` is a tensor of a graph that is being traced, without a value of its own."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return tf.is_symbolic_tensor(x)
+    if backend == "torch":
+        return ops.is_tensor(x) and x.device.type == "meta"
+    return isinstance(x, importlib.import_module("jax").core.Tracer)
+
+
 def seed_dropout(seed):
     """Seed the random numbers that dropout draws from outside the model: those of PyTorch alone."""
     if keras.backend.backend() == "torch":

@@ -52,6 +52,9 @@ def targets(y, model):
     """Targets as Keras 2 had them: floats, and an axis more where they are a number a sample."""
     if y is None or getattr(model, "_compile_loss", None) is None:
         return None
+    if isinstance(y, dict) and set(y) == set(model.output_names):
+        y = [y[name] for name in model.output_names]
+        y = y if len(y) > 1 else y[0]
     return keras.tree.map_structure(_column, arrays(y, len(model.outputs)))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras.backend import K, tf
-from bert4keras.legacy import gradients
+from bert4keras.legacy import gradients, neural
 from bert4keras.legacy.deferred import lifted_functions
 from bert4keras.legacy.report import met, refused
 
@@ -201,5 +201,6 @@ ADDED = {  # name on K -> what it is
     "truncated_normal": truncated_normal,
     "update_add": update_add,
     "update_sub": update_sub,
+    **neural.ADDED,
     **lifted_functions(),
 }

@@ -14,6 +14,14 @@ IDIOMS = {
         "bert4keras.models.build_transformer_model and bert4keras.tokenizers.Tokenizer",
     ),
     "tf1 name": ("a name of TensorFlow 1", "keras.ops, or TensorFlow 2's name"),
+    "tf function": (
+        "a function of TensorFlow on a symbolic tensor",
+        "keras.ops, or a Lambda around it",
+    ),
+    "strategy": (
+        "a strategy for several GPUs, of which there are not two",
+        "leave it out: one device needs none",
+    ),
     "tf1 session": (
         "a session or graph of TensorFlow 1",
         "leave it out: models compute at once, K.get_value reads a variable",
@@ -31,6 +39,12 @@ IDIOMS = {
     "keep_words": ("`keep_words`", "keep_tokens"),
     "seq2seq": ("`application='seq2seq'`", "application='unilm'"),
     "albert": ("`albert=True`", "model='albert'"),
+    "first": (
+        "`first`, `second` of encode, `startwith` of load_vocab",
+        "first_text, second_text, startswith",
+    ),
+    "one optimizer": ("one optimizer for several models", "an optimizer for each model"),
+    "padding value": ("`padding` of sequence_padding", "value"),
     "max_length": ("`max_length`, `first_length` of tokenizers", "maxlen"),
     "lr": ("`lr` of an optimizer", "learning_rate"),
     "decay": (
@@ -50,6 +64,11 @@ IDIOMS = {
         "yield tuples: (inputs, targets), with tuples of arrays; or use DataGenerator.forfit()",
     ),
     "nested lists": ("Python lists as data", "NumPy arrays: numpy.array(x)"),
+    "metrics of all": (
+        "a flat list of metrics for several outputs",
+        "a list for each output, or a dict by their names",
+    ),
+    "class_weight": ("a class_weight that is no dict", "leave it out: it never had any effect"),
     "compile argument": (
         "target_tensors or sample_weight_mode of compile",
         "leave it out",
@@ -76,6 +95,10 @@ IDIOMS = {
     # layers and graphs
     "get_output_at": ("layer.get_output_at(i)", "bert4keras.backend.output_at(layer, i)"),
     "_keras_shape": ("_keras_shape, get_shape()", "tensor.shape"),
+    "output_mask": (
+        "output_mask of a layer, the layer Sequence-Mask",
+        "keras.ops.not_equal(token_ids, 0)",
+    ),
     "inbound_layers": ("inbound_layers of a node", "tensor._keras_history.operation"),
     "metrics_tensors": ("metrics_tensors of a model", "metrics=[...] of compile"),
     "total_loss": (

@@ -74,9 +74,11 @@ ENGINE = (
 MADE = {  # module -> what makes its names
     **{name: _engine for name in ENGINE},
     "keras.legacy.interfaces": _interfaces,
+    "tensorflow_core": dict,
+    "tensorflow_core.python": dict,
     **old.MODULES,
 }
-PACKAGES = ("keras.engine",)
+PACKAGES = ("keras.engine", "tensorflow_core", "tensorflow_core.python")
 
 
 class Finder:

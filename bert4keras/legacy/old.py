@@ -7,9 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from bert4keras import layers, models, optimizers, snippets, tokenizers
+from bert4keras import backend, layers, models, optimizers, snippets, tokenizers
 from bert4keras.backend import set_gelu
-from bert4keras.data import sequence_padding
+from bert4keras.legacy import older
 from bert4keras.legacy.decoding import set_rtype
 from bert4keras.legacy.report import met, refused
 from bert4keras.models.build import APPLICATIONS
@@ -91,7 +91,10 @@ def data_parallel(model, devices=None, parts=None):
 
 
 def multi_gpu_model(model, gpus=None, **_unused):
-    """A model on several devices."""
+    """A model on several devices; where there are not two, the model itself."""
+    if len(backend.get_available_gpus()) < 2:
+        met("multi_gpu_model")
+        return model
     raise refused("multi_gpu_model", "Keras 3 spreads batches by strategies, not by copies")
 
 
@@ -236,8 +239,12 @@ class SimpleTokenizer(tokenizers.Tokenizer):
         ]
 
 
-def encode(old, self, first_text, second_text=None, maxlen=None, *args, **kwargs):
-    """max_length; first_length and second_length, to which the parts are filled."""
+def encode(old, self, *args, **kwargs):
+    """first and second, max_length; first_length and second_length, to which parts are filled."""
+    return _encode(old, self, *args, **older.first_names(kwargs))
+
+
+def _encode(old, self, first_text, second_text=None, maxlen=None, *args, **kwargs):
     if {"max_length", "first_length", "second_length"} & kwargs.keys():
         met("max_length")
     maxlen = kwargs.pop("max_length", maxlen)
@@ -321,6 +328,8 @@ def _bert():
     return {
         **_all_of(models),
         "BertModel": models.BERT,
+        "Bert4LM": models.extend_with_language_model(models.BERT),
+        "Bert4Seq2seq": models.extend_with_unified_language_model(models.BERT),
         "build_bert_model": build_bert_model,
         "load_pretrained_model": load_pretrained_model,
         "set_gelu": set_gelu,
@@ -338,7 +347,7 @@ def _tokenizer():
         "groupby": groupby,
         "json": json,
         "np": np,
-        "sequence_padding": sequence_padding,
+        "sequence_padding": older.sequence_padding,
     }
 
 
@@ -346,14 +355,17 @@ def _utils():
     return {**_all_of(snippets), **_tokenizer()}
 
 
+OPTIMIZERS = {
+    "ExponentialMovingAverage": ExponentialMovingAverage,
+    "GradientAccumulation": GradientAccumulation,
+    "LAMB": LAMB,
+    "PiecewiseLinearLearningRate": PiecewiseLinearLearningRate,
+    "extend_with_gradient_centralization": extend_with_gradient_centralization,
+}
+
+
 def _train():
-    return {
-        **_all_of(optimizers),
-        "PiecewiseLinearLearningRate": PiecewiseLinearLearningRate,
-        "GradientAccumulation": GradientAccumulation,
-        "LAMB": LAMB,
-        "ExponentialMovingAverage": ExponentialMovingAverage,
-    }
+    return {**_all_of(optimizers), **OPTIMIZERS}
 
 
 MODULES = {

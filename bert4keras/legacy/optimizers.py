@@ -1,7 +1,10 @@
 """Optimizers: old names of their arguments and attributes."""
 
+import weakref
+
 import keras
 
+from bert4keras.legacy import running
 from bert4keras.legacy.report import met, refused
 
 
@@ -26,6 +29,41 @@ def default_epsilon(old, self, *args, **kwargs):
     if kwargs.get("epsilon", 0) is None:
         kwargs["epsilon"] = keras.config.epsilon()
     old(self, *args, **kwargs)
+
+
+def handed_over(optimizer, model):
+    """An optimizer that ``compile`` is given again begins anew; the model that had it goes on with
+    a copy. All of them count the same steps.
+    """
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        return
+    noted = running.notes(optimizer)
+    last = noted.get("model", lambda: None)()
+    noted["model"] = weakref.ref(model)
+    if last is None or not _begins_anew(optimizer, last, model):
+        return
+    met("one optimizer")
+    steps, noted["model"] = optimizer._iterations, weakref.ref(model)
+    if last is not model:
+        last.optimizer = object.__new__(type(optimizer))
+        vars(last.optimizer).update(vars(optimizer))
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    vars(optimizer).clear()
+    vars(optimizer).update(vars(fresh))
+    running.notes(optimizer)["model"] = weakref.ref(model)
+    _count(optimizer, steps)
+
+
+def _begins_anew(optimizer, last, model):
+    known = [id(x) for x in getattr(optimizer, "_trainable_variables", ())]
+    same = known == [id(x) for x in model.trainable_variables]
+    return last is not model or (optimizer.built and not same)
+
+
+def _count(optimizer, steps):
+    """Steps are counted by a variable of another optimizer."""
+    place = next(i for i, x in enumerate(optimizer._variables) if x is optimizer._iterations)
+    optimizer._iterations = optimizer._variables[place] = steps
 
 
 def _variable(optimizer):

@@ -31,18 +31,24 @@ from bert4keras import (
 from bert4keras.generation import AutoRegressiveDecoder
 from bert4keras.legacy import (
     arguments,
+    arithmetic,
+    attributes,
     callbacks,
     decoding,
     functions,
     gradients,
+    masks,
+    neural,
     old,
+    older,
     running,
+    stars,
     training,
     weights,
 )
 from bert4keras.legacy import layers as old_layers
 from bert4keras.legacy import optimizers as old_optimizers
-from bert4keras.models import build
+from bert4keras.models import build, initial
 
 AROUND = [  # owner, name, what goes around it
     # models
@@ -57,20 +63,29 @@ AROUND = [  # owner, name, what goes around it
     (keras.Model, "save", weights.save),
     (keras.Model, "save_weights", weights.save_weights),
     (keras.Model, "load_weights", weights.load_weights),
+    (keras.metrics, "sparse_categorical_accuracy", neural.sparse_accuracy),
     (keras.models, "load_model", weights.load_model),
     (keras.saving, "load_model", weights.load_model),
     (keras_model, "functional_init_arguments", old_layers.is_functional),
     (Functional, "__init__", old_layers.functional),
     (Functional, "call", old_layers.call),
+    (keras.Model, "get_layer", masks.get_layer),
     # layers
     (keras.layers.Layer, "__init__", arguments.base),
     (keras.layers.Layer, "add_weight", old_layers.add_weight),
     (keras.layers.Layer, "add_loss", old_layers.add_loss),
+    (keras.layers.Layer, "__call__", attributes.called),
+    (keras.layers.Layer, "compute_output_spec", attributes.output_spec),
     (Merge, "compute_mask", old_layers.merged_mask),
     (keras.layers.Lambda, "call", old_layers.lambda_call),
     (layers.Loss, "call", old_layers.loss_call),
     (layers.Loss, "__call__", old_layers.loss_called),
     *((layer, "__init__", arguments.renaming(name)) for name, layer in arguments.layers().items()),
+    *(
+        (owner, f"__{name}__", arithmetic.operator)
+        for owner in (keras.Variable, keras.KerasTensor)
+        for name in arithmetic.OPERATORS
+    ),
     # optimizers and callbacks
     (keras.optimizers.Optimizer, "__init__", old_optimizers.initialised),
     *(
@@ -93,6 +108,12 @@ AROUND = [  # owner, name, what goes around it
     # bert4keras
     (build, "build_transformer_model", old.build_transformer_model),
     (models, "build_transformer_model", old.build_transformer_model),
+    (models.Transformer, "__init__", older.transformer),
+    (models.Transformer, "build", older.build),
+    (initial.Initial, "__call__", older.drawn),
+    (initial.ScaledInitial, "__call__", older.drawn),
+    (models.T5, "build", older.build),
+    (tokenizers, "load_vocab", older.load_vocab),
     (models.Transformer, "apply", old_layers.float_inputs),
     (tokenizers.TokenizerBase, "encode", old.encode),
     (tokenizers.TokenizerBase, "tokenize", old.tokenize),
@@ -121,6 +142,12 @@ ADDED = [  # owner, name, what it is
     (keras.layers.Layer, "get_input_at", old_layers.get_input_at),
     (keras.layers.Layer, "output_shape", property(old_layers.output_shape)),
     (keras.layers.Layer, "input_shape", property(old_layers.input_shape)),
+    (keras.layers.Layer, "output_mask", property(masks.output_mask)),
+    (keras.layers.Layer, "input_mask", property(masks.input_mask)),
+    (keras.layers.Embedding, "embeddings", attributes.settable("embeddings")),
+    (keras.layers.Dense, "kernel", attributes.settable("kernel")),
+    (keras.Sequential, "output", property(lambda model: model.outputs[0])),
+    (keras.Sequential, "input", property(lambda model: model.inputs[0])),
     (keras.layers.Layer, "inbound_nodes", property(lambda layer: layer._inbound_nodes)),
     (keras.KerasTensor, "_keras_shape", property(old_layers.keras_shape)),
     (keras.KerasTensor, "get_shape", old_layers.get_shape),
@@ -128,6 +155,7 @@ ADDED = [  # owner, name, what it is
     (keras.optimizers.Optimizer, "lr", property(old_optimizers.get_lr, old_optimizers.set_lr)),
     (keras.optimizers.Optimizer, "weights", property(old_optimizers.weights)),
     (AutoRegressiveDecoder, "set_rtype", old.SET_RTYPE),
+    *((tokenizers.TokenizerBase, name, value) for name, value in older.SPECIAL_TOKENS.items()),
 ]
 LOSSES = {
     "kullback_leibler_divergence": "kl_divergence",
@@ -143,6 +171,15 @@ LOSSES = {
     "cosine_proximity": "cosine_similarity",
     "cosine": "cosine_similarity",
     "bce": "binary_crossentropy",
+}
+FACES = (layers, models, optimizers, snippets, tokenizers)
+OLD_LAYERS = {
+    "BiasAdd": old.BiasAdd,
+    "EmbeddingDense": old.EmbeddingDense,
+    "FactorizedEmbedding": older.FactorizedEmbedding,
+    "OurLayer": layers.Layer,
+    "Scale": old.Scale,
+    "ZeroMasking": old.ZeroMasking,
 }
 NAMES = [  # module, {name: what it is}
     (classic, functions.ADDED),
@@ -171,23 +208,12 @@ NAMES = [  # module, {name: what it is}
             ),
         },
     ),
-    (
-        layers,
-        {
-            "BiasAdd": old.BiasAdd,
-            "EmbeddingDense": old.EmbeddingDense,
-            "OurLayer": layers.Layer,
-            "Scale": old.Scale,
-            "ZeroMasking": old.ZeroMasking,
-        },
-    ),
+    (layers, OLD_LAYERS),
+    (models, OLD_LAYERS),
     (backend, {"infinity": old.infinity, "set_infinity": old.set_infinity}),
     (
         optimizers,
-        {
-            "ExponentialMovingAverage": old.ExponentialMovingAverage,
-            "extend_with_gradient_centralization": old.extend_with_gradient_centralization,
-        },
+        old.OPTIMIZERS,
     ),
     (tokenizers, {"SimpleTokenizer": old.SimpleTokenizer}),
     (
@@ -198,6 +224,7 @@ NAMES = [  # module, {name: what it is}
             "Progress": old.Progress,
             "get_all_attributes": old.get_all_attributes,
             "groupby": old.groupby,
+            "sequence_padding": older.sequence_padding,
         },
     ),
 ]
@@ -214,10 +241,12 @@ def apply():
     for module, names in NAMES:
         for name, value in names.items():
             setattr(module, name, value)
+    stars.furnish({module.__name__: module for module in FACES})
     public = {name: value for name, value in vars(classic).items() if not name.startswith("__")}
     for name, value in public.items():
         if not hasattr(keras.backend, name):
             setattr(keras.backend, name, value)
+    vars(keras.backend).setdefault("__getattr__", functions.unknown)
 
 
 def _go_around(owner, name, replacement):

@@ -67,13 +67,14 @@ def place():
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not _of_a_library(file):
+        if not is_of_a_library(file):
             return file, frame.f_lineno
         frame = frame.f_back
     return None, None
 
 
-def _of_a_library(file):
+def is_of_a_library(file):
+    """Whether a file of code belongs to a library, and is no script."""
     if file.startswith((OWN, "<")):
         return True
     return (

@@ -4,6 +4,8 @@ import sys
 
 import keras
 
+from bert4keras.backend import get_available_gpus, tf
+from bert4keras.legacy import symbolic
 from bert4keras.legacy.functions import Graph, Session
 from bert4keras.legacy.report import met, refused
 
@@ -24,8 +26,26 @@ SETTINGS = {  # of tf and tf.compat.v1
     "enable_eager_execution": _nothing,
 }
 REFUSED = ("contrib",)
-OWN_KERAS = ("tensorflow.keras", "tensorflow.python.keras", "tensorflow_core.python.keras")
+OWN_KERAS = (
+    "tensorflow.compat.v1.keras",
+    "tensorflow.keras",
+    "tensorflow.python.keras",
+    "tensorflow_core.python.keras",
+)
+STRATEGIES = "CentralStorageStrategy MirroredStrategy MultiWorkerMirroredStrategy".split()
 ready = []  # TensorFlow, once it is there with its old names
+
+
+def _strategy(several):
+    """A strategy for several GPUs; where there are not two, the one for a single device."""
+
+    def new(cls, *args, **kwargs):
+        if len(get_available_gpus()) > 1:
+            return object.__new__(cls)
+        met("strategy")
+        return tf.distribute.get_strategy()
+
+    return type(several.__name__, (several,), {"__new__": new, "__doc__": several.__doc__})
 
 
 def furnish(tf):
@@ -51,6 +71,11 @@ def furnish(tf):
     for name, value in {**SETTINGS, **in_graphs}.items():
         setattr(tf, name, value)
         setattr(first, name, value)
+    for module in (tf.distribute, tf.distribute.experimental):
+        for name in STRATEGIES:
+            if hasattr(module, name):
+                setattr(module, name, _strategy(getattr(module, name)))
+    symbolic.listen(tf)
     newer = tf.__dict__.get("__getattr__")
 
     def fall_back(name):

@@ -7,7 +7,7 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend import keras
-from bert4keras.legacy import batches, freezing, gradients, running
+from bert4keras.legacy import batches, freezing, gradients, optimizers, running
 from bert4keras.legacy.decoding import LastScores
 from bert4keras.legacy.report import met
 
@@ -33,8 +33,7 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
         loss = loss[0]
     if loss is None:
         metrics = None
-    if isinstance(metrics, str):
-        metrics = [metrics]
+    metrics = _metrics(self, [metrics] if isinstance(metrics, str) else metrics)
     if not backend.supports_jit:
         kwargs.setdefault("jit_compile", False)
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
@@ -42,13 +41,33 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
     for name in ("scripted", "targets"):
         running.notes(self).pop(name, None)
     freezing.settle(self)
+    optimizers.handed_over(optimizer, self)
     return old(
         self, optimizer=optimizer, loss=loss, metrics=metrics, loss_weights=loss_weights, **kwargs
     )
 
 
+def _metrics(model, metrics):
+    """Metrics; a flat list of them is for each of several outputs."""
+    count = len(getattr(model, "outputs", None) or ())
+    flat = isinstance(metrics, list | tuple) and not any(isinstance(x, list) for x in metrics)
+    if not flat or not metrics or count < 2:
+        return metrics
+    met("metrics of all")
+    return [[_another(metric) for metric in metrics] for _ in range(count)]
+
+
+def _another(metric):
+    if isinstance(metric, keras.metrics.Metric):
+        return type(metric).from_config(metric.get_config())
+    return metric
+
+
 def _modern(kwargs):
     """Arguments with the names of today, those without a use left out."""
+    if not isinstance(kwargs.get("class_weight") or {}, dict):
+        met("class_weight")
+        del kwargs["class_weight"]
     for name in [name for name in kwargs if name in KERAS_1]:
         met("keras 1 argument")
         value, new = kwargs.pop(name), KERAS_1[name]

@@ -1,5 +1,5 @@
 #! -*- coding: utf-8 -*-
-# REFUSED Copies on several devices
+# REFUSED Copies on several devices, where there are several
 import numpy as np
 from bert4keras.backend import keras, K
 from bert4keras.models import build_transformer_model
@@ -12,7 +12,10 @@ checkpoint_path = 'bert/bert_model.ckpt'
 ids = np.array([[2, 6, 7, 3], [2, 8, 3, 0]])
 segments = np.zeros_like(ids)
 
+import bert4keras.backend
 from keras.utils import multi_gpu_model
+
+bert4keras.backend.get_available_gpus = lambda: ['GPU:0', 'GPU:1']
 
 model = build_transformer_model(config_path, checkpoint_path)
 parallel_model = multi_gpu_model(model, gpus=2)
