@@ -24,14 +24,17 @@ BATCHES = [QUICK] + [
 ]
 GRADIENTS = "K.gradients cannot be given (only TensorFlow has a graph to differentiate). Today: "
 TRAINING = "train_function cannot be given (JAX hands state through its training function). Today: "
+SHAPE = "Could not automatically infer the output shape"
 REFUSED = {  # script -> {backend: what its error must say}; no script is refused on TensorFlow
     "adversarial_fgm.py": {"jax": TRAINING},
     "adversarial_gradient_penalty.py": {"jax": GRADIENTS, "torch": GRADIENTS},
     "adversarial_in_graph.py": {"jax": GRADIENTS, "torch": GRADIENTS},
     "adversarial_pgd.py": {"jax": TRAINING},
+    "embeddings_in_part.py": {"torch": SHAPE},
     "in_train_phase.py": {"jax": "you should only use seeded random ops"},
     "k_gradients_saliency.py": {"jax": GRADIENTS, "torch": GRADIENTS},
     "memm_lr_multiplier.py": {"jax": "Compile without it, and call it on what model.predict gives"},
+    "symbolic_tensorflow.py": {"jax": SHAPE, "torch": SHAPE},
 }
 
 

@@ -129,14 +129,14 @@ outputs = decoder.call(encoder.outputs + decoder.inputs[1:])
 class CrossEntropy(Loss):
     def compute_loss(self, inputs, mask=None):
         y_true, y_pred = inputs
-        y_true, y_pred = K.cast(y_true[:, 1:], tf.int32), y_pred[:, :-1]
+        y_true, y_pred = K.cast(y_true[:, 1:], "int32"), y_pred[:, :-1]
         y_mask = K.cast(K.greater(y_true, 0), K.floatx())
         loss = tf.keras.losses.CategoricalCrossentropy(reduction="none")(
-            tf.one_hot(y_true, depth=tokenizer._vocab_size), y_pred
+            K.one_hot(y_true, tokenizer._vocab_size), y_pred
         )
         accuracy = tf.keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
-        self.add_metric(tf.reduce_sum(accuracy * y_mask) / tf.reduce_sum(y_mask), "acc")
-        return tf.reduce_sum(loss * y_mask) / tf.reduce_sum(y_mask)
+        self.add_metric(K.sum(accuracy * y_mask) / K.sum(y_mask), "acc")
+        return K.sum(loss * y_mask) / K.sum(y_mask)
 
 
 seq2seq = Model(
