@@ -29,7 +29,7 @@ is_tf_keras = switched_on("TF_KERAS")
 supports_jit = keras.backend.backend() != "tensorflow"
 
 
-class _LazyModule:
+class LazyModule:
     """A module that is imported when one of its attributes is first asked for."""
 
     def __init__(self, name):
@@ -39,7 +39,7 @@ class _LazyModule:
         return getattr(importlib.import_module(self._name), attribute)
 
 
-tf = _LazyModule("tensorflow")
+tf = LazyModule("tensorflow")
 
 
 def get_available_gpus():

@@ -16,7 +16,8 @@ process.
 ``functions``     of K; ``gradients``, K.gradients, K.function and training functions, on values
                   that are ``deferred``
 ``decoding``      old decoders on the cached engine
-``tensorflow1``   sessions and names of TensorFlow 1; ``python``, names of Python and NumPy
+``tensorflow1``   sessions and names of TensorFlow 1; ``symbolic``, its functions on tensors of
+                  models; ``python``, names of Python and NumPy
 ``quiet``         what Keras says of all this
 ================  ==============================================================================
 """

@@ -1,5 +1,7 @@
 """Functions of K that ``bert4keras.classic`` has not, or has as errors."""
 
+import contextlib
+
 import keras
 import numpy as np
 from keras import ops
@@ -28,7 +30,7 @@ class Session:
 
     def __init__(self, target="", graph=None, config=None):
         met("tf1 session")
-        self.graph = graph
+        self.graph = graph or (self if isinstance(self, Graph) else Graph())
 
     def run(self, fetches=None, feed_dict=None, **_unused):
         """Nothing for nothing, such as an initializer of variables; else an error."""
@@ -59,6 +61,10 @@ class Graph(Session):
 
     def finalize(self):
         """Nothing."""
+
+    def as_graph_def(self, *_unused):
+        """An error: there is no graph to save."""
+        raise refused("tf1 file", "models compute at once, and no graph is kept")
 
 
 def get_session():
@@ -159,6 +165,16 @@ def foldl(fn, elems, initializer=None, name=None):
     return ops.scan(lambda carry, x: (fn(carry, x), None), first, rest)[0]
 
 
+def conv1d(x, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+    """A convolution along axis 1."""
+    return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
+
+
+def temporal_padding(x, padding=(1, 1)):
+    """Zeros before and after along axis 1."""
+    return ops.pad(x, [(0, 0), padding, (0, 0)])
+
+
 def unknown(name):
     """A function that keras.ops has under the same name."""
     if name.startswith("__") or not hasattr(ops, name):
@@ -175,15 +191,19 @@ ADDED = {  # name on K -> what it is
     "bias_add": bias_add,
     "cast_to_floatx": lambda x: ops.cast(x, K.floatx()),
     "clear_session": keras.backend.clear_session,
+    "control_dependencies": contextlib.nullcontext,
+    "conv1d": conv1d,
     "count_params": count_params,
     "foldl": foldl,
     "function": gradients.Function,
     "get_session": get_session,
     "get_uid": keras.backend.get_uid,
+    "get_variable_shape": K.int_shape,
     "gradients": gradients.gradients,
     "image_data_format": keras.backend.image_data_format,
     "in_top_k": in_top_k,
     "is_keras_tensor": keras.backend.is_keras_tensor,
+    "is_sparse": lambda tensor: False,
     "is_tensor": is_tensor,
     "learning_phase": learning_phase,
     "manual_variable_initialization": lambda value: None,
@@ -192,12 +212,17 @@ ADDED = {  # name on K -> what it is
     "name_scope": keras.name_scope,
     "placeholder": placeholder,
     "prod": prod,
+    "random_bernoulli": K.random_binomial,
     "random_normal_variable": random_normal_variable,
+    "reset_uids": lambda: None,
+    "reverse": lambda x, axes: ops.flip(x, axis=axes),
     "set_image_data_format": keras.backend.set_image_data_format,
     "set_learning_phase": set_learning_phase,
     "set_session": set_session,
     "softsign": softsign,
+    "temporal_padding": temporal_padding,
     "tf": tf,
+    "to_dense": lambda tensor: tensor,
     "truncated_normal": truncated_normal,
     "update_add": update_add,
     "update_sub": update_sub,

@@ -14,11 +14,23 @@ IDIOMS = {
         "bert4keras.models.build_transformer_model and bert4keras.tokenizers.Tokenizer",
     ),
     "tf1 name": ("a name of TensorFlow 1", "keras.ops, or TensorFlow 2's name"),
+    "tf function": (
+        "a function of TensorFlow on a symbolic tensor",
+        "keras.ops, or a layer that calls it",
+    ),
     "tf1 session": (
         "a session or graph of TensorFlow 1",
         "leave it out: models compute at once, K.get_value reads a variable",
     ),
+    "tf1 file": (
+        "a graph of TensorFlow 1 that is saved",
+        "model.export(folder), which TensorFlow Serving reads",
+    ),
     "numpy name": ("a name that NumPy or Python has dropped", "int, float, bool, ..."),
+    "ragged array": (
+        "numpy.array of rows of unequal lengths",
+        "numpy.array(rows, dtype=object), or bert4keras.snippets.sequence_padding(rows)",
+    ),
     # arguments
     "keras 1 argument": (
         "an argument of Keras 1",
@@ -31,7 +43,11 @@ IDIOMS = {
     "keep_words": ("`keep_words`", "keep_tokens"),
     "seq2seq": ("`application='seq2seq'`", "application='unilm'"),
     "albert": ("`albert=True`", "model='albert'"),
-    "max_length": ("`max_length`, `first_length` of tokenizers", "maxlen"),
+    "max_length": (
+        "`max_length`, `first_length`, `first` of tokenizers",
+        "maxlen, first_text, second_text",
+    ),
+    "padding": ("`padding` of sequence_padding", "value"),
     "lr": ("`lr` of an optimizer", "learning_rate"),
     "decay": (
         "`decay` of an optimizer",
@@ -53,6 +69,14 @@ IDIOMS = {
     "compile argument": (
         "target_tensors or sample_weight_mode of compile",
         "leave it out",
+    ),
+    "metrics of outputs": (
+        "one list of metrics for several outputs",
+        "metrics=[[...], [...]], a list for each output",
+    ),
+    "class_weight": (
+        "a class_weight that is no dict",
+        "{class: weight}; anything else never had any effect",
     ),
     "add_metric": (
         "add_metric",

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import keras
 from keras import ops
+from keras.src.backend.common import global_state
 from keras.src.ops.function import Function
+from keras.src.utils import python_utils
 
 from bert4keras import backend
 from bert4keras.legacy import running
@@ -41,6 +43,11 @@ def get_input_at(self, index):
     met("get_output_at")
     inputs = self._inbound_nodes[index].input_tensors
     return inputs[0] if len(inputs) == 1 else inputs
+
+
+def masks(tensors):
+    """The masks of symbolic tensors, None where there is none."""
+    return keras.tree.map_structure(keras.src.backend.get_keras_mask, tensors)
 
 
 def output_shape(self):
@@ -96,6 +103,15 @@ def lambda_call(old, self, inputs, *args, **kwargs):
     return old(self, keras.tree.map_structure(ops.copy, inputs), *args, **kwargs)
 
 
+def func_load(old, code, defaults=None, closure=None, globs=None):
+    """Names in a function of a Lambda that is loaded, as ever: K, and custom objects."""
+    if globs is None:
+        scope = global_state.get_global_attribute("custom_objects_scope_dict", {})
+        names = {"K": backend.K, "keras": keras, "np": backend.np, "tf": backend.tf}
+        globs = {**vars(python_utils), **names, **keras.saving.get_custom_objects(), **scope}
+    return old(code, defaults, closure, globs)
+
+
 def loss_call(old, self, inputs, mask=None):
     """A loss layer: of floats alone, as all inputs were; and no loss while decoding."""
     if running.decoders:
@@ -114,6 +130,13 @@ def loss_called(old, self, inputs, *args, **kwargs):
 
 def _as_float(x):
     return ops.cast(x, "float32") if "int" in str(backend.dtype(x)) else x
+
+
+def product(old, self, x1, x2):
+    """The product of a symbolic tensor and a number, which Keras 3 takes for a sparse tensor."""
+    found = old(self, x1, x2)
+    sparse = any(getattr(x, "sparse", False) for x in (x1, x2))
+    return keras.KerasTensor(found.shape, found.dtype, sparse=sparse)
 
 
 def merged_mask(old, self, inputs, mask=None):
@@ -246,8 +269,21 @@ def metrics_tensors(model):
 
 
 def metrics_names(old, model):
-    """model.metrics_names."""
-    return Names(old(model), model)
+    """model.metrics_names: of losses first, then of metrics, as the logs have them."""
+    metrics = model._compile_metrics if model.compiled else None
+    of_losses = [x.name for x in model._compile_loss.metrics] if metrics is not None else []
+    names = [name for name in old(model) if name not in of_losses]
+    if metrics is not None:
+        at = names.index(metrics.name)
+        names[at : at + 1] = of_losses + (list(metrics.result()) if metrics.built else [])
+    return Names(names, model)
+
+
+def in_order(old, model, logs):
+    """What evaluate gives, in the order of metrics_names."""
+    names = [name for name in model.metrics_names if name in logs]
+    found = [logs[name] for name in names + sorted(set(logs) - set(names))]
+    return found[0] if len(found) == 1 else found
 
 
 def keras_shape(tensor):

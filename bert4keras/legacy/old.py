@@ -1,6 +1,7 @@
 """Modules and names of bert4keras before 0.6, and of releases in between."""
 
 import json
+import warnings
 from itertools import groupby
 
 import keras
@@ -9,8 +10,8 @@ from keras import ops
 
 from bert4keras import layers, models, optimizers, snippets, tokenizers
 from bert4keras.backend import set_gelu
-from bert4keras.data import sequence_padding
 from bert4keras.legacy.decoding import set_rtype
+from bert4keras.legacy.idioms import IDIOMS
 from bert4keras.legacy.report import met, refused
 from bert4keras.models.build import APPLICATIONS
 from bert4keras.models.config import parameters
@@ -91,8 +92,13 @@ def data_parallel(model, devices=None, parts=None):
 
 
 def multi_gpu_model(model, gpus=None, **_unused):
-    """A model on several devices."""
-    raise refused("multi_gpu_model", "Keras 3 spreads batches by strategies, not by copies")
+    """The model itself: its numbers are those of its copies, one device computes them."""
+    met("multi_gpu_model")
+    warnings.warn(
+        f"multi_gpu_model: one device runs the model. Today: {IDIOMS['multi_gpu_model'][1]}",
+        stacklevel=2,
+    )
+    return model
 
 
 def extend_with_parallel_unified_language_model(BaseModel):  # noqa: N803
@@ -236,10 +242,12 @@ class SimpleTokenizer(tokenizers.Tokenizer):
         ]
 
 
-def encode(old, self, first_text, second_text=None, maxlen=None, *args, **kwargs):
-    """max_length; first_length and second_length, to which the parts are filled."""
-    if {"max_length", "first_length", "second_length"} & kwargs.keys():
+def encode(old, self, first_text=None, second_text=None, maxlen=None, *args, **kwargs):
+    """max_length; first, second; first_length, second_length, to which the parts are filled."""
+    if {"max_length", "first", "second", "first_length", "second_length"} & kwargs.keys():
         met("max_length")
+    first_text = kwargs.pop("first", first_text)
+    second_text = kwargs.pop("second", second_text)
     maxlen = kwargs.pop("max_length", maxlen)
     lengths = [kwargs.pop(f"{which}_length", None) for which in ("first", "second")]
     if lengths == [None, None]:
@@ -277,6 +285,17 @@ def load_vocab(dict_path, encoding="utf-8", **kwargs):
 
 
 # Snippets
+
+
+def sequence_padding(old, *args, **kwargs):
+    """padding: a number, or a vector of one number."""
+    if "padding" in kwargs:
+        met("padding")
+        numbers = np.unique(kwargs.pop("padding"))
+        if len(numbers) != 1:
+            raise refused("padding", f"items are filled with one number, not with {numbers}")
+        kwargs["value"] = numbers[0]
+    return old(*args, **kwargs)
 
 
 class Progress:
@@ -338,7 +357,7 @@ def _tokenizer():
         "groupby": groupby,
         "json": json,
         "np": np,
-        "sequence_padding": sequence_padding,
+        "sequence_padding": snippets.sequence_padding,
     }
 
 

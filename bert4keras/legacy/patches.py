@@ -7,14 +7,17 @@
 
 import inspect
 from functools import wraps
+from types import SimpleNamespace
 
 import keras
 from keras.src.callbacks.history import History
 from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.layers.merging.base_merge import Merge
+from keras.src.metrics import reduction_metrics
 from keras.src.models import model as keras_model
 from keras.src.models.functional import Functional
 from keras.src.ops.node import Node
+from keras.src.ops.numpy import Multiply
 from keras.src.trainers.trainer import Trainer
 from keras.src.utils import python_utils
 
@@ -47,6 +50,7 @@ from bert4keras.models import build
 AROUND = [  # owner, name, what goes around it
     # models
     (Trainer, "compile", training.compile),
+    (Trainer, "_flatten_metrics_in_order", old_layers.in_order),
     (keras.Model, "fit", training.fit),
     (keras.Model, "evaluate", training.evaluate),
     (keras.Model, "predict", training.predict),
@@ -54,6 +58,7 @@ AROUND = [  # owner, name, what goes around it
     (keras.Model, "test_on_batch", training.on_batch),
     (keras.Model, "predict_on_batch", training.predict_on_batch),
     (keras.Model, "_compute_loss", training.computing),
+    (reduction_metrics, "reduce_to_samplewise_values", training.samplewise),
     (keras.Model, "save", weights.save),
     (keras.Model, "save_weights", weights.save_weights),
     (keras.Model, "load_weights", weights.load_weights),
@@ -67,7 +72,9 @@ AROUND = [  # owner, name, what goes around it
     (keras.layers.Layer, "add_weight", old_layers.add_weight),
     (keras.layers.Layer, "add_loss", old_layers.add_loss),
     (Merge, "compute_mask", old_layers.merged_mask),
+    (Multiply, "compute_output_spec", old_layers.product),
     (keras.layers.Lambda, "call", old_layers.lambda_call),
+    (python_utils, "func_load", old_layers.func_load),
     (layers.Loss, "call", old_layers.loss_call),
     (layers.Loss, "__call__", old_layers.loss_called),
     *((layer, "__init__", arguments.renaming(name)) for name, layer in arguments.layers().items()),
@@ -96,6 +103,7 @@ AROUND = [  # owner, name, what goes around it
     (models.Transformer, "apply", old_layers.float_inputs),
     (tokenizers.TokenizerBase, "encode", old.encode),
     (tokenizers.TokenizerBase, "tokenize", old.tokenize),
+    (snippets, "sequence_padding", old.sequence_padding),
     (AutoRegressiveDecoder, "wraps", decoding.wraps),
     (AutoRegressiveDecoder, "_asked", decoding.asked),
     (backend, "search_layer", decoding.search_layer),
@@ -119,11 +127,20 @@ ADDED = [  # owner, name, what it is
     (keras.layers.Layer, "add_metric", old_layers.add_metric),
     (keras.layers.Layer, "get_output_at", old_layers.get_output_at),
     (keras.layers.Layer, "get_input_at", old_layers.get_input_at),
+    (keras.layers.Layer, "output_mask", property(lambda x: old_layers.masks(x.output))),
+    (keras.layers.Layer, "input_mask", property(lambda x: old_layers.masks(x.input))),
+    (
+        keras.layers.Layer,
+        "get_output_mask_at",
+        lambda layer, index: old_layers.masks(old_layers.get_output_at(layer, index)),
+    ),
     (keras.layers.Layer, "output_shape", property(old_layers.output_shape)),
     (keras.layers.Layer, "input_shape", property(old_layers.input_shape)),
     (keras.layers.Layer, "inbound_nodes", property(lambda layer: layer._inbound_nodes)),
     (keras.KerasTensor, "_keras_shape", property(old_layers.keras_shape)),
     (keras.KerasTensor, "get_shape", old_layers.get_shape),
+    (keras.KerasTensor, "op", property(lambda tensor: tensor._keras_history.operation)),
+    (keras.metrics.Metric, "reset_states", lambda metric: metric.reset_state()),
     (Node, "inbound_layers", property(old_layers.inbound_layers)),
     (keras.optimizers.Optimizer, "lr", property(old_optimizers.get_lr, old_optimizers.set_lr)),
     (keras.optimizers.Optimizer, "weights", property(old_optimizers.weights)),
@@ -144,14 +161,31 @@ LOSSES = {
     "cosine": "cosine_similarity",
     "bce": "binary_crossentropy",
 }
+OPTIMIZERS = "Adam Adadelta Adagrad Adamax Nadam RMSprop SGD".split()
 NAMES = [  # module, {name: what it is}
     (classic, functions.ADDED),
-    (keras.layers, {"CuDNNLSTM": keras.layers.LSTM, "CuDNNGRU": keras.layers.GRU}),
+    (
+        keras.layers,
+        {
+            "AtrousConvolution1D": keras.layers.Conv1D,
+            "CuDNNGRU": keras.layers.GRU,
+            "CuDNNLSTM": keras.layers.LSTM,
+        },
+    ),
+    (
+        keras.mixed_precision,
+        {
+            "experimental": SimpleNamespace(
+                Policy=keras.mixed_precision.Policy,
+                set_policy=keras.mixed_precision.set_global_policy,
+            )
+        },
+    ),
     (keras.losses, {name: getattr(keras.losses, new) for name, new in LOSSES.items()}),
     (keras.metrics, {name: getattr(keras.losses, new) for name, new in LOSSES.items()}),
     (
         keras.optimizers,
-        {name.lower(): getattr(keras.optimizers, name) for name in ("Adam", "SGD", "Adagrad")},
+        {name.lower(): getattr(keras.optimizers, name) for name in OPTIMIZERS},
     ),
     (
         keras.utils,
@@ -198,6 +232,7 @@ NAMES = [  # module, {name: what it is}
             "Progress": old.Progress,
             "get_all_attributes": old.get_all_attributes,
             "groupby": old.groupby,
+            "is_py2": False,
         },
     ),
 ]

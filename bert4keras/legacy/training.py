@@ -33,8 +33,12 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
         loss = loss[0]
     if loss is None:
         metrics = None
+    count = len(getattr(self, "outputs", None) or ())
+    if count == 1:
+        loss, metrics = batches.of_only_output(loss), batches.of_only_output(metrics)
     if isinstance(metrics, str):
         metrics = [metrics]
+    metrics = _of_each_output(metrics, count)
     if not backend.supports_jit:
         kwargs.setdefault("jit_compile", False)
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
@@ -45,6 +49,21 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
     return old(
         self, optimizer=optimizer, loss=loss, metrics=metrics, loss_weights=loss_weights, **kwargs
     )
+
+
+def _of_each_output(metrics, count):
+    """One list of metrics was that of every output."""
+    nested = not isinstance(metrics, list | tuple) or any(isinstance(x, list) for x in metrics)
+    if nested or count < 2 or not metrics:
+        return metrics
+    met("metrics of outputs")
+    return [[_another(metric) for metric in metrics] for _ in range(count)]
+
+
+def _another(metric):
+    if not isinstance(metric, keras.metrics.Metric):
+        return metric
+    return type(metric).from_config(metric.get_config())
 
 
 def _modern(kwargs):
@@ -62,6 +81,9 @@ def fit(old, self, x=None, y=None, batch_size=None, epochs=1, verbose=1, callbac
     kwargs = _modern(kwargs)
     epochs = kwargs.pop("epochs", epochs)
     kwargs["validation_data"] = _validation(self, kwargs)
+    if not isinstance(kwargs.get("class_weight", {}), dict):
+        if kwargs.pop("class_weight") is not None:
+            met("class_weight")
     if batches.is_generator(x):
         steps, shuffle = kwargs.pop("steps_per_epoch", None), kwargs.pop("shuffle", True)
         x, kwargs["steps_per_epoch"] = batches.stream(x, self, steps, shuffle)
@@ -189,6 +211,14 @@ def computing(old, self, x=None, y=None, y_pred=None, *args, **kwargs):
         for metric, value in running.notes(layer).pop("values", {}).values():
             metric.update_state(value)
     return loss
+
+
+def samplewise(old, values, sample_weight, *args, **kwargs):
+    """What a metric counts: of one number for a batch that number, whatever is masked."""
+    values = ops.convert_to_tensor(values)
+    if getattr(values.shape, "rank", 0) is None:  # from a Python function in TensorFlow's graph
+        values = backend.tf.reduce_mean(values)
+    return old(values, sample_weight if len(values.shape) else None, *args, **kwargs)
 
 
 def _of_a_batch(prediction):
