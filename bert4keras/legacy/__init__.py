@@ -8,7 +8,8 @@ process.
 ``patches``       all that is touched, in tables: begin to read here
 ``idioms``        the old idioms and what to write today; ``report`` finds the lines
 ``modules``       imports of modules that have moved; ``old``, modules and names of bert4keras
-``arguments``     of layers; ``optimizers`` and ``callbacks`` have their own
+``arguments``     of layers; ``optimizers`` and ``callbacks`` have their own; ``updates``, of
+                  optimizers of one's own
 ``training``      compile, fit, predict and their kin; ``batches``, the data they take;
                   ``freezing``, what trains
 ``layers``        methods of layers, add_loss, add_metric, masks, models of tensors

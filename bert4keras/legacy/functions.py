@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras.backend import K, tf
-from bert4keras.legacy import gradients
+from bert4keras.legacy import gradients, updates
 from bert4keras.legacy.deferred import lifted_functions
 from bert4keras.legacy.report import met, refused
 
@@ -108,14 +108,12 @@ def map_fn(fn, elems, name=None, dtype=None):
 
 def update_add(x, increment):
     """Add to a variable, and return it."""
-    x.assign_add(increment)
-    return x
+    return updates.update(x, x + increment)
 
 
 def update_sub(x, decrement):
     """Subtract from a variable, and return it."""
-    x.assign_sub(decrement)
-    return x
+    return updates.update(x, x - decrement)
 
 
 def moving_average_update(x, value, momentum):
@@ -224,7 +222,10 @@ ADDED = {  # name on K -> what it is
     "tf": tf,
     "to_dense": lambda tensor: tensor,
     "truncated_normal": truncated_normal,
+    "update": updates.update,
     "update_add": update_add,
     "update_sub": update_sub,
+    "variable": updates.variable,
+    "zeros": updates.zeros,
     **lifted_functions(),
 }

@@ -279,6 +279,14 @@ def tokenize(old, self, text, maxlen=None, **kwargs):
     return tokens
 
 
+def vocabulary(old, *args, **kwargs):
+    """startwith."""
+    if "startwith" in kwargs:
+        met("old name")
+        kwargs["startswith"] = kwargs.pop("startwith")
+    return old(*args, **kwargs)
+
+
 def load_vocab(dict_path, encoding="utf-8", **kwargs):
     """tokenizers.load_vocab."""
     return tokenizers.load_vocab(dict_path, encoding, **kwargs)

@@ -41,6 +41,7 @@ from bert4keras.legacy import (
     old,
     running,
     training,
+    updates,
     weights,
 )
 from bert4keras.legacy import layers as old_layers
@@ -103,6 +104,7 @@ AROUND = [  # owner, name, what goes around it
     (models.Transformer, "apply", old_layers.float_inputs),
     (tokenizers.TokenizerBase, "encode", old.encode),
     (tokenizers.TokenizerBase, "tokenize", old.tokenize),
+    (tokenizers, "load_vocab", old.vocabulary),
     (snippets, "sequence_padding", old.sequence_padding),
     (AutoRegressiveDecoder, "wraps", decoding.wraps),
     (AutoRegressiveDecoder, "_asked", decoding.asked),
@@ -115,6 +117,8 @@ ADDED = [  # owner, name, what it is
     (keras.Model, "predict_classes", training.predict_classes),
     (keras.Model, "predict_proba", training.predict_proba),
     (keras.Model, "_make_train_function", gradients.make_train_function),
+    (keras.Model, "_make_test_function", lambda model: model.make_test_function()),
+    (keras.Model, "_make_predict_function", lambda model: model.make_predict_function()),
     (keras.Model, "total_loss", property(gradients.total_loss)),
     (keras.Model, "metrics_tensors", property(old_layers.metrics_tensors)),
     (keras.Model, "_feed_inputs", property(lambda model: list(model.inputs))),
@@ -143,6 +147,7 @@ ADDED = [  # owner, name, what it is
     (keras.metrics.Metric, "reset_states", lambda metric: metric.reset_state()),
     (Node, "inbound_layers", property(old_layers.inbound_layers)),
     (keras.optimizers.Optimizer, "lr", property(old_optimizers.get_lr, old_optimizers.set_lr)),
+    (keras.optimizers.Optimizer, "__init_subclass__", classmethod(updates.subclassed)),
     (keras.optimizers.Optimizer, "weights", property(old_optimizers.weights)),
     (AutoRegressiveDecoder, "set_rtype", old.SET_RTYPE),
 ]

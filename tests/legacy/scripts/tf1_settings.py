@@ -46,6 +46,7 @@ model = Model(bert.model.input, output)
 adam = tf.train.experimental.enable_mixed_precision_graph_rewrite(Adam(1e-3))
 model.compile(loss='sparse_categorical_crossentropy', optimizer=adam, metrics=['accuracy'])
 model.fit([ids, segments], np.array([[0], [1]]), epochs=2, verbose=0)
+model._make_predict_function()
 with graph.as_default():
     assert model.predict([ids, segments]).shape == (2, 2)
 K.clear_session()

@@ -25,6 +25,9 @@ assert len(token_ids) == 11 and segment_ids == [0] * 6 + [1] * 5
 assert tokenizer.tokenize(u'今天', max_length=3)[0] == '[CLS]'
 assert tokenizer.encode(first=u'今天', second=u'天气') == tokenizer.encode(u'今天', u'天气')
 assert sequence_padding([[1], [1, 2]], padding=7).tolist() == [[1, 7], [1, 2]]
+special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]']
+token_dict, keep_tokens = load_vocab(dict_path='bert/vocab.txt', simplified=True, startwith=special)
+assert keep_tokens[:4] == [0, 1, 2, 3] and token_dict['[SEP]'] == 3
 words = Tokenizer('bert/vocab.txt', pre_tokenize=lambda s: [s[:2], s[2:]])
 assert words.encode(u'今天天气')[0][0] == tokenizer._token_start_id
 base = build_transformer_model(config_path, checkpoint_path, with_pool=True)
