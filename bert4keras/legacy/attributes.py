@@ -44,14 +44,16 @@ def output_spec(old, self, *args, **kwargs):
     """Shape and type of what a script's layer gives: as its ``call`` computes them, and where that
     leaves a size open, as its ``compute_output_shape`` says.
     """
-    states = type(self).compute_output_shape is not keras.layers.Layer.compute_output_shape
-    if not (states and _of_script(type(self))):
+    if not _of_script(type(self)):
         return old(self, *args, **kwargs)
+    call = functools.partial(called, type(self).call, self)  # PyTorch runs it for two sizes
     try:
-        computed = keras.Operation.compute_output_spec(self, *args, **kwargs)
+        computed = keras.src.backend.compute_output_spec(call, *args, **kwargs)
     except Exception as error:  # where ``call`` takes no symbols, its shape may do
         with _or_raise(error):
             return old(self, *args, **kwargs)
+    if type(self).compute_output_shape is keras.layers.Layer.compute_output_shape:
+        return computed
     try:
         stated = old(self, *args, **kwargs)
         return keras.tree.map_structure(_together, computed, stated)

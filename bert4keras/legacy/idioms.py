@@ -16,7 +16,7 @@ IDIOMS = {
     "tf1 name": ("a name of TensorFlow 1", "keras.ops, or TensorFlow 2's name"),
     "tf function": (
         "a function of TensorFlow on a symbolic tensor",
-        "keras.ops, or a Lambda around it",
+        "keras.ops, or a layer that calls it",
     ),
     "strategy": (
         "a strategy for several GPUs, of which there are not two",
@@ -26,7 +26,15 @@ IDIOMS = {
         "a session or graph of TensorFlow 1",
         "leave it out: models compute at once, K.get_value reads a variable",
     ),
+    "tf1 file": (
+        "a graph of TensorFlow 1 that is saved",
+        "model.export(folder), which TensorFlow Serving reads",
+    ),
     "numpy name": ("a name that NumPy or Python has dropped", "int, float, bool, ..."),
+    "ragged array": (
+        "numpy.array of rows of unequal lengths",
+        "numpy.array(rows, dtype=object), or bert4keras.snippets.sequence_padding(rows)",
+    ),
     # arguments
     "keras 1 argument": (
         "an argument of Keras 1",
@@ -39,13 +47,11 @@ IDIOMS = {
     "keep_words": ("`keep_words`", "keep_tokens"),
     "seq2seq": ("`application='seq2seq'`", "application='unilm'"),
     "albert": ("`albert=True`", "model='albert'"),
-    "first": (
-        "`first`, `second` of encode, `startwith` of load_vocab",
-        "first_text, second_text, startswith",
+    "max_length": (
+        "`max_length`, `first_length`, `first` of tokenizers",
+        "maxlen, first_text, second_text",
     ),
-    "one optimizer": ("one optimizer for several models", "an optimizer for each model"),
-    "padding value": ("`padding` of sequence_padding", "value"),
-    "max_length": ("`max_length`, `first_length` of tokenizers", "maxlen"),
+    "padding": ("`padding` of sequence_padding", "value"),
     "lr": ("`lr` of an optimizer", "learning_rate"),
     "decay": (
         "`decay` of an optimizer",
@@ -64,14 +70,18 @@ IDIOMS = {
         "yield tuples: (inputs, targets), with tuples of arrays; or use DataGenerator.forfit()",
     ),
     "nested lists": ("Python lists as data", "NumPy arrays: numpy.array(x)"),
-    "metrics of all": (
-        "a flat list of metrics for several outputs",
-        "a list for each output, or a dict by their names",
-    ),
-    "class_weight": ("a class_weight that is no dict", "leave it out: it never had any effect"),
     "compile argument": (
         "target_tensors or sample_weight_mode of compile",
         "leave it out",
+    ),
+    "one optimizer": ("one optimizer for several models", "an optimizer for each model"),
+    "metrics of outputs": (
+        "one list of metrics for several outputs",
+        "metrics=[[...], [...]], a list for each output",
+    ),
+    "class_weight": (
+        "a class_weight that is no dict",
+        "{class: weight}; anything else never had any effect",
     ),
     "add_metric": (
         "add_metric",

@@ -4,12 +4,12 @@ import keras
 from keras import ops
 from keras.src.backend.common.masking import get_keras_mask
 
+from bert4keras.legacy.layers import get_output_at
 from bert4keras.legacy.report import met
 
 
 def _masks(tensors):
-    masks = keras.tree.map_structure(get_keras_mask, tensors)
-    return masks
+    return keras.tree.map_structure(get_keras_mask, tensors)
 
 
 def output_mask(self):
@@ -22,6 +22,12 @@ def input_mask(self):
     """layer.input_mask."""
     met("output_mask")
     return _masks(self.input)
+
+
+def get_output_mask_at(self, index):
+    """The mask of what the layer gave when it was called for the index-th time."""
+    met("output_mask")
+    return _masks(get_output_at(self, index))
 
 
 class SequenceMask:

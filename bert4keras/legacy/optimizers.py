@@ -4,6 +4,7 @@ import weakref
 
 import keras
 
+from bert4keras import backend
 from bert4keras.legacy import running
 from bert4keras.legacy.report import met, refused
 
@@ -17,11 +18,14 @@ def initialised(old, self, learning_rate=0.001, *args, **kwargs):
     if decay:
         met("decay")
         learning_rate = keras.optimizers.schedules.InverseTimeDecay(learning_rate, 1, decay)
-    if callable(getattr(type(self), "get_updates", None)) and "update_step" not in vars(type(self)):
-        raise refused("own optimizer")
+    own = callable(getattr(type(self), "get_updates", None))
+    if own and backend.supports_jit:
+        raise refused("own optimizer", "the backend is not TensorFlow")
     if isinstance(learning_rate, int):
         learning_rate = float(learning_rate)
     old(self, learning_rate, *args, **kwargs)
+    if own:
+        self.lr, self.iterations, self.initial_decay = self._learning_rate, self._iterations, 0
 
 
 def default_epsilon(old, self, *args, **kwargs):

@@ -62,6 +62,11 @@ def refused(key, why=""):
     return LegacyError(f"{where}{what} cannot be given{reason}. Today: {today}")
 
 
+def by_a_script():
+    """Whether the function that asks was called by a script, and by no library."""
+    return not is_of_a_library(sys._getframe(2).f_code.co_filename)
+
+
 def place():
     """File and line of the innermost frame that is a script's, or (None, None)."""
     frame = sys._getframe(1)

@@ -1,46 +1,50 @@
-"""Functions of TensorFlow on symbolic tensors: ``tf.concat([model.output, x], axis=-1)``.
+"""Functions of TensorFlow on symbolic tensors, outside of layers, as tf.keras had them."""
 
-tf.keras made a layer of each such call. Here each becomes an operation in the graph of Keras 3.
-"""
+from functools import reduce
 
 import keras
+from keras import tree
 
 from bert4keras import backend
-from bert4keras.legacy.report import met
-
-waiting = []  # the dispatcher, made when TensorFlow is there
+from bert4keras.legacy.report import met, refused
 
 
-class Call(keras.Operation):
-    """A function of TensorFlow in a graph of Keras.
+@keras.saving.register_keras_serializable("bert4keras")
+class TensorFlowFunction(keras.Operation):
+    """A function of TensorFlow as a step of a model of tensors.
 
     Args:
-        function: of tensors and whatever else.
+        path: such as "math.reduce_sum".
     """
 
-    def __init__(self, function, name=None):
+    def __init__(self, path, name=None):
         super().__init__(name=name)
-        self.function = function
+        self.path = path
 
     def call(self, *args, **kwargs):
-        return self.function(*args, **kwargs)
+        """What the function gives."""
+        import tensorflow as tf
+
+        return reduce(getattr, self.path.split("."), tf)(*args, **kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Shapes and types, by a graph of its own."""
+        return keras.src.backend.compute_output_spec(self.call, *args, **kwargs)
 
 
-def listen(tf):
-    """From now on TensorFlow's functions take symbolic tensors of Keras."""
-    if waiting or backend.supports_jit:  # on other backends none of them runs in a model
-        return
+def install(tf):
+    """Have TensorFlow ask here when a function is given symbolic tensors."""
+    from tensorflow.python.util.tf_export import get_canonical_name_for_symbol
 
-    class Dispatcher(tf.__internal__.dispatch.GlobalOpDispatcher):
-        """What TensorFlow asks where a function has failed on an argument."""
-
-        def handle(self, op, args, kwargs):
-            """The operation, or NOT_SUPPORTED where no argument is symbolic."""
-            flat = keras.tree.flatten((args, kwargs))
-            if not any(keras.backend.is_keras_tensor(x) for x in flat):
+    class Symbolic(tf.__internal__.dispatch.GlobalOpDispatcher):
+        def handle(self, function, args, kwargs):
+            path = get_canonical_name_for_symbol(function)
+            symbolic = any(map(keras.backend.is_keras_tensor, tree.flatten((args, kwargs))))
+            if path is None or not symbolic:
                 return self.NOT_SUPPORTED
+            if backend.supports_jit:
+                raise refused("tf function", "the backend is not TensorFlow")
             met("tf function")
-            return Call(op)(*args, **kwargs)
+            return TensorFlowFunction(path)(*args, **kwargs)
 
-    waiting.append(Dispatcher())
-    waiting[0].register()
+    Symbolic().register()

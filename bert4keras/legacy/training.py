@@ -9,6 +9,7 @@ from bert4keras import backend
 from bert4keras.backend import keras
 from bert4keras.legacy import batches, freezing, gradients, optimizers, running
 from bert4keras.legacy.decoding import LastScores
+from bert4keras.legacy.metrics import of_each_output
 from bert4keras.legacy.report import met
 
 GONE = ("target_tensors", "sample_weight_mode", "weighted_metrics_mode")
@@ -33,7 +34,12 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
         loss = loss[0]
     if loss is None:
         metrics = None
-    metrics = _metrics(self, [metrics] if isinstance(metrics, str) else metrics)
+    count = len(getattr(self, "outputs", None) or ())
+    if count == 1:
+        loss, metrics = batches.of_only_output(loss), batches.of_only_output(metrics)
+    if isinstance(metrics, str):
+        metrics = [metrics]
+    metrics = of_each_output(metrics, count)
     if not backend.supports_jit:
         kwargs.setdefault("jit_compile", False)
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
@@ -45,22 +51,6 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
     return old(
         self, optimizer=optimizer, loss=loss, metrics=metrics, loss_weights=loss_weights, **kwargs
     )
-
-
-def _metrics(model, metrics):
-    """Metrics; a flat list of them is for each of several outputs."""
-    count = len(getattr(model, "outputs", None) or ())
-    flat = isinstance(metrics, list | tuple) and not any(isinstance(x, list) for x in metrics)
-    if not flat or not metrics or count < 2:
-        return metrics
-    met("metrics of all")
-    return [[_another(metric) for metric in metrics] for _ in range(count)]
-
-
-def _another(metric):
-    if isinstance(metric, keras.metrics.Metric):
-        return type(metric).from_config(metric.get_config())
-    return metric
 
 
 def _modern(kwargs):

@@ -43,10 +43,6 @@ history = model.fit([ids, segments, np.array([[0], [1]])], epochs=2, verbose=0)
 alone = model.evaluate([ids[:1, :5], segments[:1, :5], np.array([[0]])], verbose=0)
 padded = model.evaluate([ids[:1], segments[:1], np.array([[0]])], verbose=0)
 assert abs(alone - padded) < 1e-5, (alone, padded)
-assert model.get_layer("Embedding-Token").output_mask is not None
-
-vectors = sequence_padding([np.ones((2, 3)), np.ones((1, 3))], padding=np.zeros(3))
-assert vectors.shape == (2, 2, 3) and vectors[1, 1].sum() == 0
 target = [[tokenizer._token_cls_id]]
 assert model.predict([target, [[0]], [[1]]]).shape == (1, 1, len(keep_words))
 config = json.load(open("bert/bert_config.json"))

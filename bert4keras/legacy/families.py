@@ -1,0 +1,32 @@
+"""Families: arguments that nothing knows, and those that subclasses of Transformer brought."""
+
+from bert4keras import models
+from bert4keras.legacy.report import met
+from bert4keras.models.config import parameters
+
+
+def leave_out(kwargs, known):
+    """Drop the arguments that nothing knows, which never had any effect."""
+    for word in [word for word in kwargs if word not in known]:
+        met("unknown argument")
+        del kwargs[word]
+
+
+def initialised(old, self, vocab_size=None, *args, **kwargs):
+    """Without a size of a vocabulary, and with arguments of its subclasses."""
+    leave_out(kwargs, parameters(models.Transformer, "__init__"))
+    if vocab_size is None and "keep_tokens" not in kwargs:
+        vocab_size = 0
+    return old(self, vocab_size, *args, **kwargs)
+
+
+def build(old, self, **kwargs):
+    """The same of what ``build`` is given."""
+    leave_out(kwargs, parameters(type(self), "build"))
+    return old(self, **kwargs)
+
+
+def drawn(old, self, shape, dtype=None, order=None, gain=1.0):
+    """Random weights by a model's method with two arguments more; the order is the family's."""
+    values = old(self, shape, dtype)
+    return values if gain == 1.0 else values * gain
