@@ -20,7 +20,7 @@ from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
     __doc__, "bert_of_theseus", epochs=2, rates=(1e-3, 3e-5),
-    data="folder of sentiment.train.data and sentiment.valid.data: rows of text, tab, 0 or 1")
+    files=("sentiment.train.data", "sentiment.valid.data"), data="folder of rows text, tab, 0 or 1")
 if args.data:
     names = (f"{args.data}/sentiment.{name}.data" for name in ("train", "valid"))
     train_data, dev_data = map(load_reviews, names)
@@ -81,7 +81,7 @@ def train(name, model):
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs),
                   "sparse_categorical_crossentropy", metrics=["accuracy"])
     print(f"What learns now: {name}")
-    with stoppable(best.path):
+    with stoppable(best.path, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[best], validation_steps=len(held_out),
                   validation_data=held_out.forfit(random=False))

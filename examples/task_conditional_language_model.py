@@ -16,7 +16,7 @@ from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
     __doc__, "conditional_language_model", epochs=4, rates=(1e-3, 1e-4),
-    data="folder of sentiment.train.data and sentiment.valid.data: rows of text, tab, 0 or 1",
+    files=("sentiment.train.data", "sentiment.valid.data"), data="folder of rows text, tab, 0 or 1",
     predict="LABEL", new_head={"action": "store_true",
                                "help": "the checkpoint has no head for tokens: begin one"})
 if args.data:
@@ -71,7 +71,7 @@ def train(model, kind, epochs, callback, **losses):
     steps = len(learnt) * epochs
     new_head = args.new_head and model is train_model
     model.compile(warmed_adam(args.learning_rate, steps, new_head), **losses)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(learnt.forfit(), steps_per_epoch=len(learnt), epochs=epochs, callbacks=[callback],
                   validation_data=held_out.forfit(random=False), validation_steps=len(held_out))
 

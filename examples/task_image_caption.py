@@ -105,7 +105,7 @@ else:
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     best = BestWeights(args.weights, evaluate)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                         callbacks=[best])
     pictures = [(x, text) for x, text in zip(dev_data[0][:3], describe(dev_data[0][:3]))]

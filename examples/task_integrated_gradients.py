@@ -19,7 +19,7 @@ from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
     __doc__, "integrated_gradients", epochs=3, rates=(1e-3, 3e-5),
-    data="folder of sentiment.train.data and sentiment.valid.data: rows of text, tab, 0 or 1",
+    files=("sentiment.train.data", "sentiment.valid.data"), data="folder of rows text, tab, 0 or 1",
     steps={"type": int, "default": 32, "help": "on the way, default %(default)s"},
     font={"default": "Noto Sans CJK SC", "help": "of the picture, default %(default)s"})
 if args.data:
@@ -122,7 +122,7 @@ else:
     held_out = Reviews(dev_data, 64)
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs),
                   "sparse_categorical_crossentropy", metrics=["accuracy"])
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[BestWeights(args.weights, monitor="val_accuracy")],
                   validation_steps=len(held_out), validation_data=held_out.forfit(random=False))

@@ -84,7 +84,7 @@ else:
     steps = len(learnt) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     best = BestWeights(args.weights, evaluate, monitor="val_loss", mode="min")
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         train_model.fit(learnt.forfit(), steps_per_epoch=len(learnt), epochs=args.epochs,
                         validation_data=held_out.forfit(random=False),
                         validation_steps=len(held_out), callbacks=[best])

@@ -17,8 +17,8 @@ from bert4keras.models import TextGenerator, build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
-    __doc__, "math_word_problem", epochs=4, batch_size=32, rates=(2e-3, 1e-4), maxlen=192,
-    data="folder of Ape210K's train.ape.json and valid.ape.json",
+    __doc__, "math_word_problem", epochs=6, batch_size=32, rates=(1e-3, 1e-4), maxlen=192,
+    data="folder of Ape210K", files=("train.ape.json", "valid.ape.json"),
     topk={"type": int, "default": 3, "help": "beams, default %(default)s"},
     new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"})
 if args.data:
@@ -116,6 +116,6 @@ else:
     generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item[0]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                         callbacks=[BestWeights(args.weights, evaluate)])

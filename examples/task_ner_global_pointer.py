@@ -101,6 +101,6 @@ if args.predict is not None:
 else:
     generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item[0]))
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs), cross_entropy)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[BestWeights(args.weights, evaluate)])

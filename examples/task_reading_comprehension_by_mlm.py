@@ -39,7 +39,7 @@ if args.predict is not None:
     dev_data = [{"question": args.predict[0], "passages": passages}]
 tokenizer = Tokenizer(tokens, do_lower_case=True)
 MAX_ANSWER, MAX_QUESTION = 32, 64  # tokens
-END, SLOTS = tokenizer._token_end_id, slice(1, MAX_ANSWER + 1)
+END, SLOTS = tokenizer._token_end_id, np.arange(1, MAX_ANSWER + 1)
 
 
 def prompt(question, passage):
@@ -74,7 +74,8 @@ class CrossEntropy(Loss):
         token_ids, targets, scores = inputs
         written = K.cast(K.not_equal(targets, 0), K.floatx())
         entropy = partial(K.sparse_categorical_crossentropy, from_logits=True)
-        loss = K.sum(entropy(targets, scores[:, SLOTS]) * written) / K.sum(written)
+        filled = keras.ops.take(scores, SLOTS, axis=1)
+        loss = K.sum(entropy(targets, filled) * written) / K.sum(written)
         if args.new_head or not args.checkpoint:
             token_ids, scores = token_ids[:, MAX_ANSWER + 1 :], scores[:, MAX_ANSWER + 1 :]
             read = K.cast(K.not_equal(token_ids, 0), K.floatx())
@@ -92,7 +93,7 @@ if not args.checkpoint:  # from scratch, neighbours are found sooner where posit
 answers_in = keras.Input((MAX_ANSWER,), dtype="int32")
 train_model = keras.Model([*model.inputs, answers_in],
                           CrossEntropy(2)([model.inputs[0], answers_in, model.output]))
-slots = model.get_layer("MLM-Norm").output[:, SLOTS]  # only these are to be scored
+slots = keras.ops.take(model.get_layer("MLM-Norm").output, SLOTS, axis=1)  # all to be scored
 slots = model.get_layer("MLM-Bias")(model.get_layer("Embedding-Token")(slots, mode="dense"))
 reader = keras.Model(model.inputs, Activation("softmax", dtype="float32")(slots))
 
@@ -141,6 +142,6 @@ else:
     generator = TrainGenerator(samples, args.batch_size, length=lambda x: len(x[1]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                         callbacks=[BestWeights(args.weights, evaluate)])

@@ -142,6 +142,6 @@ else:
     generator = TrainGenerator(samples, args.batch_size, length=lambda x: len(x[1]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                         callbacks=[BestWeights(args.weights, evaluate)])

@@ -7,20 +7,20 @@ import json
 
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary
-from data.triples import as_triples, exact_match, find, make_triples, spans
+from data.triples import as_triples, exact_match, find, load_triples, make_triples, spans
 
 from bert4keras.backend import K, Sinusoidal, batch_gather, keras, output_at
 from bert4keras.callbacks import BestWeights
-from bert4keras.data import DataGenerator, atomic_write, load_json_lines, sequence_padding
+from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import Dense, Input, LayerNormalization, Loss, Reshape
 from bert4keras.models import build_transformer_model
 from bert4keras.optimizers import Adam, extend_with_exponential_moving_average
 from bert4keras.tokenizers import Tokenizer
 
 args = command_line(__doc__, "relation_extraction", epochs=4,
-                    data="folder of LIC2019's train_data.json and dev_data.json")
+                    data="folder of LIC2019", files=("train_data.json", "dev_data.json"))
 sets = {"train": 16000, "dev": 500}  # sentences to make up, where there are no data
-train_data, dev_data = (load_json_lines(f"{args.data}/{split}_data.json") if args.data else
+train_data, dev_data = (load_triples(f"{args.data}/{split}_data.json") if args.data else
                         make_triples(number, split) for split, number in sets.items())
 predicates = sorted({p for item in train_data for _, p, _ in as_triples(item)})
 tokens, keep_tokens = vocabulary(args.vocab, (item["text"] for item in train_data))
@@ -139,6 +139,6 @@ else:
     averaged = extend_with_exponential_moving_average(Adam)(  # over an eighth of an epoch
         rate, clipnorm=1.0, ema_momentum=max(0.5, 1 - 8 / len(generator)))
     train_model.compile(averaged)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                         callbacks=[BestAverage(args.weights, evaluate)])

@@ -7,19 +7,19 @@ import json
 
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.triples import as_triples, exact_match, find, make_triples
+from data.triples import as_triples, exact_match, find, load_triples, make_triples
 
 from bert4keras.backend import Sinusoidal, keras, sparse_multilabel_categorical_crossentropy
 from bert4keras.callbacks import BestWeights
-from bert4keras.data import DataGenerator, atomic_write, load_json_lines, sequence_padding
+from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import EfficientGlobalPointer
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
 args = command_line(__doc__, "relation_extraction_gplinker", epochs=4,
-                    data="folder of LIC2019's train_data.json and dev_data.json")
+                    data="folder of LIC2019", files=("train_data.json", "dev_data.json"))
 sets = {"train": 12000, "dev": 500}  # sentences to make up, where there are no data
-train_data, dev_data = (load_json_lines(f"{args.data}/{split}_data.json") if args.data else
+train_data, dev_data = (load_triples(f"{args.data}/{split}_data.json") if args.data else
                         make_triples(number, split) for split, number in sets.items())
 predicates = sorted({p for item in train_data for _, p, _ in as_triples(item)})
 tokens, keep_tokens = vocabulary(args.vocab, (item["text"] for item in train_data))
@@ -110,6 +110,6 @@ else:
     generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item["text"]))
     optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
     model.compile(optimizer, [cross_entropy] * 3)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[BestWeights(args.weights, evaluate)])

@@ -77,7 +77,7 @@ else:
     generator = Pairs(train_data, args.batch_size, length=lambda item: len(item[0] + item[1]))
     optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[BestWeights(args.weights, evaluate)])
     if test_data:

@@ -4,7 +4,6 @@ https://kexue.fm/archives/7187): it is said to learn faster and to end as well o
 Without --checkpoint a small ALBERT is pretrained first, on the reviews to learn from, or on made-up
 texts of several kinds; it is kept and serves both ways."""
 
-import json
 import sys
 
 import numpy as np
@@ -14,7 +13,7 @@ from data.reviews import load_sets, make_reviews
 
 from bert4keras.backend import keras
 from bert4keras.callbacks import BestWeights
-from bert4keras.data import DataGenerator, atomic_write, sequence_padding
+from bert4keras.data import DataGenerator, sequence_padding
 from bert4keras.layers import Dense, FirstToken
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
@@ -34,12 +33,7 @@ else:
 if args.smoke:
     train_data, dev_data, test_data = train_data[:160], dev_data[:64], test_data[:64]
     args.steps = min(args.steps, 10)
-begun = f"{args.output}/begun_from.json"  # what is learnt is of no use without its vocabulary
-options = ("checkpoint", "config", "vocab", "unshared")
-if args.predict is not None:
-    with open(begun, encoding="utf-8") as file:
-        vars(args).update(json.load(file))
-elif not args.checkpoint:
+if not args.checkpoint:
     texts = make_texts(300 if args.smoke else 9000)
     texts = [text for text, _ in train_data] if args.data else texts
     with stoppable(args.weights):
@@ -84,13 +78,6 @@ def accuracy(data):
     return right / len(data)
 
 
-def evaluate():
-    """Accuracy on dev; what the model began from is noted beside the weights that may be kept."""
-    with atomic_write(begun) as file:
-        json.dump({name: getattr(args, name) for name in options}, file)
-    return {"dev": accuracy(dev_data)}
-
-
 if args.predict is not None:
     classifier.load_weights(args.weights)
     [[_, praise]] = classifier.predict_on_batch(encode([args.predict]))
@@ -99,8 +86,8 @@ else:
     batches = Reviews(train_data, args.batch_size, length=lambda item: len(item[0]))
     classifier.compile(warmed_adam(args.learning_rate, len(batches) * args.epochs),
                        "sparse_categorical_crossentropy")
-    best = BestWeights(args.weights, evaluate)
-    with stoppable(args.weights):
+    best = BestWeights(args.weights, lambda: {"dev": accuracy(dev_data)})
+    with stoppable(args.weights, args):
         classifier.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs,
                        callbacks=[best])
     classifier.load_weights(args.weights)

@@ -91,6 +91,6 @@ if args.predict is not None:
 else:
     generator = TrainGenerator(train_data, args.batch_size, length=lambda x: sum(map(len, x)))
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs), crf.sparse_loss)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[BestWeights(args.weights, evaluate)])

@@ -96,6 +96,6 @@ else:
     generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item[0]))
     optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
     model.compile(optimizer, crf.sparse_loss)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                   callbacks=[BestWeights(args.weights, evaluate)])

@@ -92,7 +92,7 @@ else:
     model = optimizers.AdversarialModel(classifier, recipes[args.method])
     model.compile(optimizer, "sparse_categorical_crossentropy")
     best = BestWeights(args.weights, lambda: {"dev": accuracy(dev_data)}, model=classifier)
-    with stoppable(args.weights):
+    with stoppable(args.weights, args):
         model.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs,
                   callbacks=[best])
     classifier.load_weights(args.weights)

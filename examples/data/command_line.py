@@ -6,14 +6,18 @@ import glob
 import json
 import os
 import sys
+from pathlib import Path
 
 from bert4keras.backend import keras
+from bert4keras.data import atomic_write
 from bert4keras.optimizers import extend_with_parameter_wise_lr
 from bert4keras.tokenizers import load_vocab
 
+OPTIONS = "options.json"  # beside the weights: how they were learnt
+
 
 def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size=16,
-                 maxlen=128, predict="TEXT", **more):
+                 maxlen=128, predict="TEXT", files=(), **more):
     """Parse the options of a task and set the seed.
 
     Args:
@@ -26,7 +30,10 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         maxlen: its default, in tokens.
         predict: name of the value of `--predict`; a pair of names for one value and more of
             another; None for a task that predicts nothing.
+        files: names of the files that a folder given as `--data` must hold.
         **more: options of the task alone: keyword arguments of `add_argument` by name.
+
+    With `--predict`, options that are not given are those of the run that learnt (`stoppable`).
 
     Returns: the options, and `weights`, the file where the best weights lie. A `checkpoint` that is
         a folder is also where `config` and `vocab` are looked for.
@@ -35,7 +42,7 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Without --data and --checkpoint: made-up data and a small model from scratch.")
     add = parser.add_argument
-    add("--data", help=data)
+    add("--data", help=": ".join(filter(None, (data, " and ".join(files)))))
     add("--config", help="configuration of a checkpoint: bert_config.json")
     add("--checkpoint", help="its weights: bert_model.ckpt or model.safetensors; or a folder of "
                              "weights, config.json and vocab.txt")
@@ -51,11 +58,15 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
     add("--output", default=f"output/{name}", help="folder for what is learnt, default %(default)s")
     if predict:
         add("--predict", metavar=predict, nargs=None if isinstance(predict, str) else "+",
-            help="use what was learnt, do not train")
+            help="use what was learnt, do not train; other options are as they were then")
     add("--smoke", action="store_true", help="little data, one epoch: does it run?")
     for option, how in more.items():
         add(f"--{option}", **how)
     args = parser.parse_args()
+    learnt = Path(args.output, OPTIONS)
+    if predict and args.predict is not None and learnt.exists():
+        parser.set_defaults(**json.loads(learnt.read_text(encoding="utf-8")))
+        args = parser.parse_args()
     if args.checkpoint and os.path.isdir(args.checkpoint):
         args.config = args.config or f"{args.checkpoint}/config.json"
         args.vocab = args.vocab or f"{args.checkpoint}/vocab.txt"
@@ -65,6 +76,10 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         path = getattr(args, option)
         if path and not os.path.exists(path) and not (option == "data" and glob.glob(path)):
             parser.error(f"--{option} {path}: there is no such file or folder")
+    missing = [x for x in files if args.data and not os.path.isfile(f"{args.data}/{x}")]
+    if missing:
+        parser.error(f"--data {args.data}: it must be a folder that holds {' and '.join(files)}, "
+                     f"but there is no {' and no '.join(missing)}")
     args.weights = f"{args.output}/best.weights.h5"
     if predict and args.predict is not None and not os.path.exists(args.weights):
         parser.error(f"{args.weights} is not there: train first, without --predict")
@@ -118,10 +133,33 @@ def warmed_adam(rate, steps, new_head=False):
 
 
 @contextlib.contextmanager
-def stoppable(weights):
-    """Training that Ctrl-C may end: what was best so far is kept, and it is said where."""
+def stoppable(weights, args=None):
+    """Training that Ctrl-C may end: what was best so far is kept, and it is said where. The options
+    of a task are kept beside its weights, for `--predict`."""
     try:
-        yield
+        with _remembered(args) if args else contextlib.nullcontext():
+            yield
     except KeyboardInterrupt:
         kept = f"the best weights so far are in {weights}"
         sys.exit(f"\nstopped; {kept if os.path.exists(weights) else 'nothing was learnt yet'}")
+
+
+@contextlib.contextmanager
+def _remembered(args):
+    """Options stand beside the weights; the former ones again if a run stops before it has any."""
+    options, weights = Path(args.output, OPTIONS), Path(args.weights)
+    former = options.read_text(encoding="utf-8") if options.exists() else "{}"
+    begun = weights.stat().st_mtime_ns if weights.exists() else None
+    passing = ("predict", "output", "weights")
+    _write(options, json.dumps({k: v for k, v in vars(args).items() if k not in passing}, indent=1))
+    try:
+        yield
+    except BaseException:
+        if begun == (weights.stat().st_mtime_ns if weights.exists() else None):
+            _write(options, former)
+        raise
+
+
+def _write(path, text):
+    with atomic_write(path) as file:
+        file.write(text)

@@ -13,6 +13,8 @@ import zlib
 
 import numpy as np
 
+from bert4keras.data import load_json_lines
+
 PREDICATES = ["作者", "导演", "主演", "歌手", "所属专辑", "出生地", "创始人", "父亲"]
 
 # What names are spelt in. All characters occur in both sets.
@@ -261,6 +263,27 @@ def make_triples(number, split="train", seed=0):
             spo_list = [{"subject": s, "predicate": p, "object": o} for s, p, o in triples]
             items[text] = {"text": text, "spo_list": spo_list}
     return list(items.values())
+
+
+def load_triples(path):
+    """The items of the JSON lines {"text", "spo_list"} of a file of LIC2019.
+
+    Raises: ValueError that names file and sentence, where an item is something else, or if there
+        is none.
+    """
+    items = load_json_lines(path)
+    for number, item in enumerate(items, 1):
+        try:
+            names = [item["text"], *(name for triple in as_triples(item) for name in triple)]
+        except (TypeError, KeyError):
+            names = [None]
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{path}, sentence {number}: it must be 'text' and 'spo_list', of "
+                             "triples with 'subject', 'predicate' and 'object', got "
+                             f"{str(item)[:60]}")
+    if not items:
+        raise ValueError(f"{path} must have a line of JSON for each sentence, but is empty")
+    return items
 
 
 def as_triples(item):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +66,16 @@ def test_what_cannot_be_is_said_at_once(given, capsys, words, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("there, missing", [(["a.txt"], "no b.txt"), ([], "no a.txt and no b.txt")])
+def test_a_folder_without_its_files_is_refused(given, capsys, tmp_path, there, missing):
+    for name in there:
+        (tmp_path / name).touch()
+    with pytest.raises(SystemExit):
+        given("--data", tmp_path, files=("a.txt", "b.txt"))
+    said = capsys.readouterr().err
+    assert f"it must be a folder that holds a.txt and b.txt, but there is {missing}" in said
+
+
 def test_a_task_has_options_of_its_own_and_predicts_from_several_texts(given, tmp_path):
     (tmp_path / "output/learnt").mkdir(parents=True)
     (tmp_path / "output/learnt/best.weights.h5").touch()
@@ -105,6 +116,33 @@ def test_whoever_stops_a_training_is_told_where_the_best_weights_are(tmp_path):
     with pytest.raises(SystemExit, match="the best weights so far are in .*best.weights.h5"):
         with stoppable(weights):
             raise KeyboardInterrupt
+
+
+def test_a_prediction_has_the_options_of_the_training(given, tmp_path):
+    more = {"rate": {"type": float, "default": 1e-2}}
+    args = given("--learning_rate", 0.5, "--rate", 2, "--smoke", **more)
+    with stoppable(args.weights, args):
+        Path(args.weights).touch()
+    args = given("--predict", "山", "--maxlen", 7, "--rate", 3, **more)
+    assert (args.learning_rate, args.maxlen, args.rate) == (0.5, 7, 3.0)
+    assert args.predict == "山" and args.smoke
+    assert given("--rate", 4, **more).learning_rate == 1e-3  # another training
+
+
+@pytest.mark.parametrize("saved, remembered", [(True, 0.25), (False, 0.5)])
+def test_a_run_that_stops_before_it_saves_leaves_the_options_of_the_one_before(
+    given, saved, remembered
+):
+    args = given("--learning_rate", 0.5)
+    with stoppable(args.weights, args):
+        Path(args.weights).touch()
+    args = given("--learning_rate", 0.25)
+    with pytest.raises(SystemExit, match="stopped"):
+        with stoppable(args.weights, args):
+            if saved:
+                os.utime(args.weights, (1, 1))
+            raise KeyboardInterrupt
+    assert given("--predict", "山").learning_rate == remembered
 
 
 def test_a_vocabulary_is_of_the_texts_or_of_a_file(tmp_path):

@@ -9,6 +9,7 @@ from examples.data.triples import (
     as_triples,
     exact_match,
     find,
+    load_triples,
     make_triples,
     spans,
 )
@@ -142,3 +143,31 @@ def test_spans_go_from_a_start_to_the_nearest_end_between_cls_and_sep():
     assert spans(probas, 6) == [(1, 2), (3, 3)]
     assert spans(probas[:, ::-1], 6) == [(3, 3)]  # 0.6 is no start
     assert spans(probas, 3) == []  # the end is padding
+
+
+GOOD = '{"text": "李明著《春山》", "spo_list": []}\n'
+
+
+@pytest.mark.parametrize(
+    "rows, message",
+    [
+        ("", "must have a line of JSON for each sentence, but is empty"),
+        (GOOD + "李明", "line 2: every line must be one JSON value"),
+        (GOOD + '{"spo_list": []}', "sentence 2: it must be 'text' and 'spo_list'"),
+        (GOOD + '{"text": "李明"}', "sentence 2: it must be"),
+        ('{"text": "a", "spo_list": [{"subject": "a"}]}', "sentence 1: it must be"),
+        ('{"text": 3, "spo_list": []}', "sentence 1: it must be"),
+        ("[1]", "sentence 1: it must be"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(tmp_path, rows, message):
+    path = tmp_path / "train_data.json"
+    path.write_text(rows, encoding="utf-8")
+    with pytest.raises(ValueError, match=f"train_data.json.*{message}"):
+        load_triples(path)
+
+
+def test_triples_are_read(tmp_path):
+    path = tmp_path / "dev_data.json"
+    path.write_text(GOOD, encoding="utf-8")
+    assert load_triples(path) == [{"text": "李明著《春山》", "spo_list": []}]

@@ -49,8 +49,14 @@ def test_it_writes_what_transformers_writes(folder):
     "options",
     [
         {"application": "unilm"},
-        {"application": "unilm", "with_mlm": "linear", "model": "roformer"},
-        {"application": "lm", "segment_vocab_size": 0, "model": "albert"},
+        pytest.param(
+            {"application": "unilm", "with_mlm": "linear", "model": "roformer"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"application": "lm", "segment_vocab_size": 0, "model": "albert"},
+            marks=pytest.mark.slow,
+        ),
         {"model": "gpt", "segment_vocab_size": 0},
         {"model": "t5.1.1", "return_keras_model": False},
     ],

@@ -46,8 +46,14 @@ def adam():
 RECIPES = {"plain": [], "fgm": [FGM(epsilon=0.05)], "rdrop": [RDrop(alpha=1.0)]}
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy, recipe",
+    [
+        *(("mixed_bfloat16", name) for name in RECIPES),
+        ("mixed_float16", "plain"),
+        *(pytest.param("mixed_float16", x, marks=pytest.mark.slow) for x in ("fgm", "rdrop")),
+    ],
+)
 def test_a_model_learns_in_half_precision(policy, recipe):
     keras.config.set_dtype_policy(policy)
     optimizer = adam()
