@@ -1,4 +1,6 @@
-"""Families: arguments that nothing knows, and those that subclasses of Transformer brought."""
+"""Families: arguments that nothing knows, and what subclasses of Transformer were given."""
+
+import keras
 
 from bert4keras import models
 from bert4keras.legacy.report import met
@@ -30,3 +32,14 @@ def drawn(old, self, shape, dtype=None, order=None, gain=1.0):
     """Random weights by a model's method with two arguments more; the order is the family's."""
     values = old(self, shape, dtype)
     return values if gain == 1.0 else values * gain
+
+
+def apply(old, self, inputs=None, layer=None, arguments=None, **kwargs):
+    """Ids are floats, as all inputs were: masks made of them are multiplied with losses. Arguments
+    of a Lambda are its function's.
+    """
+    if layer is keras.layers.Input and "int" in str(kwargs.get("dtype")):
+        kwargs["dtype"] = "float32"
+    if layer is keras.layers.Lambda and arguments:
+        kwargs["arguments"], arguments = arguments, None
+    return old(self, inputs, layer, arguments, **kwargs)

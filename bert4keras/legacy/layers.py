@@ -215,13 +215,6 @@ def is_functional(old, args, kwargs):
     return old(args, kwargs) or ("input" in kwargs and "output" in kwargs)
 
 
-def float_inputs(old, self, inputs=None, layer=None, arguments=None, **kwargs):
-    """Ids are floats, as all inputs were: masks made of them are multiplied with losses."""
-    if layer is keras.layers.Input and "int" in str(kwargs.get("dtype")):
-        kwargs["dtype"] = "float32"
-    return old(self, inputs, layer, arguments, **kwargs)
-
-
 # What was only looked at
 
 

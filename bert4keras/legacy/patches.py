@@ -117,7 +117,7 @@ AROUND = [  # owner, name, what goes around it
     (models, "build_transformer_model", old.build_transformer_model),
     (models.Transformer, "__init__", families.initialised),
     (models.Transformer, "build", families.build),
-    (models.Transformer, "apply", old_layers.float_inputs),
+    (models.Transformer, "apply", families.apply),
     (models.T5, "build", families.build),
     (initial.Initial, "__call__", families.drawn),
     (initial.ScaledInitial, "__call__", families.drawn),

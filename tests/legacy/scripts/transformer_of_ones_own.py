@@ -195,6 +195,7 @@ class Speech(RoFormerV2):
             inputs=x,
             layer=Lambda,
             function=self.survive,
+            arguments={"p_survival": 0.7},
             name="Survive-%d" % index,
         )
         return self.apply(
@@ -209,7 +210,7 @@ class Speech(RoFormerV2):
     def apply_final_layers(self, inputs):
         return inputs
 
-    def survive(self, y, p_survival=0.7):
+    def survive(self, y, p_survival=1.0):
         survival = K.random_binomial((1,), p=p_survival)
         return K.in_test_phase(y, 1.0 / p_survival * survival * y)
 
