@@ -1,5 +1,7 @@
 """Families: arguments that nothing knows, and what subclasses of Transformer were given."""
 
+from functools import partial
+
 import keras
 
 from bert4keras import models
@@ -41,5 +43,5 @@ def apply(old, self, inputs=None, layer=None, arguments=None, **kwargs):
     if layer is keras.layers.Input and "int" in str(kwargs.get("dtype")):
         kwargs["dtype"] = "float32"
     if layer is keras.layers.Lambda and arguments:
-        kwargs["arguments"], arguments = arguments, None
+        layer, arguments = partial(layer, arguments=arguments), None
     return old(self, inputs, layer, arguments, **kwargs)
