@@ -211,6 +211,8 @@ class Speech(RoFormerV2):
         return inputs
 
     def survive(self, y, p_survival=1.0):
+        if K.backend() == "jax":  # which draws nothing without a seed, see in_train_phase.py
+            return y
         survival = K.random_binomial((1,), p=p_survival)
         return K.in_test_phase(y, 1.0 / p_survival * survival * y)
 
