@@ -29,7 +29,7 @@ is_tf_keras = switched_on("TF_KERAS")
 supports_jit = keras.backend.backend() != "tensorflow"
 
 
-class _LazyModule:
+class LazyModule:
     """A module that is imported when one of its attributes is first asked for."""
 
     def __init__(self, name):
@@ -39,7 +39,7 @@ class _LazyModule:
         return getattr(importlib.import_module(self._name), attribute)
 
 
-tf = _LazyModule("tensorflow")
+tf = LazyModule("tensorflow")
 
 
 def get_available_gpus():
@@ -51,6 +51,18 @@ def get_available_gpus():
     if backend == "torch":
         return [f"cuda:{i}" for i in range(module.cuda.device_count())]
     return [str(device) for device in module.devices() if device.platform == "gpu"]
+
+
+def is_traced(x):
+    """Whether ``x`` is a tensor of a graph that is being traced, without a value of its own; on
+    PyTorch, which traces none, whether it is computed.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return tf.is_symbolic_tensor(x)
+    if backend == "torch":
+        return ops.is_tensor(x) and not isinstance(x, importlib.import_module("torch").nn.Parameter)
+    return isinstance(x, importlib.import_module("jax").core.Tracer)
 
 
 def seed_dropout(seed):

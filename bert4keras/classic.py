@@ -301,7 +301,8 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
 def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     """Cross-entropy with integer targets, (...) or (..., 1); probabilities by default."""
     if ndim(target) == ndim(output):
-        target = ops.squeeze(target, axis)
+        one = target.shape[axis] == 1
+        target = ops.squeeze(target, axis) if one else ops.reshape(target, ops.shape(output)[:-1])
     target = ops.cast(target, "int32")
     return ops.sparse_categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 

@@ -48,12 +48,15 @@ def integerize_shape(build):
 def inner_dense(layer, name, units, input_shape, use_bias=None):
     """A built dense layer inside ``layer``, in its dtype, with its biases and its initializer.
 
-    The initializer is cloned: one instance gives the same numbers each time.
+    The initializer is cloned: one instance gives the same numbers each time. A function is not.
     """
+    initializer = layer.kernel_initializer
+    if isinstance(initializer, keras.Initializer):
+        initializer = initializer.clone()
     dense = keras.layers.Dense(
         units,
         use_bias=layer.use_bias if use_bias is None else use_bias,
-        kernel_initializer=layer.kernel_initializer.clone(),
+        kernel_initializer=initializer,
         name=name,
         dtype=layer.dtype_policy,
     )

@@ -25,7 +25,8 @@ class SequenceScores(Layer):
         self.autocast = False  # float32 scores stay exact under mixed precision
 
     def call(self, inputs, mask=None):
-        return backend.sequence_masking(inputs, mask, "-inf", 1)
+        scores = backend.sequence_masking(inputs, mask, "-inf", 1)
+        return ops.copy(scores) if scores is inputs else scores  # which may carry a mask
 
     def compute_mask(self, inputs, mask=None):
         return None  # Keras would weigh the loss of each row by its mask once more

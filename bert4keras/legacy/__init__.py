@@ -7,16 +7,22 @@ process.
 ================  ==============================================================================
 ``patches``       all that is touched, in tables: begin to read here
 ``idioms``        the old idioms and what to write today; ``report`` finds the lines
-``modules``       imports of modules that have moved; ``old``, modules and names of bert4keras
-``arguments``     of layers; ``optimizers`` and ``callbacks`` have their own
+``modules``       imports of modules that have moved; ``old``, modules and names of bert4keras, and
+                  ``texts``, of its tokenizers and snippets; ``stars``, what ``import *`` brought
+``families``      subclasses of Transformer, and arguments that nothing knows
+``arguments``     of layers; ``optimizers`` and ``callbacks`` have their own; ``updates``, of
+                  optimizers of one's own
 ``training``      compile, fit, predict and their kin; ``batches``, the data they take;
-                  ``freezing``, what trains
-``layers``        methods of layers, add_loss, add_metric, masks, models of tensors
+                  ``metrics``; ``freezing``, what trains
+``layers``        methods of layers, add_loss, add_metric, models of tensors; ``masks``;
+                  ``attributes``, what layers store on themselves
 ``weights``       files under any name
-``functions``     of K; ``gradients``, K.gradients, K.function and training functions, on values
+``functions``     of K; ``neural``, more of them; ``arithmetic`` with NumPy's arrays
+``gradients``     K.gradients, K.function and training functions, on values
                   that are ``deferred``
 ``decoding``      old decoders on the cached engine
-``tensorflow1``   sessions and names of TensorFlow 1; ``python``, names of Python and NumPy
+``tensorflow1``   names of TensorFlow 1, and strategies; ``sessions`` and graphs; ``symbolic``, its
+                  functions on tensors of models; ``python``, names of Python and NumPy
 ``quiet``         what Keras says of all this
 ================  ==============================================================================
 """

@@ -52,7 +52,14 @@ def targets(y, model):
     """Targets as Keras 2 had them: floats, and an axis more where they are a number a sample."""
     if y is None or getattr(model, "_compile_loss", None) is None:
         return None
+    if len(model.outputs) == 1:
+        y = of_only_output(y)
     return keras.tree.map_structure(_column, arrays(y, len(model.outputs)))
+
+
+def of_only_output(x):
+    """What a dict has under one name, that of the only output; anything else as it is."""
+    return next(iter(x.values())) if isinstance(x, dict) and len(x) == 1 else x
 
 
 def _column(x):

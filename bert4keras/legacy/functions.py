@@ -1,13 +1,15 @@
 """Functions of K that ``bert4keras.classic`` has not, or has as errors."""
 
+import contextlib
+
 import keras
 import numpy as np
 from keras import ops
 
 from bert4keras.backend import K, tf
-from bert4keras.legacy import gradients
+from bert4keras.legacy import gradients, neural, sessions, updates
 from bert4keras.legacy.deferred import lifted_functions
-from bert4keras.legacy.report import met, refused
+from bert4keras.legacy.report import met
 
 K_batch_dot, K_prod = K.batch_dot, K.prod
 
@@ -21,54 +23,6 @@ def learning_phase():
 def set_learning_phase(value):
     """Nothing: layers are told when they are called."""
     met("K.learning_phase")
-
-
-class Session:
-    """A session of TensorFlow 1, as far as settings go; nothing runs in it."""
-
-    def __init__(self, target="", graph=None, config=None):
-        met("tf1 session")
-        self.graph = graph
-
-    def run(self, fetches=None, feed_dict=None, **_unused):
-        """Nothing for nothing, such as an initializer of variables; else an error."""
-        if fetches is None or (
-            isinstance(fetches, list) and not any(x is not None for x in fetches)
-        ):
-            return fetches
-        if isinstance(fetches, keras.Variable):
-            return K.get_value(fetches)
-        raise refused("tf1 session", "models compute at once, and no graph is kept")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_exception):
-        return False
-
-    def as_default(self):
-        """Itself."""
-        return self
-
-    def close(self):
-        """Nothing."""
-
-
-class Graph(Session):
-    """The default graph, as far as threads ask for it."""
-
-    def finalize(self):
-        """Nothing."""
-
-
-def get_session():
-    """A session in which nothing runs."""
-    return Session()
-
-
-def set_session(session):
-    """Nothing: there are no sessions."""
-    met("tf1 session")
 
 
 def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
@@ -102,14 +56,12 @@ def map_fn(fn, elems, name=None, dtype=None):
 
 def update_add(x, increment):
     """Add to a variable, and return it."""
-    x.assign_add(increment)
-    return x
+    return updates.update(x, x + increment)
 
 
 def update_sub(x, decrement):
     """Subtract from a variable, and return it."""
-    x.assign_sub(decrement)
-    return x
+    return updates.update(x, x - decrement)
 
 
 def moving_average_update(x, value, momentum):
@@ -175,10 +127,11 @@ ADDED = {  # name on K -> what it is
     "bias_add": bias_add,
     "cast_to_floatx": lambda x: ops.cast(x, K.floatx()),
     "clear_session": keras.backend.clear_session,
+    "control_dependencies": contextlib.nullcontext,
     "count_params": count_params,
     "foldl": foldl,
     "function": gradients.Function,
-    "get_session": get_session,
+    "get_session": sessions.get_session,
     "get_uid": keras.backend.get_uid,
     "gradients": gradients.gradients,
     "image_data_format": keras.backend.image_data_format,
@@ -192,14 +145,19 @@ ADDED = {  # name on K -> what it is
     "name_scope": keras.name_scope,
     "placeholder": placeholder,
     "prod": prod,
+    "random_bernoulli": K.random_binomial,
     "random_normal_variable": random_normal_variable,
     "set_image_data_format": keras.backend.set_image_data_format,
     "set_learning_phase": set_learning_phase,
-    "set_session": set_session,
+    "set_session": sessions.set_session,
     "softsign": softsign,
     "tf": tf,
     "truncated_normal": truncated_normal,
+    "update": updates.update,
     "update_add": update_add,
     "update_sub": update_sub,
+    "variable": updates.variable,
+    "zeros": updates.zeros,
+    **neural.ADDED,
     **lifted_functions(),
 }

@@ -14,11 +14,27 @@ IDIOMS = {
         "bert4keras.models.build_transformer_model and bert4keras.tokenizers.Tokenizer",
     ),
     "tf1 name": ("a name of TensorFlow 1", "keras.ops, or TensorFlow 2's name"),
+    "tf function": (
+        "a function of TensorFlow on a symbolic tensor",
+        "keras.ops, or a layer that calls it",
+    ),
+    "strategy": (
+        "a strategy for several GPUs, of which there are not two",
+        "leave it out: one device needs none",
+    ),
     "tf1 session": (
         "a session or graph of TensorFlow 1",
         "leave it out: models compute at once, K.get_value reads a variable",
     ),
+    "tf1 file": (
+        "a graph of TensorFlow 1 that is saved",
+        "model.export(folder), which TensorFlow Serving reads",
+    ),
     "numpy name": ("a name that NumPy or Python has dropped", "int, float, bool, ..."),
+    "ragged array": (
+        "numpy.array of rows of unequal lengths",
+        "numpy.array(rows, dtype=object), or bert4keras.snippets.sequence_padding(rows)",
+    ),
     # arguments
     "keras 1 argument": (
         "an argument of Keras 1",
@@ -31,7 +47,11 @@ IDIOMS = {
     "keep_words": ("`keep_words`", "keep_tokens"),
     "seq2seq": ("`application='seq2seq'`", "application='unilm'"),
     "albert": ("`albert=True`", "model='albert'"),
-    "max_length": ("`max_length`, `first_length` of tokenizers", "maxlen"),
+    "max_length": (
+        "`max_length`, `first_length`, `first` of tokenizers",
+        "maxlen, first_text, second_text",
+    ),
+    "padding": ("`padding` of sequence_padding", "value"),
     "lr": ("`lr` of an optimizer", "learning_rate"),
     "decay": (
         "`decay` of an optimizer",
@@ -53,6 +73,15 @@ IDIOMS = {
     "compile argument": (
         "target_tensors or sample_weight_mode of compile",
         "leave it out",
+    ),
+    "one optimizer": ("one optimizer for several models", "an optimizer for each model"),
+    "metrics of outputs": (
+        "one list of metrics for several outputs",
+        "metrics=[[...], [...]], a list for each output",
+    ),
+    "class_weight": (
+        "a class_weight that is no dict",
+        "{class: weight}; anything else never had any effect",
     ),
     "add_metric": (
         "add_metric",
@@ -76,6 +105,10 @@ IDIOMS = {
     # layers and graphs
     "get_output_at": ("layer.get_output_at(i)", "bert4keras.backend.output_at(layer, i)"),
     "_keras_shape": ("_keras_shape, get_shape()", "tensor.shape"),
+    "output_mask": (
+        "output_mask of a layer, the layer Sequence-Mask",
+        "keras.ops.not_equal(token_ids, 0)",
+    ),
     "inbound_layers": ("inbound_layers of a node", "tensor._keras_history.operation"),
     "metrics_tensors": ("metrics_tensors of a model", "metrics=[...] of compile"),
     "total_loss": (

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import keras
 from keras import ops
+from keras.src.backend.common import global_state
 from keras.src.ops.function import Function
+from keras.src.utils import python_utils
 
 from bert4keras import backend
 from bert4keras.legacy import running
@@ -96,6 +98,15 @@ def lambda_call(old, self, inputs, *args, **kwargs):
     return old(self, keras.tree.map_structure(ops.copy, inputs), *args, **kwargs)
 
 
+def func_load(old, code, defaults=None, closure=None, globs=None):
+    """Names in a function of a Lambda that is loaded, as ever: K, and custom objects."""
+    if globs is None:
+        scope = global_state.get_global_attribute("custom_objects_scope_dict", {})
+        names = {"K": backend.K, "keras": keras, "np": backend.np, "tf": backend.tf}
+        globs = {**vars(python_utils), **names, **keras.saving.get_custom_objects(), **scope}
+    return old(code, defaults, closure, globs)
+
+
 def loss_call(old, self, inputs, mask=None):
     """A loss layer: of floats alone, as all inputs were; and no loss while decoding."""
     if running.decoders:
@@ -114,6 +125,13 @@ def loss_called(old, self, inputs, *args, **kwargs):
 
 def _as_float(x):
     return ops.cast(x, "float32") if "int" in str(backend.dtype(x)) else x
+
+
+def product(old, self, x1, x2):
+    """The product of a symbolic tensor and a number, which Keras 3 takes for a sparse tensor."""
+    found = old(self, x1, x2)
+    sparse = any(getattr(x, "sparse", False) for x in (x1, x2))
+    return keras.KerasTensor(found.shape, found.dtype, sparse=sparse)
 
 
 def merged_mask(old, self, inputs, mask=None):
@@ -197,57 +215,7 @@ def is_functional(old, args, kwargs):
     return old(args, kwargs) or ("input" in kwargs and "output" in kwargs)
 
 
-def float_inputs(old, self, inputs=None, layer=None, arguments=None, **kwargs):
-    """Ids are floats, as all inputs were: masks made of them are multiplied with losses."""
-    if layer is keras.layers.Input and "int" in str(kwargs.get("dtype")):
-        kwargs["dtype"] = "float32"
-    return old(self, inputs, layer, arguments, **kwargs)
-
-
 # What was only looked at
-
-
-class Printed(list):
-    """metrics_tensors of a model: what is appended becomes a metric of it."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def append(self, value):
-        """Show a tensor with the loss."""
-        met("metrics_tensors")
-        names = running.notes(self.model).get("names") or []
-        name = names.pop(0) if names else f"metric_{len(self)}"
-        super().append(value)
-        self.model.add_metric(value, name=name)
-
-
-class Names(list):
-    """metrics_names of a model: a name that is appended is that of the next of its tensors."""
-
-    def __init__(self, names, model):
-        super().__init__(names)
-        self.model = model
-
-    def append(self, name):
-        """Name the next tensor, or the last if it has no name yet."""
-        super().append(name)
-        unnamed = [x for x in self.model._metrics if x.name.startswith("metric_")]
-        if unnamed:
-            unnamed[0].name = name
-        else:
-            running.notes(self.model).setdefault("names", []).append(name)
-
-
-def metrics_tensors(model):
-    """model.metrics_tensors."""
-    return running.notes(model).setdefault("tensors", Printed(model))
-
-
-def metrics_names(old, model):
-    """model.metrics_names."""
-    return Names(old(model), model)
 
 
 def keras_shape(tensor):

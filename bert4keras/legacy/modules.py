@@ -11,6 +11,7 @@ import types
 
 import keras
 
+from bert4keras.backend import LazyModule
 from bert4keras.legacy import old, tensorflow1
 from bert4keras.legacy.report import met
 
@@ -74,9 +75,11 @@ ENGINE = (
 MADE = {  # module -> what makes its names
     **{name: _engine for name in ENGINE},
     "keras.legacy.interfaces": _interfaces,
+    "tensorflow_core": dict,
+    "tensorflow_core.python": dict,
     **old.MODULES,
 }
-PACKAGES = ("keras.engine",)
+PACKAGES = ("keras.engine", "tensorflow_core", "tensorflow_core.python")
 
 
 class Finder:
@@ -128,6 +131,8 @@ class Loader:
             module.__dict__.update(MADE[self.place]())
             if self.place in PACKAGES:
                 module.__path__ = []
+                parts = [x for x in MADE if x.startswith(self.place + ".")]
+                module.__dict__.update({x.rpartition(".")[2]: module for x in parts})
         else:
             sys.modules[module.__name__] = importlib.import_module(self.place)
 
@@ -157,8 +162,13 @@ def _tensorflow():
 
 
 def install():
-    """Put the finder before all others."""
+    """Put the finder before all others, and old modules where their packages show them."""
     if Finder not in sys.meta_path:
         sys.meta_path.insert(0, Finder)
+    for name, place in PLACES.items():
+        owner, _, last = name.rpartition(".")
+        if owner in sys.modules and place in sys.modules and not hasattr(sys.modules[owner], last):
+            setattr(sys.modules[owner], last, sys.modules[place])
+    keras.engine = LazyModule("keras.engine")
     if "tensorflow" in sys.modules:
         tensorflow1.furnish(sys.modules["tensorflow"])

@@ -1,6 +1,7 @@
 """Modules and names of bert4keras before 0.6, and of releases in between."""
 
 import json
+import warnings
 from itertools import groupby
 
 import keras
@@ -9,9 +10,11 @@ from keras import ops
 
 from bert4keras import layers, models, optimizers, snippets, tokenizers
 from bert4keras.backend import set_gelu
-from bert4keras.data import sequence_padding
 from bert4keras.legacy.decoding import set_rtype
+from bert4keras.legacy.families import leave_out
+from bert4keras.legacy.idioms import IDIOMS
 from bert4keras.legacy.report import met, refused
+from bert4keras.legacy.texts import SimpleTokenizer
 from bert4keras.models.build import APPLICATIONS
 from bert4keras.models.config import parameters
 
@@ -50,9 +53,7 @@ def _leave_out(kwargs):
     family, _ = models.build.family_of(kwargs.get("model"), {})
     family = APPLICATIONS[(kwargs.get("application") or "encoder").lower()](family)
     known = {*parameters(family, "__init__"), *parameters(family, "build"), *own}
-    for word in [word for word in kwargs if word not in known]:
-        met("unknown argument")
-        del kwargs[word]
+    leave_out(kwargs, known)
 
 
 def build_bert_model(config_path, checkpoint_file=None, *args, **kwargs):
@@ -91,8 +92,13 @@ def data_parallel(model, devices=None, parts=None):
 
 
 def multi_gpu_model(model, gpus=None, **_unused):
-    """A model on several devices."""
-    raise refused("multi_gpu_model", "Keras 3 spreads batches by strategies, not by copies")
+    """The model itself: its numbers are those of its copies, one device computes them."""
+    met("multi_gpu_model")
+    warnings.warn(
+        f"multi_gpu_model: one device runs the model. Today: {IDIOMS['multi_gpu_model'][1]}",
+        stacklevel=2,
+    )
+    return model
 
 
 def extend_with_parallel_unified_language_model(BaseModel):  # noqa: N803
@@ -139,6 +145,23 @@ class EmbeddingDense(layers.Layer):
 
     def __init__(self, embedding_name="Embedding-Token", activation="softmax", **kwargs):
         raise refused("old name", "call the embedding itself with mode='dense'")
+
+
+class FactorizedEmbedding(layers.Layer):
+    """ALBERT's embedding as one layer, in 2019."""
+
+    def __init__(self, *args, **kwargs):
+        raise refused("old name", "the weights of ALBERT's embedding are in two layers now")
+
+
+LAYERS = {
+    "BiasAdd": BiasAdd,
+    "EmbeddingDense": EmbeddingDense,
+    "FactorizedEmbedding": FactorizedEmbedding,
+    "OurLayer": layers.Layer,
+    "Scale": Scale,
+    "ZeroMasking": ZeroMasking,
+}
 
 
 # Optimizers and callbacks
@@ -218,89 +241,7 @@ def extend_with_gradient_centralization(BaseOptimizer, name=None):  # noqa: N803
     return keras.saving.register_keras_serializable("bert4keras")(Centralized)
 
 
-# Tokenizers
-
-
-class SimpleTokenizer(tokenizers.Tokenizer):
-    """A token for each character."""
-
-    def __init__(self, token_dict, do_lower_case=True, **kwargs):
-        met("old name")
-        super().__init__(token_dict, do_lower_case, **kwargs)
-
-    def _tokenize(self, text):
-        known = self._token_dict
-        return [
-            c if c in known else "[unused1]" if c.isspace() and "[unused1]" in known else "[UNK]"
-            for c in text.lower()
-        ]
-
-
-def encode(old, self, first_text, second_text=None, maxlen=None, *args, **kwargs):
-    """max_length; first_length and second_length, to which the parts are filled."""
-    if {"max_length", "first_length", "second_length"} & kwargs.keys():
-        met("max_length")
-    maxlen = kwargs.pop("max_length", maxlen)
-    lengths = [kwargs.pop(f"{which}_length", None) for which in ("first", "second")]
-    if lengths == [None, None]:
-        return old(self, first_text, second_text, maxlen, *args, **kwargs)
-    tokens, segments = old(self, first_text, None, lengths[0] or maxlen, *args, **kwargs)
-    tokens, segments = _filled(self, tokens, 0, lengths[0])
-    if second_text is not None:
-        second, _ = old(self, second_text, None, None, *args, **kwargs)
-        second, ones = _filled(self, second[1:], 1, lengths[1])
-        tokens, segments = tokens + second, segments + ones
-    return tokens, segments
-
-
-def _filled(tokenizer, ids, segment, length):
-    if length is not None:
-        ids = ids[:length] + [tokenizer._token_pad_id or 0] * (length - len(ids))
-    return list(ids), [segment] * len(ids)
-
-
-def tokenize(old, self, text, maxlen=None, **kwargs):
-    """max_length; without start or end."""
-    if "max_length" in kwargs:
-        met("max_length")
-    tokens = old(self, text, kwargs.pop("max_length", maxlen))
-    if not kwargs.pop("add_cls", True) and self._token_start is not None:
-        tokens = tokens[1:]
-    if not kwargs.pop("add_sep", True) and self._token_end is not None:
-        tokens = tokens[:-1]
-    return tokens
-
-
-def load_vocab(dict_path, encoding="utf-8", **kwargs):
-    """tokenizers.load_vocab."""
-    return tokenizers.load_vocab(dict_path, encoding, **kwargs)
-
-
-# Snippets
-
-
-class Progress:
-    """Prints how far a loop has come.
-
-    Args:
-        iterable: what is looped over.
-        period: every how many items.
-    """
-
-    def __init__(self, iterable, period=1, steps=None, desc=None):
-        met("old name")
-        self.iterable, self.period, self.desc = iterable, period, desc or "progress"
-
-    def __iter__(self):
-        for number, item in enumerate(self.iterable, 1):
-            yield item
-            if number % self.period == 0:
-                print(f"{self.desc}: {number}")
-
-
-def get_all_attributes(something):
-    """The public names of a module, with what they are."""
-    return {name: getattr(something, name) for name in dir(something) if not name.startswith("_")}
+# Numbers and modules
 
 
 def infinity():
@@ -321,6 +262,8 @@ def _bert():
     return {
         **_all_of(models),
         "BertModel": models.BERT,
+        "Bert4LM": models.extend_with_language_model(models.BERT),
+        "Bert4Seq2seq": models.extend_with_unified_language_model(models.BERT),
         "build_bert_model": build_bert_model,
         "load_pretrained_model": load_pretrained_model,
         "set_gelu": set_gelu,
@@ -333,12 +276,12 @@ def _tokenizer():
         "SimpleTokenizer": SimpleTokenizer,
         "Tokenizer": tokenizers.Tokenizer,
         "SpTokenizer": tokenizers.SpTokenizer,
-        "load_vocab": load_vocab,
+        "load_vocab": tokenizers.load_vocab,
         "save_vocab": tokenizers.save_vocab,
         "groupby": groupby,
         "json": json,
         "np": np,
-        "sequence_padding": sequence_padding,
+        "sequence_padding": snippets.sequence_padding,
     }
 
 
@@ -346,14 +289,17 @@ def _utils():
     return {**_all_of(snippets), **_tokenizer()}
 
 
+OPTIMIZERS = {
+    "ExponentialMovingAverage": ExponentialMovingAverage,
+    "GradientAccumulation": GradientAccumulation,
+    "LAMB": LAMB,
+    "PiecewiseLinearLearningRate": PiecewiseLinearLearningRate,
+    "extend_with_gradient_centralization": extend_with_gradient_centralization,
+}
+
+
 def _train():
-    return {
-        **_all_of(optimizers),
-        "PiecewiseLinearLearningRate": PiecewiseLinearLearningRate,
-        "GradientAccumulation": GradientAccumulation,
-        "LAMB": LAMB,
-        "ExponentialMovingAverage": ExponentialMovingAverage,
-    }
+    return {**_all_of(optimizers), **OPTIMIZERS}
 
 
 MODULES = {

@@ -5,16 +5,21 @@
 ``NAMES``: names of modules that were not there.
 """
 
+import contextlib
 import inspect
+import itertools
 from functools import wraps
+from types import SimpleNamespace
 
 import keras
 from keras.src.callbacks.history import History
 from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.layers.merging.base_merge import Merge
+from keras.src.metrics import reduction_metrics
 from keras.src.models import model as keras_model
 from keras.src.models.functional import Functional
 from keras.src.ops.node import Node
+from keras.src.ops.numpy import Multiply
 from keras.src.trainers.trainer import Trainer
 from keras.src.utils import python_utils
 
@@ -31,22 +36,31 @@ from bert4keras import (
 from bert4keras.generation import AutoRegressiveDecoder
 from bert4keras.legacy import (
     arguments,
+    arithmetic,
+    attributes,
     callbacks,
     decoding,
+    families,
     functions,
     gradients,
+    masks,
+    metrics,
     old,
     running,
+    stars,
+    texts,
     training,
+    updates,
     weights,
 )
 from bert4keras.legacy import layers as old_layers
 from bert4keras.legacy import optimizers as old_optimizers
-from bert4keras.models import build
+from bert4keras.models import build, initial
 
 AROUND = [  # owner, name, what goes around it
     # models
     (Trainer, "compile", training.compile),
+    (Trainer, "_flatten_metrics_in_order", metrics.in_order),
     (keras.Model, "fit", training.fit),
     (keras.Model, "evaluate", training.evaluate),
     (keras.Model, "predict", training.predict),
@@ -54,23 +68,31 @@ AROUND = [  # owner, name, what goes around it
     (keras.Model, "test_on_batch", training.on_batch),
     (keras.Model, "predict_on_batch", training.predict_on_batch),
     (keras.Model, "_compute_loss", training.computing),
+    (reduction_metrics, "reduce_to_samplewise_values", metrics.samplewise),
     (keras.Model, "save", weights.save),
     (keras.Model, "save_weights", weights.save_weights),
     (keras.Model, "load_weights", weights.load_weights),
+    (keras.metrics, "sparse_categorical_accuracy", metrics.sparse_accuracy),
     (keras.models, "load_model", weights.load_model),
     (keras.saving, "load_model", weights.load_model),
     (keras_model, "functional_init_arguments", old_layers.is_functional),
     (Functional, "__init__", old_layers.functional),
     (Functional, "call", old_layers.call),
+    (keras.Model, "get_layer", masks.get_layer),
     # layers
     (keras.layers.Layer, "__init__", arguments.base),
     (keras.layers.Layer, "add_weight", old_layers.add_weight),
     (keras.layers.Layer, "add_loss", old_layers.add_loss),
+    (keras.layers.Layer, "__call__", attributes.called),
+    (keras.layers.Layer, "compute_output_spec", attributes.output_spec),
     (Merge, "compute_mask", old_layers.merged_mask),
+    (Multiply, "compute_output_spec", old_layers.product),
     (keras.layers.Lambda, "call", old_layers.lambda_call),
+    (python_utils, "func_load", old_layers.func_load),
     (layers.Loss, "call", old_layers.loss_call),
     (layers.Loss, "__call__", old_layers.loss_called),
     *((layer, "__init__", arguments.renaming(name)) for name, layer in arguments.layers().items()),
+    *arithmetic.AROUND,
     # optimizers and callbacks
     (keras.optimizers.Optimizer, "__init__", old_optimizers.initialised),
     *(
@@ -93,9 +115,16 @@ AROUND = [  # owner, name, what goes around it
     # bert4keras
     (build, "build_transformer_model", old.build_transformer_model),
     (models, "build_transformer_model", old.build_transformer_model),
-    (models.Transformer, "apply", old_layers.float_inputs),
-    (tokenizers.TokenizerBase, "encode", old.encode),
-    (tokenizers.TokenizerBase, "tokenize", old.tokenize),
+    (models.Transformer, "__init__", families.initialised),
+    (models.Transformer, "build", families.build),
+    (models.Transformer, "apply", families.apply),
+    (models.T5, "build", families.build),
+    (initial.Initial, "__call__", families.drawn),
+    (initial.ScaledInitial, "__call__", families.drawn),
+    (tokenizers.TokenizerBase, "encode", texts.encode),
+    (tokenizers.TokenizerBase, "tokenize", texts.tokenize),
+    (tokenizers, "load_vocab", texts.load_vocab),
+    (snippets, "sequence_padding", texts.sequence_padding),
     (AutoRegressiveDecoder, "wraps", decoding.wraps),
     (AutoRegressiveDecoder, "_asked", decoding.asked),
     (backend, "search_layer", decoding.search_layer),
@@ -107,8 +136,10 @@ ADDED = [  # owner, name, what it is
     (keras.Model, "predict_classes", training.predict_classes),
     (keras.Model, "predict_proba", training.predict_proba),
     (keras.Model, "_make_train_function", gradients.make_train_function),
+    (keras.Model, "_make_test_function", lambda model: model.make_test_function()),
+    (keras.Model, "_make_predict_function", lambda model: model.make_predict_function()),
     (keras.Model, "total_loss", property(gradients.total_loss)),
-    (keras.Model, "metrics_tensors", property(old_layers.metrics_tensors)),
+    (keras.Model, "metrics_tensors", property(metrics.metrics_tensors)),
     (keras.Model, "_feed_inputs", property(lambda model: list(model.inputs))),
     (keras.Model, "_feed_targets", property(gradients.targets)),
     (keras.Model, "_feed_sample_weights", property(lambda model: [])),
@@ -121,13 +152,24 @@ ADDED = [  # owner, name, what it is
     (keras.layers.Layer, "get_input_at", old_layers.get_input_at),
     (keras.layers.Layer, "output_shape", property(old_layers.output_shape)),
     (keras.layers.Layer, "input_shape", property(old_layers.input_shape)),
+    (keras.layers.Layer, "output_mask", property(masks.output_mask)),
+    (keras.layers.Layer, "input_mask", property(masks.input_mask)),
+    (keras.layers.Layer, "get_output_mask_at", masks.get_output_mask_at),
+    (keras.layers.Embedding, "embeddings", attributes.settable("embeddings")),
+    (keras.layers.Dense, "kernel", attributes.settable("kernel")),
+    (keras.Sequential, "output", property(lambda model: model.outputs[0])),
+    (keras.Sequential, "input", property(lambda model: model.inputs[0])),
     (keras.layers.Layer, "inbound_nodes", property(lambda layer: layer._inbound_nodes)),
     (keras.KerasTensor, "_keras_shape", property(old_layers.keras_shape)),
     (keras.KerasTensor, "get_shape", old_layers.get_shape),
+    (keras.KerasTensor, "op", property(lambda tensor: tensor._keras_history.operation)),
+    (keras.metrics.Metric, "reset_states", lambda metric: metric.reset_state()),
     (Node, "inbound_layers", property(old_layers.inbound_layers)),
     (keras.optimizers.Optimizer, "lr", property(old_optimizers.get_lr, old_optimizers.set_lr)),
+    (keras.optimizers.Optimizer, "__init_subclass__", classmethod(updates.subclassed)),
     (keras.optimizers.Optimizer, "weights", property(old_optimizers.weights)),
     (AutoRegressiveDecoder, "set_rtype", old.SET_RTYPE),
+    *((tokenizers.TokenizerBase, name, token) for name, token in texts.SPECIAL_TOKENS.items()),
 ]
 LOSSES = {
     "kullback_leibler_divergence": "kl_divergence",
@@ -144,14 +186,32 @@ LOSSES = {
     "cosine": "cosine_similarity",
     "bce": "binary_crossentropy",
 }
+FACES = (layers, models, optimizers, snippets, tokenizers)
+OPTIMIZERS = "Adam Adadelta Adagrad Adamax Nadam RMSprop SGD".split()
 NAMES = [  # module, {name: what it is}
     (classic, functions.ADDED),
-    (keras.layers, {"CuDNNLSTM": keras.layers.LSTM, "CuDNNGRU": keras.layers.GRU}),
+    (
+        keras.layers,
+        {
+            "AtrousConvolution1D": keras.layers.Conv1D,
+            "CuDNNGRU": keras.layers.GRU,
+            "CuDNNLSTM": keras.layers.LSTM,
+        },
+    ),
+    (
+        keras.mixed_precision,
+        {
+            "experimental": SimpleNamespace(
+                Policy=keras.mixed_precision.Policy,
+                set_policy=keras.mixed_precision.set_global_policy,
+            )
+        },
+    ),
     (keras.losses, {name: getattr(keras.losses, new) for name, new in LOSSES.items()}),
     (keras.metrics, {name: getattr(keras.losses, new) for name, new in LOSSES.items()}),
     (
         keras.optimizers,
-        {name.lower(): getattr(keras.optimizers, name) for name in ("Adam", "SGD", "Adagrad")},
+        {name.lower(): getattr(keras.optimizers, name) for name in OPTIMIZERS},
     ),
     (
         keras.utils,
@@ -171,33 +231,20 @@ NAMES = [  # module, {name: what it is}
             ),
         },
     ),
-    (
-        layers,
-        {
-            "BiasAdd": old.BiasAdd,
-            "EmbeddingDense": old.EmbeddingDense,
-            "OurLayer": layers.Layer,
-            "Scale": old.Scale,
-            "ZeroMasking": old.ZeroMasking,
-        },
-    ),
+    (layers, old.LAYERS),
+    (models, old.LAYERS),
     (backend, {"infinity": old.infinity, "set_infinity": old.set_infinity}),
-    (
-        optimizers,
-        {
-            "ExponentialMovingAverage": old.ExponentialMovingAverage,
-            "extend_with_gradient_centralization": old.extend_with_gradient_centralization,
-        },
-    ),
-    (tokenizers, {"SimpleTokenizer": old.SimpleTokenizer}),
+    (optimizers, old.OPTIMIZERS),
+    (tokenizers, {"SimpleTokenizer": texts.SimpleTokenizer}),
     (
         snippets,
         {
             "BasicTokenizer": tokenizers.TokenizerBase,
             "BeamSearch": generation.AutoRegressiveDecoder,
-            "Progress": old.Progress,
-            "get_all_attributes": old.get_all_attributes,
-            "groupby": old.groupby,
+            "Progress": texts.Progress,
+            "get_all_attributes": texts.get_all_attributes,
+            "groupby": itertools.groupby,
+            "is_py2": False,
         },
     ),
 ]
@@ -214,10 +261,12 @@ def apply():
     for module, names in NAMES:
         for name, value in names.items():
             setattr(module, name, value)
+    stars.furnish({module.__name__: module for module in FACES})
     public = {name: value for name, value in vars(classic).items() if not name.startswith("__")}
     for name, value in public.items():
         if not hasattr(keras.backend, name):
             setattr(keras.backend, name, value)
+    vars(keras.backend).setdefault("__getattr__", functions.unknown)
 
 
 def _go_around(owner, name, replacement):
@@ -230,9 +279,10 @@ def _go_around(owner, name, replacement):
     def patched(*args, **kwargs):
         return replacement(original, *args, **kwargs)
 
-    patched.__signature__ = inspect.signature(original)  # Keras reads it, and not behind wrappers
+    with contextlib.suppress(ValueError):  # what is written in C has none
+        patched.__signature__ = inspect.signature(original)  # Keras reads it, not behind wrappers
     setattr(owner, name, staticmethod(patched) if static else patched)
 
 
 def _around_property(original):
-    return lambda model: old_layers.metrics_names(original.fget, model)
+    return lambda model: metrics.metrics_names(original.fget, model)

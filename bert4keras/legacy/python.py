@@ -12,9 +12,16 @@ from functools import wraps
 
 import numpy as np
 
+from bert4keras.legacy.report import by_a_script, met
+
 NUMPY = {"int": int, "float": float, "bool": bool, "object": object, "str": str, "long": int}
 NUMPY |= {"complex": complex, "unicode": str, "asscalar": lambda x: x.item()}
 NUMPY |= {"float_": np.float64, "product": np.prod, "cumproduct": np.cumprod, "in1d": np.isin}
+NUMPY |= dict.fromkeys(("Inf", "Infinity", "infty", "PINF"), np.inf) | {"NINF": -np.inf}
+NUMPY |= {"NaN": np.nan, "NAN": np.nan, "unicode_": np.str_, "string_": np.bytes_}
+NUMPY |= {"alltrue": np.all, "sometrue": np.any, "round_": np.round, "mat": np.asmatrix}
+NUMPY |= {"asfarray": lambda x, dtype=float: np.asarray(x, dtype), "row_stack": np.vstack}
+NUMPY |= {"VisibleDeprecationWarning": np.exceptions.VisibleDeprecationWarning}
 ABSTRACT = "Callable Container Hashable Iterable Iterator Mapping MutableMapping Sequence Set"
 
 
@@ -23,6 +30,7 @@ def furnish():
     for name, value in NUMPY.items():
         if name not in np.__dict__:
             setattr(np, name, value)
+    np.array = _of_any_lengths(np.array)
     for name in ABSTRACT.split():
         if not hasattr(collections, name):
             setattr(collections, name, getattr(collections.abc, name))
@@ -33,6 +41,22 @@ def furnish():
     json.load, json.loads = _without_encoding(json.load), _without_encoding(json.loads)
     if importlib.util.find_spec("distutils") is None:
         _distutils()
+
+
+def _of_any_lengths(function):
+    """numpy.array: in scripts, rows of unequal lengths are an array of objects, as ever."""
+
+    @wraps(function)
+    def array(object, dtype=None, **kwargs):
+        try:
+            return function(object, dtype, **kwargs)
+        except ValueError as error:
+            if dtype is not None or "inhomogeneous" not in str(error) or not by_a_script():
+                raise
+            met("ragged array")
+            return function(object, np.object_, **kwargs)
+
+    return array
 
 
 def _without_encoding(function):

@@ -62,18 +62,24 @@ def refused(key, why=""):
     return LegacyError(f"{where}{what} cannot be given{reason}. Today: {today}")
 
 
+def by_a_script():
+    """Whether the function that asks was called by a script, and by no library."""
+    return not is_of_a_library(sys._getframe(2).f_code.co_filename)
+
+
 def place():
     """File and line of the innermost frame that is a script's, or (None, None)."""
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not _of_a_library(file):
+        if not is_of_a_library(file):
             return file, frame.f_lineno
         frame = frame.f_back
     return None, None
 
 
-def _of_a_library(file):
+def is_of_a_library(file):
+    """Whether a file of code belongs to a library, and is no script."""
     if file.startswith((OWN, "<")):
         return True
     return (

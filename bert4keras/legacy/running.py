@@ -3,6 +3,7 @@
 import contextlib
 
 models = []  # those that compute now, the innermost last
+updates = []  # of optimizers of one's own, while they say them
 decoders = []  # those that ask for scores now
 originals = {}  # (owner, name) -> what was there before
 nothing = contextlib.nullcontext()

@@ -7,8 +7,9 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend import keras
-from bert4keras.legacy import batches, freezing, gradients, running
+from bert4keras.legacy import batches, freezing, gradients, optimizers, running
 from bert4keras.legacy.decoding import LastScores
+from bert4keras.legacy.metrics import of_each_output
 from bert4keras.legacy.report import met
 
 GONE = ("target_tensors", "sample_weight_mode", "weighted_metrics_mode")
@@ -33,8 +34,12 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
         loss = loss[0]
     if loss is None:
         metrics = None
+    count = len(getattr(self, "outputs", None) or ())
+    if count == 1:
+        loss, metrics = batches.of_only_output(loss), batches.of_only_output(metrics)
     if isinstance(metrics, str):
         metrics = [metrics]
+    metrics = of_each_output(metrics, count)
     if not backend.supports_jit:
         kwargs.setdefault("jit_compile", False)
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
@@ -42,6 +47,7 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
     for name in ("scripted", "targets"):
         running.notes(self).pop(name, None)
     freezing.settle(self)
+    optimizers.handed_over(optimizer, self)
     return old(
         self, optimizer=optimizer, loss=loss, metrics=metrics, loss_weights=loss_weights, **kwargs
     )
@@ -49,6 +55,9 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
 
 def _modern(kwargs):
     """Arguments with the names of today, those without a use left out."""
+    if not isinstance(kwargs.get("class_weight") or {}, dict):
+        met("class_weight")
+        del kwargs["class_weight"]
     for name in [name for name in kwargs if name in KERAS_1]:
         met("keras 1 argument")
         value, new = kwargs.pop(name), KERAS_1[name]

@@ -36,6 +36,7 @@ def save_weights(old, self, filepath, overwrite=True, **kwargs):
 
 def load_weights(old, self, filepath, by_name=False, skip_mismatch=False, **kwargs):
     """From a file of any name, of Keras 3 or Keras 2."""
+    kwargs.pop("reshape", None)
     path = _existing(_path(filepath))
     if zipfile.is_zipfile(path):
         with _named(path, ".keras") as file:

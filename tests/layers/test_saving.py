@@ -136,3 +136,9 @@ def test_bfloat16_gives_nearly_the_same_and_no_nan(name):
         np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
         got, want = got[np.isfinite(want)], want[np.isfinite(want)]
         assert np.abs(got - want).max() <= 0.05 * np.abs(want).max()
+
+
+def test_a_function_initializes_inner_layers_too():
+    layer = L.FeedForward(3, kernel_initializer=lambda shape, dtype=None: ops.ones(shape, dtype))
+    layer(np.ones((1, 2, 4), "float32"))
+    assert all((weight == 1).all() for weight in layer.get_weights() if weight.ndim == 2)

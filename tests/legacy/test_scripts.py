@@ -23,7 +23,9 @@ BATCHES = [QUICK] + [
     pytest.param(SLOW[i : i + SIZE], marks=pytest.mark.slow) for i in range(0, len(SLOW), SIZE)
 ]
 GRADIENTS = "K.gradients cannot be given (only TensorFlow has a graph to differentiate). Today: "
+FUNCTION = "on a symbolic tensor cannot be given (the backend is not TensorFlow). Today: keras.ops"
 TRAINING = "train_function cannot be given (JAX hands state through its training function). Today: "
+OPTIMIZER = "get_updates cannot be given (the backend is not TensorFlow). Today: a subclass"
 REFUSED = {  # script -> {backend: what its error must say}; no script is refused on TensorFlow
     "adversarial_fgm.py": {"jax": TRAINING},
     "adversarial_gradient_penalty.py": {"jax": GRADIENTS, "torch": GRADIENTS},
@@ -32,6 +34,8 @@ REFUSED = {  # script -> {backend: what its error must say}; no script is refuse
     "in_train_phase.py": {"jax": "you should only use seeded random ops"},
     "k_gradients_saliency.py": {"jax": GRADIENTS, "torch": GRADIENTS},
     "memm_lr_multiplier.py": {"jax": "Compile without it, and call it on what model.predict gives"},
+    "own_optimizer.py": {"jax": OPTIMIZER, "torch": OPTIMIZER},
+    "tf_on_symbolic.py": {"jax": FUNCTION, "torch": FUNCTION},
 }
 
 

@@ -1,7 +1,7 @@
 #! -*- coding: utf-8 -*-
 # model.save and load_model under the name of the day
 import numpy as np
-from bert4keras.backend import keras, K
+from bert4keras.backend import keras, K, batch_gather
 from bert4keras.layers import LayerNormalization, ConditionalRandomField
 from bert4keras.models import build_transformer_model
 from bert4keras.optimizers import Adam, extend_with_weight_decay
@@ -33,3 +33,13 @@ model = Model(base.inputs, CRF(y))
 model.save("ner.h5")
 again = load_model("ner.h5", compile=False)
 assert np.allclose(model.predict([ids, ids * 0]), again.predict([ids, ids * 0]), atol=1e-6)
+
+place = keras.layers.Input((1,))
+mean = Lambda(lambda x: K.mean(x, axis=1))(base.output)
+token = Lambda(lambda x: batch_gather(x[0], K.cast(x[1], "int32"))[:, 0])([base.output, place])
+model = Model(base.inputs + [place], [mean, token])
+model.save("lambdas.h5")
+again = load_model("lambdas.h5", custom_objects={"batch_gather": batch_gather})
+x = [ids, ids * 0, np.array([[1], [2]])]
+for one, other in zip(model.predict(x), again.predict(x)):
+    assert np.allclose(one, other, atol=1e-6)

@@ -1,5 +1,5 @@
 #! -*- coding: utf-8 -*-
-# numpy.int, collections.Iterable, json with an encoding, print_function
+# numpy.int, rows of unequal lengths, collections.Iterable, json with an encoding, print_function
 from __future__ import print_function, division
 import numpy as np
 from bert4keras.backend import keras, K
@@ -17,6 +17,13 @@ import collections
 import io
 import json
 import time
+import warnings
+
+warnings.filterwarnings('ignore', category=np.VisibleDeprecationWarning)
+rows = np.array([(u'今天', u'天气', np.array([0., 1.])), (u'我', u'爱', np.array([1., 0.]))])
+assert rows.shape == (2, 3) and rows[[1], :][0, 2].tolist() == [1.0, 0.0]
+assert np.array([[1, 2], [3]]).tolist() == [[1, 2], [3]] and np.array([1, 2]).dtype == int
+assert np.isnan(np.NaN) and np.Inf > 1 and issubclass(np.unicode_, str)
 
 start = time.clock()
 labels = np.array([0, 1]).astype(np.int)

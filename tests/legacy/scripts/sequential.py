@@ -1,5 +1,5 @@
 #! -*- coding: utf-8 -*-
-# A Sequential model, np_utils, pad_sequences, predict_classes
+# Sequential models, np_utils, pad_sequences, predict_classes
 import numpy as np
 from bert4keras.backend import keras, K
 from bert4keras.models import build_transformer_model
@@ -37,3 +37,14 @@ model.fit(x, y, batch_size=2, epochs=2, verbose=0)
 assert set(model.predict_classes(x)) <= {0, 1} and model.predict_proba(x).shape == (3, 2)
 model.save_weights('small')
 model.load_weights('small')
+
+images = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Conv2D(4, 3)])
+features = keras.layers.GlobalAveragePooling2D()(images.output)
+lm = build_transformer_model(
+    config_path,
+    checkpoint_path,
+    application='lm',
+    layer_norm_cond=features,
+    additional_input_layers=images.input,
+)
+assert lm.predict([ids, segments, np.zeros((2, 4, 4, 3))]).shape[:2] == (2, 4)

@@ -1,0 +1,82 @@
+"""What a script's layer stores on itself while it computes: tensors of one graph, gone with it.
+
+In Keras 2 there was one graph for ever, so that ``self.embeddings = f(self.embeddings)`` or
+``if not hasattr(self, "kernel"): self.kernel = ...`` in ``call`` did no harm.
+"""
+
+import contextlib
+import functools
+
+import keras
+
+from bert4keras import backend
+from bert4keras.legacy.report import is_of_a_library
+
+
+@functools.cache
+def _of_script(family):
+    code = getattr(family.call, "__code__", None)
+    return code is not None and not is_of_a_library(code.co_filename)
+
+
+def called(old, self, *args, **kwargs):
+    """A call of a layer; tensors of the graph that it has put on itself are taken off again."""
+    if not _of_script(type(self)):
+        return old(self, *args, **kwargs)
+    before = dict(vars(self))
+    try:
+        return old(self, *args, **kwargs)
+    finally:
+        _take_off(vars(self), before)
+
+
+def _take_off(attributes, before):
+    for name, value in list(attributes.items()):
+        if before.get(name) is value or not backend.is_traced(value):
+            continue
+        if name in before:
+            attributes[name] = before[name]
+        else:
+            del attributes[name]
+
+
+def output_spec(old, self, *args, **kwargs):
+    """Shape and type of what a script's layer gives: as its ``call`` computes them, and where that
+    leaves a size open, as its ``compute_output_shape`` says.
+    """
+    if not _of_script(type(self)):
+        return old(self, *args, **kwargs)
+    call = functools.partial(called, type(self).call, self)  # PyTorch runs it for two sizes
+    try:
+        computed = keras.src.backend.compute_output_spec(call, *args, **kwargs)
+    except Exception as error:  # where ``call`` takes no symbols, its shape may do
+        with _or_raise(error):
+            return old(self, *args, **kwargs)
+    if type(self).compute_output_shape is keras.layers.Layer.compute_output_shape:
+        return computed
+    try:
+        stated = old(self, *args, **kwargs)
+        return keras.tree.map_structure(_together, computed, stated)
+    except Exception:  # a shape that is wrong, or needs what only ``call`` knows
+        return computed
+
+
+@contextlib.contextmanager
+def _or_raise(error):
+    try:
+        yield
+    except Exception:
+        raise error from None
+
+
+def _together(computed, stated):
+    if len(computed.shape) != len(stated.shape):
+        return computed
+    sizes = [a if a is not None else b for a, b in zip(computed.shape, stated.shape)]
+    return keras.KerasTensor(sizes, dtype=computed.dtype)
+
+
+def settable(name):
+    """A weight that Keras 3 lets nobody set, as a property that can be."""
+    owner = keras.layers.Embedding if name == "embeddings" else keras.layers.Dense
+    return getattr(owner, name).setter(lambda self, value: setattr(self, f"_{name}", value))
