@@ -301,8 +301,11 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
 def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     """Cross-entropy with integer targets, (...) or (..., 1); probabilities by default."""
     if ndim(target) == ndim(output):
-        one = target.shape[axis] == 1
-        target = ops.squeeze(target, axis) if one else ops.reshape(target, ops.shape(output)[:-1])
+        if target.shape[axis] is None:  # only a 1 can be meant
+            sizes = list(ops.shape(output))
+            sizes[axis] = 1
+            target = ops.reshape(target, sizes)
+        target = ops.squeeze(target, axis)
     target = ops.cast(target, "int32")
     return ops.sparse_categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 

@@ -76,7 +76,6 @@ def _together(computed, stated):
     return keras.KerasTensor(sizes, dtype=computed.dtype)
 
 
-def settable(name):
+def settable(owner, name):
     """A weight that Keras 3 lets nobody set, as a property that can be."""
-    owner = keras.layers.Embedding if name == "embeddings" else keras.layers.Dense
     return getattr(owner, name).setter(lambda self, value: setattr(self, f"_{name}", value))

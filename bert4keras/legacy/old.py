@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras import layers, models, optimizers, snippets, tokenizers
-from bert4keras.backend import set_gelu
+from bert4keras.backend import get_available_gpus, set_gelu
 from bert4keras.legacy.decoding import set_rtype
 from bert4keras.legacy.families import leave_out
 from bert4keras.legacy.idioms import IDIOMS
@@ -87,12 +87,16 @@ def load_pretrained_model(
 
 
 def data_parallel(model, devices=None, parts=None):
-    """Copies of a model on several devices: what multi_gpu_model was."""
-    return multi_gpu_model(model, devices)
+    """The model itself, whose numbers are those of its copies on several devices."""
+    met("multi_gpu_model")
+    return model
 
 
 def multi_gpu_model(model, gpus=None, **_unused):
-    """The model itself: its numbers are those of its copies, one device computes them."""
+    """The model itself, where there are several devices for its copies; one computes all."""
+    count = len(get_available_gpus())
+    if count < 2:
+        raise refused("multi_gpu_model", f"it needs two GPUs or more, and finds {count}")
     met("multi_gpu_model")
     warnings.warn(
         f"multi_gpu_model: one device runs the model. Today: {IDIOMS['multi_gpu_model'][1]}",

@@ -12,6 +12,7 @@ from functools import wraps
 from types import SimpleNamespace
 
 import keras
+from keras.layers import Dense, Embedding
 from keras.src.callbacks.history import History
 from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.layers.merging.base_merge import Merge
@@ -155,8 +156,8 @@ ADDED = [  # owner, name, what it is
     (keras.layers.Layer, "output_mask", property(masks.output_mask)),
     (keras.layers.Layer, "input_mask", property(masks.input_mask)),
     (keras.layers.Layer, "get_output_mask_at", masks.get_output_mask_at),
-    (keras.layers.Embedding, "embeddings", attributes.settable("embeddings")),
-    (keras.layers.Dense, "kernel", attributes.settable("kernel")),
+    (Embedding, "embeddings", attributes.settable(Embedding, "embeddings")),
+    (Dense, "kernel", attributes.settable(Dense, "kernel")),
     (keras.Sequential, "output", property(lambda model: model.outputs[0])),
     (keras.Sequential, "input", property(lambda model: model.inputs[0])),
     (keras.layers.Layer, "inbound_nodes", property(lambda layer: layer._inbound_nodes)),

@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 REFUSALS = {  # script -> what its one error says: idiom, and what to write today
     "refused_placeholder.py": r":\d+: a session or graph .*a placeholder is.*Today: leave it",
     "refused_session.py": r":\d+: a session or graph of TensorFlow 1 cannot.*Today: leave it out",
+    "refused_multi_gpu.py": r":\d+: multi_gpu_model cannot be given.*Today: keras.distribution",
     "refused_graph_file.py": r":\d+: a graph of TensorFlow 1 that is .*Today: model.export",
     "refused_total_loss.py": r":\d+: the total_loss of a model cannot.*Today: .*AdversarialModel",
     "refused_own_optimizer.py": r":\d+: an optimizer of one's own.*Today: .*update_step",
@@ -94,6 +95,14 @@ def test_a_script_that_is_not_there_is_named(tmp_path):
     told = python("-m", "bert4keras.legacy", "nowhere.py", folder=tmp_path)
     assert told.returncode == 2
     assert told.stderr.endswith("nowhere.py: there is no such script\n")
+
+
+def test_where_there_are_two_gpus_a_model_stands_for_its_copies():
+    two = "import bert4keras.legacy.old as old; old.get_available_gpus = lambda: [0, 1]; "
+    done = python(
+        "-c", two + "from keras.utils import multi_gpu_model as m; print(m('it', gpus=2))"
+    )
+    assert done.stdout == "it\n" and "one device runs the model" in done.stderr
 
 
 @pytest.mark.slow

@@ -16,7 +16,6 @@ import os
 import tensorflow as tf
 from bert4keras.backend import recompute_grad
 from bert4keras.layers import ConditionalRandomField
-from keras.utils import multi_gpu_model
 
 os.environ['RECOMPUTE'] = '1'
 
@@ -41,11 +40,9 @@ for fold in range(2):
     CRF = MyCRF(lr_multiplier=1000)
     output = base.get_layer('Transformer-0-FeedForward-Norm').output
     model = Model(base.input, CRF(MyDense(3)(output)))
-    parallel = multi_gpu_model(model, gpus=2)
-    parallel.compile(loss=CRF.sparse_loss, optimizer=Adam(1e-3), metrics=[CRF.sparse_accuracy])
-    history = parallel.fit([ids, segments], labels, verbose=0)
+    model.compile(loss=CRF.sparse_loss, optimizer=Adam(1e-3), metrics=[CRF.sparse_accuracy])
+    history = model.fit([ids, segments], labels, verbose=0)
     assert 0 <= history.history['sparse_accuracy'][0] <= 1
     model.save_weights('fold-%d.weights' % fold)
-    assert np.allclose(parallel.predict([ids, segments]), model.predict([ids, segments]))
 model.load_weights('fold-0.weights', reshape=True)
 assert np.isfinite(K.eval(CRF.trans)).all()
