@@ -65,7 +65,11 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
     args = parser.parse_args()
     learnt = Path(args.output, OPTIONS)
     if predict and args.predict is not None and learnt.exists():
-        parser.set_defaults(**json.loads(learnt.read_text(encoding="utf-8")))
+        try:
+            parser.set_defaults(**json.loads(learnt.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            parser.error(f"{learnt} must hold the options of the training, as JSON, and does not: "
+                         "delete it, and give those options again")
         args = parser.parse_args()
     if args.checkpoint and os.path.isdir(args.checkpoint):
         args.config = args.config or f"{args.checkpoint}/config.json"

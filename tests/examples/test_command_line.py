@@ -129,6 +129,17 @@ def test_a_prediction_has_the_options_of_the_training(given, tmp_path):
     assert given("--rate", 4, **more).learning_rate == 1e-3  # another training
 
 
+@pytest.mark.parametrize("broken", ["", '{"seed": 1', "[1]"])
+def test_options_that_cannot_be_read_are_named(given, capsys, broken):
+    args = given()
+    with stoppable(args.weights, args):
+        Path(args.weights).touch()
+    Path(args.output, "options.json").write_text(broken)
+    with pytest.raises(SystemExit):
+        given("--predict", "山")
+    assert "options.json must hold the options of the training" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("saved, remembered", [(True, 0.25), (False, 0.5)])
 def test_a_run_that_stops_before_it_saves_leaves_the_options_of_the_one_before(
     given, saved, remembered

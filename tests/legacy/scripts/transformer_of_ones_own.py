@@ -221,3 +221,5 @@ settings.update(vocab_size=None, num_attention_heads=1, attention_key_size=4, hi
 speech = Speech(max_position=512, **settings)
 speech.build()
 assert speech.model.predict(np.ones((2, 5, 8))).shape == (2, 5, 8)
+drawn = [K.eval(speech.initializer((2, 3), "float32", gain=gain)).any() for gain in (0.0, 1.0)]
+assert drawn == [False, True]
