@@ -74,6 +74,8 @@ def base(old, self, *args, **kwargs):
     elif length is not None and "input_dim" in kwargs:
         kwargs["input_shape"] = (length, kwargs.pop("input_dim"))
     old(self, *args, **kwargs)
+    if isinstance(self, keras.Model) and not hasattr(keras.Model, "jax_state_sync"):
+        self._call_has_training_arg = True  # what trains is told to layers, if not to ``call``
 
 
 def layers():

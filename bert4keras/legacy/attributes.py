@@ -24,10 +24,22 @@ def called(old, self, *args, **kwargs):
     if not _of_script(type(self)):
         return old(self, *args, **kwargs)
     before = dict(vars(self))
+    if self._inbound_nodes:
+        node = self._inbound_nodes[0].arguments
+        _have_history((args, kwargs), (node.args, node.kwargs))
     try:
         return old(self, *args, **kwargs)
     finally:
         _take_off(vars(self), before)
+
+
+def _have_history(given, symbolic):
+    """Have tensors know the layers before them, which a script searches inside of ``call``."""
+    given, symbolic = keras.tree.flatten(given), keras.tree.flatten(symbolic)
+    for tensor, symbol in zip(given, symbolic):
+        if backend.is_traced(tensor) and hasattr(symbol, "_keras_history"):
+            with contextlib.suppress(AttributeError, TypeError):  # where tensors take no attributes
+                tensor._keras_history = symbol._keras_history
 
 
 def _take_off(attributes, before):
@@ -46,7 +58,11 @@ def output_spec(old, self, *args, **kwargs):
     """
     if not _of_script(type(self)):
         return old(self, *args, **kwargs)
-    call = functools.partial(called, type(self).call, self)  # PyTorch runs it for two sizes
+
+    def call(*given, **named):  # PyTorch runs it for two sizes
+        _have_history((given, named), (args, kwargs))
+        return called(type(self).call, self, *given, **named)
+
     try:
         computed = keras.src.backend.compute_output_spec(call, *args, **kwargs)
     except Exception as error:  # where ``call`` takes no symbols, its shape may do

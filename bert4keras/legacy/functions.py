@@ -5,6 +5,7 @@ import contextlib
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend.common import global_state
 
 from bert4keras.backend import K, tf
 from bert4keras.legacy import gradients, neural, sessions, updates
@@ -15,9 +16,17 @@ K_batch_dot, K_prod = K.batch_dot, K.prod
 
 
 def learning_phase():
-    """Stands for 1 in training and 0 elsewhere, in K.function."""
+    """1 in training and 0 elsewhere, within a layer; outside, what stands for it in K.function."""
     met("K.learning_phase")
-    return gradients.LearningPhase()
+    context = global_state.get_global_attribute("current_call_ctx")
+    if context is None:
+        return gradients.LearningPhase()
+    return int(bool(context.training))
+
+
+def smart_cond(pred, true_fn=None, false_fn=None, name=None):
+    """tf_utils.smart_cond: what one of two functions gives."""
+    return K.in_train_phase(true_fn, false_fn, pred)
 
 
 def set_learning_phase(value):

@@ -8,9 +8,7 @@ from types import SimpleNamespace
 
 import keras
 from keras import ops
-from keras.src.backend.common import global_state
 from keras.src.ops.function import Function
-from keras.src.utils import python_utils
 
 from bert4keras import backend
 from bert4keras.legacy import running
@@ -91,20 +89,6 @@ def _metric(layer, name):
         found = keras.metrics.Mean(name=name)
         layer._metrics.append(found)
     return found
-
-
-def lambda_call(old, self, inputs, *args, **kwargs):
-    """A function that writes ``x -= ...`` has never changed what others see of x."""
-    return old(self, keras.tree.map_structure(ops.copy, inputs), *args, **kwargs)
-
-
-def func_load(old, code, defaults=None, closure=None, globs=None):
-    """Names in a function of a Lambda that is loaded, as ever: K, and custom objects."""
-    if globs is None:
-        scope = global_state.get_global_attribute("custom_objects_scope_dict", {})
-        names = {"K": backend.K, "keras": keras, "np": backend.np, "tf": backend.tf}
-        globs = {**vars(python_utils), **names, **keras.saving.get_custom_objects(), **scope}
-    return old(code, defaults, closure, globs)
 
 
 def loss_call(old, self, inputs, mask=None):

@@ -25,10 +25,26 @@ def _another(metric):
 
 def samplewise(old, values, sample_weight, *args, **kwargs):
     """What a metric counts: of one number for a batch that number, whatever is masked."""
-    values = ops.convert_to_tensor(values)
-    if getattr(values.shape, "rank", 0) is None:  # from a Python function in TensorFlow's graph
-        values = tf.reduce_mean(values)
+    values = of_known_rank(values)
     return old(values, sample_weight if len(values.shape) else None, *args, **kwargs)
+
+
+def of_known_rank(values):
+    """Values, or the mean of what a Python function gives in TensorFlow's graph."""
+    values = ops.convert_to_tensor(values)
+    return tf.reduce_mean(values) if getattr(values.shape, "rank", 0) is None else values
+
+
+def reduced(old, values, *args, **kwargs):
+    """The same of a loss."""
+    return old(of_known_rank(values), *args, **kwargs)
+
+
+def assign(old, self, value):
+    """A variable, from what a Python function gives in TensorFlow's graph."""
+    if getattr(getattr(value, "shape", None), "rank", 0) is None:
+        value = tf.ensure_shape(value, self.shape)
+    return old(self, value)
 
 
 def sparse_accuracy(old, y_true, y_pred):

@@ -16,6 +16,7 @@ from keras.layers import Dense, Embedding
 from keras.src.callbacks.history import History
 from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.layers.merging.base_merge import Merge
+from keras.src.losses import loss
 from keras.src.metrics import reduction_metrics
 from keras.src.models import model as keras_model
 from keras.src.models.functional import Functional
@@ -41,9 +42,11 @@ from bert4keras.legacy import (
     attributes,
     callbacks,
     decoding,
+    earliest,
     families,
     functions,
     gradients,
+    lambdas,
     masks,
     metrics,
     old,
@@ -70,6 +73,8 @@ AROUND = [  # owner, name, what goes around it
     (keras.Model, "predict_on_batch", training.predict_on_batch),
     (keras.Model, "_compute_loss", training.computing),
     (reduction_metrics, "reduce_to_samplewise_values", metrics.samplewise),
+    (loss, "reduce_weighted_values", metrics.reduced),
+    *((keras.Variable, name, metrics.assign) for name in ("assign", "assign_add", "assign_sub")),
     (keras.Model, "save", weights.save),
     (keras.Model, "save_weights", weights.save_weights),
     (keras.Model, "load_weights", weights.load_weights),
@@ -88,8 +93,9 @@ AROUND = [  # owner, name, what goes around it
     (keras.layers.Layer, "compute_output_spec", attributes.output_spec),
     (Merge, "compute_mask", old_layers.merged_mask),
     (Multiply, "compute_output_spec", old_layers.product),
-    (keras.layers.Lambda, "call", old_layers.lambda_call),
-    (python_utils, "func_load", old_layers.func_load),
+    (keras.layers.Lambda, "call", lambdas.call),
+    (keras.layers.Lambda, "from_config", lambdas.from_config),
+    (python_utils, "func_load", lambdas.func_load),
     (layers.Loss, "call", old_layers.loss_call),
     (layers.Loss, "__call__", old_layers.loss_called),
     *((layer, "__init__", arguments.renaming(name)) for name, layer in arguments.layers().items()),
@@ -112,6 +118,7 @@ AROUND = [  # owner, name, what goes around it
     (keras.callbacks.ReduceLROnPlateau, "__init__", callbacks.initialised),
     (MonitorCallback, "_set_monitor_op", callbacks.best_is_high),
     (History, "on_train_begin", callbacks.history),
+    (keras.callbacks.CallbackList, "set_params", callbacks.set_params),
     (python_utils, "pythonify_logs", callbacks.pythonified),
     # bert4keras
     (build, "build_transformer_model", old.build_transformer_model),
@@ -236,6 +243,7 @@ NAMES = [  # module, {name: what it is}
     (models, old.LAYERS),
     (backend, {"infinity": old.infinity, "set_infinity": old.set_infinity}),
     (optimizers, old.OPTIMIZERS),
+    (keras.optimizers, {"TFOptimizer": earliest.tf_optimizer}),
     (tokenizers, {"SimpleTokenizer": texts.SimpleTokenizer}),
     (
         snippets,
@@ -272,8 +280,8 @@ def apply():
 
 def _go_around(owner, name, replacement):
     original = inspect.getattr_static(owner, name)
-    static = isinstance(original, staticmethod)
-    original = getattr(owner, name) if static else original
+    kind = type(original) if isinstance(original, staticmethod | classmethod) else None
+    original = original.__func__ if kind else original
     running.originals[owner, name] = original
 
     @wraps(original)
@@ -282,7 +290,7 @@ def _go_around(owner, name, replacement):
 
     with contextlib.suppress(ValueError):  # what is written in C has none
         patched.__signature__ = inspect.signature(original)  # Keras reads it, not behind wrappers
-    setattr(owner, name, staticmethod(patched) if static else patched)
+    setattr(owner, name, kind(patched) if kind else patched)
 
 
 def _around_property(original):
