@@ -63,6 +63,23 @@ def renaming(name):
     return initialised
 
 
+def normalization(old, self, *args, **kwargs):
+    """``center`` and ``scale`` of LayerNormalization before 0.11.3, of which each was of two."""
+    if "center" in kwargs:
+        met("old name")
+        kwargs["zero_mean"] = kwargs["offset"] = kwargs.pop("center")
+        kwargs["unit_variance"] = kwargs.setdefault("scale", True)
+    old(self, *args, **kwargs)
+
+
+def attention(old, self, *args, **kwargs):
+    """``scaled_dot_product`` of MultiHeadAttention before 0.9."""
+    if "scaled_dot_product" in kwargs:
+        met("old name")
+        kwargs["attention_scale"] = kwargs.pop("scaled_dot_product")
+    old(self, *args, **kwargs)
+
+
 def base(old, self, *args, **kwargs):
     """What any layer took: the shape of a first layer, a dtype of its inputs."""
     shape = kwargs.pop("batch_input_shape", None)

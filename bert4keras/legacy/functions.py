@@ -12,7 +12,7 @@ from bert4keras.legacy import gradients, neural, sessions, updates
 from bert4keras.legacy.deferred import lifted_functions
 from bert4keras.legacy.report import met
 
-K_batch_dot, K_prod = K.batch_dot, K.prod
+K_batch_dot, K_prod, K_reshape = K.batch_dot, K.prod, K.reshape
 
 
 def learning_phase():
@@ -49,6 +49,13 @@ def batch_dot(x, y, axes=None):
     """K.batch_dot; of two matrices a column, as ever."""
     product = K_batch_dot(x, y, axes)
     return ops.expand_dims(product, 1) if len(product.shape) == 1 else product
+
+
+def reshape(x, shape, *rest):
+    """K.reshape; a size that is not known is what remains."""
+    if not rest and list(shape).count(None) == 1 and -1 not in shape:
+        shape = [-1 if size is None else size for size in shape]
+    return K_reshape(x, shape, *rest)
 
 
 def prod(x, axis=None, keepdims=False):
@@ -168,5 +175,5 @@ ADDED = {  # name on K -> what it is
     "variable": updates.variable,
     "zeros": updates.zeros,
     **neural.ADDED,
-    **lifted_functions(),
+    **lifted_functions({"reshape": reshape}),
 }

@@ -124,6 +124,26 @@ IDIOMS = {
         "the total_loss of a model",
         "train with bert4keras.optimizers.AdversarialModel, or override train_step",
     ),
+    "train_step": (
+        "a train_step of one's own",
+        "compute_loss of one's own, or train_step(self, state, data) as Keras has it on JAX",
+    ),
+    "compiled_loss": (
+        "compiled_loss, compiled_metrics of a model in its train_step",
+        "self.compute_loss(x, y, y_pred), self.compute_metrics(x, y, y_pred)",
+    ),
+    "minimize": (
+        "optimizer.minimize",
+        "optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))",
+    ),
+    "scaled weight": (
+        "a weight of a layer that is set to a multiple of itself, to learn faster",
+        "bert4keras.optimizers.extend_with_parameter_wise_lr(Adam)",
+    ),
+    "a_mask": (
+        "compute_attention_mask, a_mask of an attention, of ones and zeros",
+        "compute_attention_bias, a_bias of booleans, or of what is added to scores",
+    ),
     "K.gradients": (
         "K.gradients",
         "bert4keras.optimizers.FGM or GradientPenalty in an AdversarialModel, or tf.GradientTape",

@@ -12,7 +12,7 @@ from keras.src.ops.function import Function
 
 from bert4keras import backend
 from bert4keras.legacy import running
-from bert4keras.legacy.report import met
+from bert4keras.legacy.report import by_a_script, met
 
 # Layers
 
@@ -208,12 +208,26 @@ def keras_shape(tensor):
     return tuple(tensor.shape)
 
 
+class Size(int):
+    """A size of a shape, with its ``value``, as TensorFlow 1 had it."""
+
+    value = property(int)
+
+
 class Shape(tuple):
-    """tensor.get_shape()."""
+    """A shape whose sizes have a ``value``."""
+
+    def __new__(cls, sizes):
+        return super().__new__(cls, (x if x is None else Size(x) for x in sizes))
 
     def as_list(self):
         """The sizes as a list."""
         return list(self)
+
+
+def shape(old, tensor):
+    """tensor.shape, where a script reads it."""
+    return Shape(old(tensor)) if by_a_script() else old(tensor)
 
 
 def get_shape(tensor):

@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
+from bert4keras import backend
 from bert4keras.backend import tf
 from bert4keras.legacy import running
-from bert4keras.legacy.report import met
+from bert4keras.legacy.report import met, refused
 
 
 def of_each_output(metrics, count):
@@ -52,6 +53,47 @@ def sparse_accuracy(old, y_true, y_pred):
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] is None:
         y_true = ops.reshape(y_true, ops.shape(y_pred)[:-1])
     return old(y_true, y_pred)
+
+
+class CompiledLoss:
+    """model.compiled_loss, in a train_step: the loss of ``compile``, which is counted, too.
+
+    Args:
+        model: that was compiled.
+    """
+
+    def __init__(self, model):
+        met("compiled_loss")
+        if backend.supports_jit:
+            raise refused("compiled_loss", "the backend is not TensorFlow")
+        self.model = model
+
+    def __call__(self, y_true, y_pred, sample_weight=None, regularization_losses=None):
+        loss = self.model._compile_loss(y_true, y_pred, sample_weight)
+        loss = loss + sum(ops.sum(x) for x in regularization_losses or ())
+        self.model._loss_tracker.update_state(loss)
+        return loss
+
+    metrics = property(lambda self: [self.model._loss_tracker])
+
+
+class CompiledMetrics:
+    """model.compiled_metrics, in a train_step.
+
+    Args:
+        model: that was compiled.
+    """
+
+    def __init__(self, model):
+        met("compiled_loss")
+        self.model = model
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Count a batch."""
+        if self.model._compile_metrics is not None:
+            self.model._compile_metrics.update_state(y_true, y_pred, sample_weight)
+
+    metrics = property(lambda self: list(getattr(self.model._compile_metrics, "metrics", ())))
 
 
 class Printed(list):

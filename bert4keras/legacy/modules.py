@@ -35,6 +35,10 @@ PLACES = {  # old module -> where its names are now
     "keras.optimizers.adam": "keras.optimizers",
     "keras.optimizers.adam_v2": "keras.optimizers",
     "keras.optimizers.optimizer_v2": "keras.optimizers",
+    "keras.experimental": "keras.optimizers.schedules",
+    "keras_preprocessing": "keras.preprocessing",
+    "keras_preprocessing.sequence": "keras.preprocessing.sequence",
+    "keras_preprocessing.text": "keras.src.legacy.preprocessing.text",
     "keras.preprocessing.text": "keras.src.legacy.preprocessing.text",
     "keras.optimizers.experimental": "keras.optimizers",
 }

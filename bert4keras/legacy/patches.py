@@ -8,13 +8,14 @@
 import contextlib
 import inspect
 import itertools
-from functools import wraps
+from functools import partial, wraps
 from types import SimpleNamespace
 
 import keras
 from keras.layers import Dense, Embedding
 from keras.src.callbacks.history import History
 from keras.src.callbacks.monitor_callback import MonitorCallback
+from keras.src.layers.convolutional.base_conv import BaseConv
 from keras.src.layers.merging.base_merge import Merge
 from keras.src.losses import loss
 from keras.src.metrics import reduction_metrics
@@ -90,12 +91,17 @@ AROUND = [  # owner, name, what goes around it
     (keras.layers.Layer, "add_weight", old_layers.add_weight),
     (keras.layers.Layer, "add_loss", old_layers.add_loss),
     (keras.layers.Layer, "__call__", attributes.called),
+    (keras.layers.Layer, "__setattr__", attributes.stored),
     (keras.layers.Layer, "compute_output_spec", attributes.output_spec),
+    (Embedding, "compute_output_spec", attributes.output_spec),
     (Merge, "compute_mask", old_layers.merged_mask),
     (Multiply, "compute_output_spec", old_layers.product),
     (keras.layers.Lambda, "call", lambdas.call),
     (keras.layers.Lambda, "from_config", lambdas.from_config),
     (python_utils, "func_load", lambdas.func_load),
+    (layers.LayerNormalization, "__init__", arguments.normalization),
+    (layers.MultiHeadAttention, "__init__", arguments.attention),
+    (layers.MultiHeadAttention, "__call__", families.attend),
     (layers.Loss, "call", old_layers.loss_call),
     (layers.Loss, "__call__", old_layers.loss_called),
     *((layer, "__init__", arguments.renaming(name)) for name, layer in arguments.layers().items()),
@@ -148,6 +154,8 @@ ADDED = [  # owner, name, what it is
     (keras.Model, "_make_predict_function", lambda model: model.make_predict_function()),
     (keras.Model, "total_loss", property(gradients.total_loss)),
     (keras.Model, "metrics_tensors", property(metrics.metrics_tensors)),
+    (keras.Model, "compiled_loss", property(metrics.CompiledLoss)),
+    (keras.Model, "compiled_metrics", property(metrics.CompiledMetrics)),
     (keras.Model, "_feed_inputs", property(lambda model: list(model.inputs))),
     (keras.Model, "_feed_targets", property(gradients.targets)),
     (keras.Model, "_feed_sample_weights", property(lambda model: [])),
@@ -165,17 +173,27 @@ ADDED = [  # owner, name, what it is
     (keras.layers.Layer, "get_output_mask_at", masks.get_output_mask_at),
     (Embedding, "embeddings", attributes.settable(Embedding, "embeddings")),
     (Dense, "kernel", attributes.settable(Dense, "kernel")),
+    (BaseConv, "kernel", attributes.settable(BaseConv, "kernel")),
+    (keras.layers.Layer, "_initial_weights", None),
     (keras.Sequential, "output", property(lambda model: model.outputs[0])),
     (keras.Sequential, "input", property(lambda model: model.inputs[0])),
     (keras.layers.Layer, "inbound_nodes", property(lambda layer: layer._inbound_nodes)),
     (keras.KerasTensor, "_keras_shape", property(old_layers.keras_shape)),
     (keras.KerasTensor, "get_shape", old_layers.get_shape),
     (keras.KerasTensor, "op", property(lambda tensor: tensor._keras_history.operation)),
+    (keras.Variable, "__hash__", object.__hash__),
     (keras.metrics.Metric, "reset_states", lambda metric: metric.reset_state()),
     (Node, "inbound_layers", property(old_layers.inbound_layers)),
     (keras.optimizers.Optimizer, "lr", property(old_optimizers.get_lr, old_optimizers.set_lr)),
     (keras.optimizers.Optimizer, "__init_subclass__", classmethod(updates.subclassed)),
+    (keras.optimizers.Optimizer, "minimize", old_optimizers.minimize),
     (keras.optimizers.Optimizer, "weights", property(old_optimizers.weights)),
+    (models.Transformer, "attention_mask", None),
+    (models.Transformer, "__init_subclass__", classmethod(families.subclassed)),
+    *(
+        (owner, "compute_attention_mask", families.mask_of(owner))
+        for owner in (models.Transformer, models.LM_Mask, models.UniLM_Mask)
+    ),
     (AutoRegressiveDecoder, "set_rtype", old.SET_RTYPE),
     *((tokenizers.TokenizerBase, name, token) for name, token in texts.SPECIAL_TOKENS.items()),
 ]
@@ -265,11 +283,17 @@ def apply():
         _go_around(owner, name, replacement)
     for owner, name, value in ADDED:
         setattr(owner, name, value)
-    keras.Model.metrics_names = property(_around_property(keras.Model.metrics_names))
+    for owner, name, around in (
+        (keras.Model, "metrics_names", metrics.metrics_names),
+        (keras.KerasTensor, "shape", old_layers.shape),
+    ):
+        setattr(owner, name, property(partial(around, getattr(owner, name).fget)))
     keras.callbacks.Callback.model = keras.callbacks.Callback.model.setter(callbacks.set_model)
     for module, names in NAMES:
         for name, value in names.items():
             setattr(module, name, value)
+        if module in FACES:
+            module.__all__ = [*module.__all__, *names]
     stars.furnish({module.__name__: module for module in FACES})
     public = {name: value for name, value in vars(classic).items() if not name.startswith("__")}
     for name, value in public.items():
@@ -291,7 +315,3 @@ def _go_around(owner, name, replacement):
     with contextlib.suppress(ValueError):  # what is written in C has none
         patched.__signature__ = inspect.signature(original)  # Keras reads it, not behind wrappers
     setattr(owner, name, kind(patched) if kind else patched)
-
-
-def _around_property(original):
-    return lambda model: metrics.metrics_names(original.fget, model)

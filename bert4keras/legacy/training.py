@@ -3,7 +3,7 @@
 Each function takes first what was there before it; see ``patches``.
 """
 
-import inspect
+from inspect import isgenerator, signature
 
 from keras import ops
 
@@ -46,6 +46,8 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
     metrics = of_each_output(metrics, count)
     if not backend.supports_jit:
         kwargs.setdefault("jit_compile", False)
+    if hasattr(keras.Model, "jax_state_sync") and len(signature(self.train_step).parameters) < 2:
+        raise refused("train_step", "JAX hands state through it")
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
     self.train_function = self.test_function = self.predict_function = None
     self._compile_loss = self._compile_metrics = None  # those of an earlier call
@@ -85,7 +87,7 @@ def fit(old, self, x=None, y=None, batch_size=None, epochs=1, verbose=1, callbac
     kwargs["validation_data"] = _validation(self, kwargs)
     if batches.is_generator(x):
         steps, shuffle = kwargs.pop("steps_per_epoch", None), kwargs.pop("shuffle", True)
-        if steps is None and inspect.isgenerator(x):
+        if steps is None and isgenerator(x):
             raise refused("endless", "a generator does not say where it ends")
         x, kwargs["steps_per_epoch"] = batches.stream(x, self, steps, shuffle)
         batch_size = None
