@@ -172,6 +172,9 @@ def _tensorflow():
 
 def install():
     """Put the finder before all others, and old modules where their packages show them."""
+    if _exists("keras_preprocessing"):  # a package of its own
+        for name in [x for x in PLACES if x.startswith("keras_preprocessing")]:
+            del PLACES[name]
     if Finder not in sys.meta_path:
         sys.meta_path.insert(0, Finder)
     for name, place in PLACES.items():
