@@ -7,8 +7,9 @@ process.
 ================  ==============================================================================
 ``patches``       all that is touched, in tables: begin to read here
 ``idioms``        the old idioms and what to write today; ``report`` finds the lines
-``modules``       imports of modules that have moved; ``old``, modules and names of bert4keras, and
-                  ``texts``, of its tokenizers and snippets; ``stars``, what ``import *`` brought
+``modules``       imports of modules that have moved; ``old`` and ``earliest``, modules and names
+                  of bert4keras, and ``texts``, of its tokenizers and snippets; ``stars``, what
+                  ``import *`` brought
 ``families``      subclasses of Transformer, and arguments that nothing knows
 ``arguments``     of layers; ``optimizers`` and ``callbacks`` have their own; ``updates``, of
                   optimizers of one's own
@@ -16,7 +17,8 @@ process.
                   ``metrics``; ``freezing``, what trains
 ``layers``        methods of layers, add_loss, add_metric, models of tensors; ``masks``;
                   ``attributes``, what layers store on themselves
-``weights``       files under any name
+``lambdas``       layers of that name, and their functions in files; ``weights``, files under any
+                  name
 ``functions``     of K; ``neural``, more of them; ``arithmetic`` with NumPy's arrays
 ``gradients``     K.gradients, K.function and training functions, on values
                   that are ``deferred``

@@ -63,6 +63,23 @@ def renaming(name):
     return initialised
 
 
+def normalization(old, self, *args, **kwargs):
+    """``center`` and ``scale`` of LayerNormalization before 0.11.3, of which each was of two."""
+    if "center" in kwargs:
+        met("old name")
+        kwargs["zero_mean"] = kwargs["offset"] = kwargs.pop("center")
+        kwargs["unit_variance"] = kwargs.setdefault("scale", True)
+    old(self, *args, **kwargs)
+
+
+def attention(old, self, *args, **kwargs):
+    """``scaled_dot_product`` of MultiHeadAttention before 0.9."""
+    if "scaled_dot_product" in kwargs:
+        met("old name")
+        kwargs["attention_scale"] = kwargs.pop("scaled_dot_product")
+    old(self, *args, **kwargs)
+
+
 def base(old, self, *args, **kwargs):
     """What any layer took: the shape of a first layer, a dtype of its inputs."""
     shape = kwargs.pop("batch_input_shape", None)
@@ -74,6 +91,8 @@ def base(old, self, *args, **kwargs):
     elif length is not None and "input_dim" in kwargs:
         kwargs["input_shape"] = (length, kwargs.pop("input_dim"))
     old(self, *args, **kwargs)
+    if isinstance(self, keras.Model) and not hasattr(keras.Model, "jax_state_sync"):
+        self._call_has_training_arg = True  # what trains is told to layers, if not to ``call``
 
 
 def layers():

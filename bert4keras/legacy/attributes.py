@@ -8,9 +8,13 @@ import contextlib
 import functools
 
 import keras
+import numpy as np
+from keras import ops
+from keras.src.backend.common import global_state
 
 from bert4keras import backend
-from bert4keras.legacy.report import is_of_a_library
+from bert4keras.legacy import running
+from bert4keras.legacy.report import is_of_a_library, met, refused
 
 
 @functools.cache
@@ -21,13 +25,29 @@ def _of_script(family):
 
 def called(old, self, *args, **kwargs):
     """A call of a layer; tensors of the graph that it has put on itself are taken off again."""
-    if not _of_script(type(self)):
+    scales = running.notes(self).get("scales", {})
+    if not scales and not _of_script(type(self)):
         return old(self, *args, **kwargs)
     before = dict(vars(self))
+    if self._inbound_nodes:
+        node = self._inbound_nodes[0].arguments
+        _have_history((args, kwargs), (node.args, node.kwargs))
+    for name, scale in scales.items():
+        vars(self)[name] = before[name] * scale
     try:
         return old(self, *args, **kwargs)
     finally:
+        vars(self).update((name, before[name]) for name in scales)
         _take_off(vars(self), before)
+
+
+def _have_history(given, symbolic):
+    """Have tensors know the layers before them, which a script searches inside of ``call``."""
+    given, symbolic = keras.tree.flatten(given), keras.tree.flatten(symbolic)
+    for tensor, symbol in zip(given, symbolic):
+        if backend.is_traced(tensor) and hasattr(symbol, "_keras_history"):
+            with contextlib.suppress(AttributeError, TypeError):  # where tensors take no attributes
+                tensor._keras_history = symbol._keras_history
 
 
 def _take_off(attributes, before):
@@ -46,7 +66,11 @@ def output_spec(old, self, *args, **kwargs):
     """
     if not _of_script(type(self)):
         return old(self, *args, **kwargs)
-    call = functools.partial(called, type(self).call, self)  # PyTorch runs it for two sizes
+
+    def call(*given, **named):  # PyTorch runs it for two sizes
+        _have_history((given, named), (args, kwargs))
+        return called(type(self).call, self, *given, **named)
+
     try:
         computed = keras.src.backend.compute_output_spec(call, *args, **kwargs)
     except Exception as error:  # where ``call`` takes no symbols, its shape may do
@@ -74,6 +98,34 @@ def _together(computed, stated):
         return computed
     sizes = [a if a is not None else b for a, b in zip(computed.shape, stated.shape)]
     return keras.KerasTensor(sizes, dtype=computed.dtype)
+
+
+def stored(old, self, name, value):
+    """A weight that a script replaces by a multiple of itself, as in ``layer.kernel = layer.kernel
+    * 20``, is multiplied wherever it is used, and goes on learning.
+    """
+    before = vars(self).get(name)
+    replaced = isinstance(before, keras.Variable) and ops.is_tensor(value)
+    if not replaced or isinstance(value, keras.Variable) or _in_call():
+        return old(self, name, value)
+    met("scaled weight")
+    scales = running.notes(self).setdefault("scales", {})
+    scales[name] = _scale(before, value, next(iter(scales.values()), None))
+
+
+def _in_call():
+    return global_state.get_global_attribute("current_call_ctx") is not None
+
+
+def _scale(variable, value, of_others):
+    """The number that a variable was multiplied with; zeros have that of the layer's others."""
+    weights, values = ops.convert_to_numpy(variable), ops.convert_to_numpy(value)
+    rates = values[weights != 0] / weights[weights != 0]
+    if rates.size and np.allclose(rates, rates[0], rtol=1e-3):
+        return float(np.median(rates))
+    if rates.size or of_others is None or values.any():
+        raise refused("scaled weight", "it is no multiple of itself")
+    return of_others
 
 
 def settable(owner, name):

@@ -35,7 +35,7 @@ def _is_batch(x):
 
 
 def _array(x):
-    return x if hasattr(x, "shape") and hasattr(x, "dtype") else np.array(x)
+    return x if x is None or (hasattr(x, "shape") and hasattr(x, "dtype")) else np.array(x)
 
 
 def inputs(x, model):

@@ -43,6 +43,13 @@ def pythonified(old, logs):
     return Logs(old(logs))
 
 
+def set_params(old, self, params):
+    """The parameters of callbacks, with those that Keras 2 had too."""
+    names = list(self._model.metrics_names) if getattr(self, "_model", None) else []
+    names = [name for key in names for name in (key, f"val_{key}")]
+    old(self, params and {"metrics": names, "do_validation": False, **params})
+
+
 def history(old, self, logs=None):
     """History, whose dict knows old names."""
     old(self, logs)

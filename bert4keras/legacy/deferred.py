@@ -95,6 +95,10 @@ LIFTED = (
 ).split()
 
 
-def lifted_functions():
-    """Functions of K by name, each taking deferred values too."""
-    return {name: lifted(getattr(K, name)) for name in LIFTED}
+def lifted_functions(own):
+    """Functions of K by name, each taking deferred values too.
+
+    Args:
+        own: {name: function} in the place of those of K.
+    """
+    return {name: lifted(own.get(name) or getattr(K, name)) for name in LIFTED}

@@ -5,19 +5,28 @@ import contextlib
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend.common import global_state
 
 from bert4keras.backend import K, tf
 from bert4keras.legacy import gradients, neural, sessions, updates
 from bert4keras.legacy.deferred import lifted_functions
 from bert4keras.legacy.report import met
 
-K_batch_dot, K_prod = K.batch_dot, K.prod
+K_batch_dot, K_prod, K_reshape = K.batch_dot, K.prod, K.reshape
 
 
 def learning_phase():
-    """Stands for 1 in training and 0 elsewhere, in K.function."""
+    """1 in training and 0 elsewhere, within a layer; outside, what stands for it in K.function."""
     met("K.learning_phase")
-    return gradients.LearningPhase()
+    context = global_state.get_global_attribute("current_call_ctx")
+    if context is None:
+        return gradients.LearningPhase()
+    return int(bool(context.training))
+
+
+def smart_cond(pred, true_fn=None, false_fn=None, name=None):
+    """tf_utils.smart_cond: what one of two functions gives."""
+    return K.in_train_phase(true_fn, false_fn, pred)
 
 
 def set_learning_phase(value):
@@ -40,6 +49,13 @@ def batch_dot(x, y, axes=None):
     """K.batch_dot; of two matrices a column, as ever."""
     product = K_batch_dot(x, y, axes)
     return ops.expand_dims(product, 1) if len(product.shape) == 1 else product
+
+
+def reshape(x, shape, *rest):
+    """K.reshape; a size that is not known is what remains."""
+    if not rest and list(shape).count(None) == 1 and -1 not in shape:
+        shape = [-1 if size is None else size for size in shape]
+    return K_reshape(x, shape, *rest)
 
 
 def prod(x, axis=None, keepdims=False):
@@ -159,5 +175,5 @@ ADDED = {  # name on K -> what it is
     "variable": updates.variable,
     "zeros": updates.zeros,
     **neural.ADDED,
-    **lifted_functions(),
+    **lifted_functions({"reshape": reshape}),
 }

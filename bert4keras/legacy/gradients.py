@@ -32,7 +32,7 @@ def _gradient(loss, variable):
     if isinstance(loss, Deferred):
         return Deferred(lambda feed: _in_graph(loss.value(feed), known(variable, feed)))
     if keras.backend.is_keras_tensor(loss):
-        return SymbolicGradient(loss, variable)
+        return _symbolic(loss, variable)
     return _in_graph(loss, variable)
 
 
@@ -53,16 +53,32 @@ def _in_graph(loss, variable):
     return gradient
 
 
-class SymbolicGradient(Deferred):
-    """The gradient of one symbolic tensor by another, or by a variable."""
+class Gradient(keras.Operation):
+    """The gradient of one symbolic tensor by another, or by a variable, as a step of a model.
 
-    def __init__(self, loss, variable):
-        super().__init__(lambda feed: _in_graph(feed[loss], self._at(feed)))
+    Args:
+        variable: that one; None where a tensor is given beside the loss.
+    """
+
+    def __init__(self, variable=None):
+        super().__init__()
         self.variable = variable
-        self.needs = [loss] + [x for x in [variable] if keras.backend.is_keras_tensor(x)]
 
-    def _at(self, feed):
-        return feed[self.variable] if len(self.needs) > 1 else self.variable
+    def call(self, loss, at=None):
+        """The gradient, in a graph of TensorFlow."""
+        return _in_graph(loss, self.variable if at is None else at)
+
+    def compute_output_spec(self, loss, at=None):
+        """Shape and type are those of what it is taken by."""
+        by = self.variable if at is None else at
+        return keras.KerasTensor(by.shape, by.dtype)
+
+
+def _symbolic(loss, by):
+    symbols = [by] if keras.backend.is_keras_tensor(by) else []
+    gradient = Gradient(None if symbols else by)(loss, *symbols)
+    gradient.values = gradient  # as of IndexedSlices
+    return gradient
 
 
 class Target(Deferred):
@@ -136,10 +152,9 @@ class Function:
         self.updates = updates or []
         self.symbols = [x for x in self.inputs if keras.backend.is_keras_tensor(x)]
         self.needs = [x for x in self.outputs if keras.backend.is_keras_tensor(x)]
-        for x in self.outputs:
-            self.needs += getattr(x, "needs", [])
         self.graph = keras.Model(self.symbols, self.needs) if self.needs else None
-        symbolic = any(isinstance(x, SymbolicGradient) for x in self.outputs)
+        steps = self.graph.operations if self.needs else []
+        symbolic = any(isinstance(x, Gradient) for x in steps)
         self.run = backend.tf.function(self._run, autograph=False) if symbolic else self._run
 
     def __call__(self, values):

@@ -69,6 +69,10 @@ IDIOMS = {
         "a generator of lists",
         "yield tuples: (inputs, targets), with tuples of arrays; or use DataGenerator.forfit()",
     ),
+    "endless": (
+        "fit of a generator without steps_per_epoch",
+        "fit(generator, steps_per_epoch=number), how many batches are an epoch",
+    ),
     "nested lists": ("Python lists as data", "NumPy arrays: numpy.array(x)"),
     "compile argument": (
         "target_tensors or sample_weight_mode of compile",
@@ -101,6 +105,11 @@ IDIOMS = {
         "a whole model of Keras 2",
         "bert4keras.models.keras2.load_model(path, custom_objects)",
     ),
+    "Lambda": (
+        "a Lambda that another run has saved",
+        "custom_objects={'name of the layer': function} of load_model, or safe_mode=False if you "
+        "trust the file: it may hold any program",
+    ),
     "by_name": ("load_weights(by_name=True)", "bert4keras.checkpoints, or load into a part"),
     # layers and graphs
     "get_output_at": ("layer.get_output_at(i)", "bert4keras.backend.output_at(layer, i)"),
@@ -115,6 +124,26 @@ IDIOMS = {
         "the total_loss of a model",
         "train with bert4keras.optimizers.AdversarialModel, or override train_step",
     ),
+    "train_step": (
+        "a train_step of one's own",
+        "compute_loss of one's own, or train_step(self, state, data) as Keras has it on JAX",
+    ),
+    "compiled_loss": (
+        "compiled_loss, compiled_metrics of a model in its train_step",
+        "self.compute_loss(x, y, y_pred), self.compute_metrics(x, y, y_pred)",
+    ),
+    "minimize": (
+        "optimizer.minimize",
+        "optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))",
+    ),
+    "scaled weight": (
+        "a weight of a layer that is set to a multiple of itself, to learn faster",
+        "bert4keras.optimizers.extend_with_parameter_wise_lr(Adam)",
+    ),
+    "a_mask": (
+        "compute_attention_mask, a_mask of an attention, of ones and zeros",
+        "compute_attention_bias, a_bias of booleans, or of what is added to scores",
+    ),
     "K.gradients": (
         "K.gradients",
         "bert4keras.optimizers.FGM or GradientPenalty in an AdversarialModel, or tf.GradientTape",
@@ -128,6 +157,18 @@ IDIOMS = {
     "multi_gpu_model": (
         "multi_gpu_model",
         "keras.distribution.DataParallel on JAX, tf.distribute.MirroredStrategy on TensorFlow",
+    ),
+    "tf1 optimizer": (
+        "an optimizer of TensorFlow 1, keras.optimizers.TFOptimizer",
+        "keras.optimizers.Adam, or another of keras.optimizers",
+    ),
+    "weight decay": (
+        "add_weight_decay_into",
+        "bert4keras.optimizers.extend_with_weight_decay(Adam)(rate, weight_decay_rate=0.01)",
+    ),
+    "scikit-learn": (
+        "a model of Keras as one of scikit-learn",
+        "keras.wrappers.SKLearnClassifier, or fit and predict of the model",
     ),
     "own optimizer": (
         "an optimizer of one's own by get_updates",

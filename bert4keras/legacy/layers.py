@@ -8,13 +8,11 @@ from types import SimpleNamespace
 
 import keras
 from keras import ops
-from keras.src.backend.common import global_state
 from keras.src.ops.function import Function
-from keras.src.utils import python_utils
 
 from bert4keras import backend
 from bert4keras.legacy import running
-from bert4keras.legacy.report import met
+from bert4keras.legacy.report import by_a_script, met
 
 # Layers
 
@@ -91,20 +89,6 @@ def _metric(layer, name):
         found = keras.metrics.Mean(name=name)
         layer._metrics.append(found)
     return found
-
-
-def lambda_call(old, self, inputs, *args, **kwargs):
-    """A function that writes ``x -= ...`` has never changed what others see of x."""
-    return old(self, keras.tree.map_structure(ops.copy, inputs), *args, **kwargs)
-
-
-def func_load(old, code, defaults=None, closure=None, globs=None):
-    """Names in a function of a Lambda that is loaded, as ever: K, and custom objects."""
-    if globs is None:
-        scope = global_state.get_global_attribute("custom_objects_scope_dict", {})
-        names = {"K": backend.K, "keras": keras, "np": backend.np, "tf": backend.tf}
-        globs = {**vars(python_utils), **names, **keras.saving.get_custom_objects(), **scope}
-    return old(code, defaults, closure, globs)
 
 
 def loss_call(old, self, inputs, mask=None):
@@ -224,12 +208,26 @@ def keras_shape(tensor):
     return tuple(tensor.shape)
 
 
+class Size(int):
+    """A size of a shape, with its ``value``, as TensorFlow 1 had it."""
+
+    value = property(int)
+
+
 class Shape(tuple):
-    """tensor.get_shape()."""
+    """A shape whose sizes have a ``value``."""
+
+    def __new__(cls, sizes):
+        return super().__new__(cls, (x if x is None else Size(x) for x in sizes))
 
     def as_list(self):
         """The sizes as a list."""
         return list(self)
+
+
+def shape(old, tensor):
+    """tensor.shape, where a script reads it."""
+    return Shape(old(tensor)) if by_a_script() else old(tensor)
 
 
 def get_shape(tensor):

@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
+from bert4keras import backend
 from bert4keras.backend import tf
 from bert4keras.legacy import running
-from bert4keras.legacy.report import met
+from bert4keras.legacy.report import met, refused
 
 
 def of_each_output(metrics, count):
@@ -25,10 +26,26 @@ def _another(metric):
 
 def samplewise(old, values, sample_weight, *args, **kwargs):
     """What a metric counts: of one number for a batch that number, whatever is masked."""
-    values = ops.convert_to_tensor(values)
-    if getattr(values.shape, "rank", 0) is None:  # from a Python function in TensorFlow's graph
-        values = tf.reduce_mean(values)
+    values = of_known_rank(values)
     return old(values, sample_weight if len(values.shape) else None, *args, **kwargs)
+
+
+def of_known_rank(values):
+    """Values, or the mean of what a Python function gives in TensorFlow's graph."""
+    values = ops.convert_to_tensor(values)
+    return tf.reduce_mean(values) if getattr(values.shape, "rank", 0) is None else values
+
+
+def reduced(old, values, *args, **kwargs):
+    """The same of a loss."""
+    return old(of_known_rank(values), *args, **kwargs)
+
+
+def assign(old, self, value):
+    """A variable, from what a Python function gives in TensorFlow's graph."""
+    if getattr(getattr(value, "shape", None), "rank", 0) is None:
+        value = tf.ensure_shape(value, self.shape)
+    return old(self, value)
 
 
 def sparse_accuracy(old, y_true, y_pred):
@@ -36,6 +53,47 @@ def sparse_accuracy(old, y_true, y_pred):
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] is None:
         y_true = ops.reshape(y_true, ops.shape(y_pred)[:-1])
     return old(y_true, y_pred)
+
+
+class CompiledLoss:
+    """model.compiled_loss, in a train_step: the loss of ``compile``, which is counted, too.
+
+    Args:
+        model: that was compiled.
+    """
+
+    def __init__(self, model):
+        met("compiled_loss")
+        if backend.supports_jit:
+            raise refused("compiled_loss", "the backend is not TensorFlow")
+        self.model = model
+
+    def __call__(self, y_true, y_pred, sample_weight=None, regularization_losses=None):
+        loss = self.model._compile_loss(y_true, y_pred, sample_weight)
+        loss = loss + sum(ops.sum(x) for x in regularization_losses or ())
+        self.model._loss_tracker.update_state(loss)
+        return loss
+
+    metrics = property(lambda self: [self.model._loss_tracker])
+
+
+class CompiledMetrics:
+    """model.compiled_metrics, in a train_step.
+
+    Args:
+        model: that was compiled.
+    """
+
+    def __init__(self, model):
+        met("compiled_loss")
+        self.model = model
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Count a batch."""
+        if self.model._compile_metrics is not None:
+            self.model._compile_metrics.update_state(y_true, y_pred, sample_weight)
+
+    metrics = property(lambda self: list(getattr(self.model._compile_metrics, "metrics", ())))
 
 
 class Printed(list):

@@ -12,12 +12,13 @@ import types
 import keras
 
 from bert4keras.backend import LazyModule
-from bert4keras.legacy import old, tensorflow1
-from bert4keras.legacy.report import met
+from bert4keras.legacy import earliest, functions, old, tensorflow1
+from bert4keras.legacy.report import met, refused_import
 
 LAYERS = (
     "advanced_activations convolutional core cudnn_recurrent embeddings local merge noise "
-    "normalization pooling recurrent recurrent_v2 wrappers"
+    "normalization pooling preprocessing recurrent recurrent_v2 wrappers experimental "
+    "experimental.preprocessing"
 ).split()
 UTILS = (
     "data_utils generic_utils io_utils layer_utils multi_gpu_utils np_utils training_utils "
@@ -34,10 +35,12 @@ PLACES = {  # old module -> where its names are now
     "keras.optimizers.adam": "keras.optimizers",
     "keras.optimizers.adam_v2": "keras.optimizers",
     "keras.optimizers.optimizer_v2": "keras.optimizers",
+    "keras.experimental": "keras.optimizers.schedules",
+    "keras_preprocessing": "keras.preprocessing",
+    "keras_preprocessing.sequence": "keras.preprocessing.sequence",
+    "keras_preprocessing.text": "keras.src.legacy.preprocessing.text",
     "keras.preprocessing.text": "keras.src.legacy.preprocessing.text",
-    "keras.layers.experimental": "keras.layers",
     "keras.optimizers.experimental": "keras.optimizers",
-    "keras.utils.tf_utils": "keras.utils",
 }
 PREFIXES = tensorflow1.OWN_KERAS
 
@@ -75,6 +78,10 @@ ENGINE = (
 MADE = {  # module -> what makes its names
     **{name: _engine for name in ENGINE},
     "keras.legacy.interfaces": _interfaces,
+    "keras.utils.tf_utils": lambda: {**vars(keras.utils), "smart_cond": functions.smart_cond},
+    "keras.wrappers.scikit_learn": lambda: {
+        name: earliest.wrapper for name in ("KerasClassifier", "KerasRegressor")
+    },
     "tensorflow_core": dict,
     "tensorflow_core.python": dict,
     **old.MODULES,
@@ -90,6 +97,8 @@ class Finder:
         """A spec for a name in the tables, or None."""
         if name == "tensorflow":
             return _tensorflow()
+        if name == "tensorflow.contrib":
+            raise refused_import("tf1 name", "tf.contrib is gone")
         place = place_of(name)
         if place is None:
             return None
@@ -163,6 +172,9 @@ def _tensorflow():
 
 def install():
     """Put the finder before all others, and old modules where their packages show them."""
+    if _exists("keras_preprocessing"):  # a package of its own
+        for name in [x for x in PLACES if x.startswith("keras_preprocessing")]:
+            del PLACES[name]
     if Finder not in sys.meta_path:
         sys.meta_path.insert(0, Finder)
     for name, place in PLACES.items():

@@ -45,6 +45,19 @@ def reverse(x, axes):
     return ops.flip(x, axes)
 
 
+def random_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+    """Numbers of a uniform distribution, whole ones where the type is."""
+    draw = keras.random.randint if "int" in str(dtype) else keras.random.uniform
+    return draw(shape, minval, maxval, dtype=dtype or K.floatx(), seed=seed)
+
+
+def concatenate(tensors, axis=-1):
+    """Tensors behind each other; lists among them take the type of the first tensor."""
+    dtype = next((x.dtype for x in tensors if hasattr(x, "dtype")), None)
+    tensors = [x if hasattr(x, "dtype") else ops.convert_to_tensor(x, dtype) for x in tensors]
+    return ops.concatenate(tensors, axis)
+
+
 def random_uniform_variable(shape, low, high, dtype=None, name=None, seed=None):
     """A variable drawn from a uniform distribution."""
     return K.variable(keras.random.uniform(shape, low, high, dtype=dtype, seed=seed), name=name)
@@ -69,6 +82,7 @@ def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
 
 
 ADDED = {  # name on K -> what it is
+    "concatenate": concatenate,
     "conv1d": conv1d,
     "conv2d": conv2d,
     "ctc_batch_cost": ctc_batch_cost,
@@ -78,6 +92,7 @@ ADDED = {  # name on K -> what it is
     "in_test_phase": in_test_phase,
     "is_sparse": lambda tensor: False,
     "pool2d": pool2d,
+    "random_uniform": random_uniform,
     "random_uniform_variable": random_uniform_variable,
     "repeat": repeat,
     "reset_uids": lambda: None,

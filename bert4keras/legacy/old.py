@@ -10,6 +10,7 @@ from keras import ops
 
 from bert4keras import layers, models, optimizers, snippets, tokenizers
 from bert4keras.backend import get_available_gpus, set_gelu
+from bert4keras.legacy import earliest
 from bert4keras.legacy.decoding import set_rtype
 from bert4keras.legacy.families import leave_out
 from bert4keras.legacy.idioms import IDIOMS
@@ -271,6 +272,7 @@ def _bert():
         "build_bert_model": build_bert_model,
         "load_pretrained_model": load_pretrained_model,
         "set_gelu": set_gelu,
+        "get_bert_encoder_from_config": earliest.get_bert_encoder_from_config,
     }
 
 
@@ -290,7 +292,8 @@ def _tokenizer():
 
 
 def _utils():
-    return {**_all_of(snippets), **_tokenizer()}
+    load = earliest.load_weights_from_checkpoint
+    return {**_all_of(snippets), **_tokenizer(), "load_weights_from_checkpoint": load}
 
 
 OPTIMIZERS = {
@@ -303,7 +306,8 @@ OPTIMIZERS = {
 
 
 def _train():
-    return {**_all_of(optimizers), **OPTIMIZERS}
+    add = earliest.add_weight_decay_into
+    return {**_all_of(optimizers), **OPTIMIZERS, "add_weight_decay_into": add}
 
 
 MODULES = {

@@ -70,6 +70,18 @@ def _count(optimizer, steps):
     optimizer._iterations = optimizer._variables[place] = steps
 
 
+def minimize(self, loss, var_list, grad_loss=None, name=None, tape=None):
+    """optimizer.minimize(loss, variables, tape=tape) of a train_step, on TensorFlow."""
+    met("minimize")
+    if backend.supports_jit:
+        raise refused("minimize", "the backend is not TensorFlow")
+    if tape is None:
+        with backend.tf.GradientTape() as tape:
+            loss = loss()
+    variables = list(var_list)
+    self.apply_gradients(zip(tape.gradient(loss, variables), variables))
+
+
 def _variable(optimizer):
     rate = optimizer._learning_rate
     return rate if isinstance(rate, keras.Variable) else optimizer.learning_rate

@@ -8,14 +8,16 @@
 import contextlib
 import inspect
 import itertools
-from functools import wraps
+from functools import partial, wraps
 from types import SimpleNamespace
 
 import keras
 from keras.layers import Dense, Embedding
 from keras.src.callbacks.history import History
 from keras.src.callbacks.monitor_callback import MonitorCallback
+from keras.src.layers.convolutional.base_conv import BaseConv
 from keras.src.layers.merging.base_merge import Merge
+from keras.src.losses import loss
 from keras.src.metrics import reduction_metrics
 from keras.src.models import model as keras_model
 from keras.src.models.functional import Functional
@@ -41,9 +43,11 @@ from bert4keras.legacy import (
     attributes,
     callbacks,
     decoding,
+    earliest,
     families,
     functions,
     gradients,
+    lambdas,
     masks,
     metrics,
     old,
@@ -70,6 +74,8 @@ AROUND = [  # owner, name, what goes around it
     (keras.Model, "predict_on_batch", training.predict_on_batch),
     (keras.Model, "_compute_loss", training.computing),
     (reduction_metrics, "reduce_to_samplewise_values", metrics.samplewise),
+    (loss, "reduce_weighted_values", metrics.reduced),
+    *((keras.Variable, name, metrics.assign) for name in ("assign", "assign_add", "assign_sub")),
     (keras.Model, "save", weights.save),
     (keras.Model, "save_weights", weights.save_weights),
     (keras.Model, "load_weights", weights.load_weights),
@@ -85,11 +91,17 @@ AROUND = [  # owner, name, what goes around it
     (keras.layers.Layer, "add_weight", old_layers.add_weight),
     (keras.layers.Layer, "add_loss", old_layers.add_loss),
     (keras.layers.Layer, "__call__", attributes.called),
+    (keras.layers.Layer, "__setattr__", attributes.stored),
     (keras.layers.Layer, "compute_output_spec", attributes.output_spec),
+    (Embedding, "compute_output_spec", attributes.output_spec),
     (Merge, "compute_mask", old_layers.merged_mask),
     (Multiply, "compute_output_spec", old_layers.product),
-    (keras.layers.Lambda, "call", old_layers.lambda_call),
-    (python_utils, "func_load", old_layers.func_load),
+    (keras.layers.Lambda, "call", lambdas.call),
+    (keras.layers.Lambda, "from_config", lambdas.from_config),
+    (python_utils, "func_load", lambdas.func_load),
+    (layers.LayerNormalization, "__init__", arguments.normalization),
+    (layers.MultiHeadAttention, "__init__", arguments.attention),
+    (layers.MultiHeadAttention, "__call__", families.attend),
     (layers.Loss, "call", old_layers.loss_call),
     (layers.Loss, "__call__", old_layers.loss_called),
     *((layer, "__init__", arguments.renaming(name)) for name, layer in arguments.layers().items()),
@@ -112,6 +124,7 @@ AROUND = [  # owner, name, what goes around it
     (keras.callbacks.ReduceLROnPlateau, "__init__", callbacks.initialised),
     (MonitorCallback, "_set_monitor_op", callbacks.best_is_high),
     (History, "on_train_begin", callbacks.history),
+    (keras.callbacks.CallbackList, "set_params", callbacks.set_params),
     (python_utils, "pythonify_logs", callbacks.pythonified),
     # bert4keras
     (build, "build_transformer_model", old.build_transformer_model),
@@ -141,6 +154,8 @@ ADDED = [  # owner, name, what it is
     (keras.Model, "_make_predict_function", lambda model: model.make_predict_function()),
     (keras.Model, "total_loss", property(gradients.total_loss)),
     (keras.Model, "metrics_tensors", property(metrics.metrics_tensors)),
+    (keras.Model, "compiled_loss", property(metrics.CompiledLoss)),
+    (keras.Model, "compiled_metrics", property(metrics.CompiledMetrics)),
     (keras.Model, "_feed_inputs", property(lambda model: list(model.inputs))),
     (keras.Model, "_feed_targets", property(gradients.targets)),
     (keras.Model, "_feed_sample_weights", property(lambda model: [])),
@@ -158,17 +173,27 @@ ADDED = [  # owner, name, what it is
     (keras.layers.Layer, "get_output_mask_at", masks.get_output_mask_at),
     (Embedding, "embeddings", attributes.settable(Embedding, "embeddings")),
     (Dense, "kernel", attributes.settable(Dense, "kernel")),
+    (BaseConv, "kernel", attributes.settable(BaseConv, "kernel")),
+    (keras.layers.Layer, "_initial_weights", None),
     (keras.Sequential, "output", property(lambda model: model.outputs[0])),
     (keras.Sequential, "input", property(lambda model: model.inputs[0])),
     (keras.layers.Layer, "inbound_nodes", property(lambda layer: layer._inbound_nodes)),
     (keras.KerasTensor, "_keras_shape", property(old_layers.keras_shape)),
     (keras.KerasTensor, "get_shape", old_layers.get_shape),
     (keras.KerasTensor, "op", property(lambda tensor: tensor._keras_history.operation)),
+    (keras.Variable, "__hash__", object.__hash__),
     (keras.metrics.Metric, "reset_states", lambda metric: metric.reset_state()),
     (Node, "inbound_layers", property(old_layers.inbound_layers)),
     (keras.optimizers.Optimizer, "lr", property(old_optimizers.get_lr, old_optimizers.set_lr)),
     (keras.optimizers.Optimizer, "__init_subclass__", classmethod(updates.subclassed)),
+    (keras.optimizers.Optimizer, "minimize", old_optimizers.minimize),
     (keras.optimizers.Optimizer, "weights", property(old_optimizers.weights)),
+    (models.Transformer, "attention_mask", None),
+    (models.Transformer, "__init_subclass__", classmethod(families.subclassed)),
+    *(
+        (owner, "compute_attention_mask", families.mask_of(owner))
+        for owner in (models.Transformer, models.LM_Mask, models.UniLM_Mask)
+    ),
     (AutoRegressiveDecoder, "set_rtype", old.SET_RTYPE),
     *((tokenizers.TokenizerBase, name, token) for name, token in texts.SPECIAL_TOKENS.items()),
 ]
@@ -236,6 +261,7 @@ NAMES = [  # module, {name: what it is}
     (models, old.LAYERS),
     (backend, {"infinity": old.infinity, "set_infinity": old.set_infinity}),
     (optimizers, old.OPTIMIZERS),
+    (keras.optimizers, {"TFOptimizer": earliest.tf_optimizer}),
     (tokenizers, {"SimpleTokenizer": texts.SimpleTokenizer}),
     (
         snippets,
@@ -257,11 +283,17 @@ def apply():
         _go_around(owner, name, replacement)
     for owner, name, value in ADDED:
         setattr(owner, name, value)
-    keras.Model.metrics_names = property(_around_property(keras.Model.metrics_names))
+    for owner, name, around in (
+        (keras.Model, "metrics_names", metrics.metrics_names),
+        (keras.KerasTensor, "shape", old_layers.shape),
+    ):
+        setattr(owner, name, property(partial(around, getattr(owner, name).fget)))
     keras.callbacks.Callback.model = keras.callbacks.Callback.model.setter(callbacks.set_model)
     for module, names in NAMES:
         for name, value in names.items():
             setattr(module, name, value)
+        if module in FACES:
+            module.__all__ = [*module.__all__, *names]
     stars.furnish({module.__name__: module for module in FACES})
     public = {name: value for name, value in vars(classic).items() if not name.startswith("__")}
     for name, value in public.items():
@@ -272,8 +304,8 @@ def apply():
 
 def _go_around(owner, name, replacement):
     original = inspect.getattr_static(owner, name)
-    static = isinstance(original, staticmethod)
-    original = getattr(owner, name) if static else original
+    kind = type(original) if isinstance(original, staticmethod | classmethod) else None
+    original = original.__func__ if kind else original
     running.originals[owner, name] = original
 
     @wraps(original)
@@ -282,8 +314,4 @@ def _go_around(owner, name, replacement):
 
     with contextlib.suppress(ValueError):  # what is written in C has none
         patched.__signature__ = inspect.signature(original)  # Keras reads it, not behind wrappers
-    setattr(owner, name, staticmethod(patched) if static else patched)
-
-
-def _around_property(original):
-    return lambda model: metrics.metrics_names(original.fget, model)
+    setattr(owner, name, kind(patched) if kind else patched)

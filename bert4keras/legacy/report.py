@@ -62,6 +62,15 @@ def refused(key, why=""):
     return LegacyError(f"{where}{what} cannot be given{reason}. Today: {today}")
 
 
+class LegacyImportError(LegacyError, ImportError):
+    """The same of an import, which a script may try and do without."""
+
+
+def refused_import(key, why):
+    """The error for an import that cannot be given."""
+    return LegacyImportError(str(refused(key, why)))
+
+
 def by_a_script():
     """Whether the function that asks was called by a script, and by no library."""
     return not is_of_a_library(sys._getframe(2).f_code.co_filename)

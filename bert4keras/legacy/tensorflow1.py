@@ -9,7 +9,7 @@ from functools import wraps
 
 import keras
 
-from bert4keras.backend import get_available_gpus
+from bert4keras.backend import get_available_gpus, supports_jit
 from bert4keras.legacy import sessions, symbolic
 from bert4keras.legacy.report import met, refused
 
@@ -100,6 +100,8 @@ def furnish(tf):
     first.saved_model.simple_save = sessions.simple_save
     rewrite = "enable_mixed_precision_graph_rewrite"
     setattr(first.train.experimental, rewrite, lambda optimizer, *args, **kwargs: optimizer)
+    for name in ("numpy_function", "py_function"):
+        setattr(tf, name, _of_tensorflow(getattr(tf, name)))
     symbolic.install(tf)
     _fall_back(tf, first)
     for part in PARTS:
@@ -133,6 +135,18 @@ def _fall_back(module, first, prefix=""):
         return getattr(first, name)
 
     module.__getattr__ = fall_back
+
+
+def _of_tensorflow(function):
+    """A function that computes with TensorFlow's tensors alone."""
+
+    @wraps(function)
+    def asked(func=None, inp=None, *args, **kwargs):
+        if supports_jit and any(map(keras.ops.is_tensor, inp or ())):
+            raise refused("tf function", "the backend is not TensorFlow")
+        return function(func, inp, *args, **kwargs)
+
+    return asked
 
 
 def _renaming(function, table):

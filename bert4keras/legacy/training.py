@@ -3,6 +3,8 @@
 Each function takes first what was there before it; see ``patches``.
 """
 
+from inspect import isgenerator, signature
+
 from keras import ops
 
 from bert4keras import backend
@@ -10,7 +12,7 @@ from bert4keras.backend import keras
 from bert4keras.legacy import batches, freezing, gradients, optimizers, running
 from bert4keras.legacy.decoding import LastScores
 from bert4keras.legacy.metrics import of_each_output
-from bert4keras.legacy.report import met
+from bert4keras.legacy.report import met, refused
 
 GONE = ("target_tensors", "sample_weight_mode", "weighted_metrics_mode")
 GENERATOR_ARGUMENTS = ("max_queue_size", "workers", "use_multiprocessing", "pickle_safe")
@@ -37,13 +39,18 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
     count = len(getattr(self, "outputs", None) or ())
     if count == 1:
         loss, metrics = batches.of_only_output(loss), batches.of_only_output(metrics)
+    elif isinstance(loss, dict):
+        loss = _of_some(loss, self.output_names)
     if isinstance(metrics, str):
         metrics = [metrics]
     metrics = of_each_output(metrics, count)
     if not backend.supports_jit:
         kwargs.setdefault("jit_compile", False)
+    if hasattr(keras.Model, "jax_state_sync") and len(signature(self.train_step).parameters) < 2:
+        raise refused("train_step", "JAX hands state through it")
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
     self.train_function = self.test_function = self.predict_function = None
+    self._compile_loss = self._compile_metrics = None  # those of an earlier call
     for name in ("scripted", "targets"):
         running.notes(self).pop(name, None)
     freezing.settle(self)
@@ -51,6 +58,13 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
     return old(
         self, optimizer=optimizer, loss=loss, metrics=metrics, loss_weights=loss_weights, **kwargs
     )
+
+
+def _of_some(losses, names):
+    """Losses by name as a list, where some outputs have none: then no targets either."""
+    if not losses.keys() <= set(names) or all(losses.get(name) for name in names):
+        return losses
+    return [losses.get(name) for name in names]
 
 
 def _modern(kwargs):
@@ -73,6 +87,8 @@ def fit(old, self, x=None, y=None, batch_size=None, epochs=1, verbose=1, callbac
     kwargs["validation_data"] = _validation(self, kwargs)
     if batches.is_generator(x):
         steps, shuffle = kwargs.pop("steps_per_epoch", None), kwargs.pop("shuffle", True)
+        if steps is None and isgenerator(x):
+            raise refused("endless", "a generator does not say where it ends")
         x, kwargs["steps_per_epoch"] = batches.stream(x, self, steps, shuffle)
         batch_size = None
     elif x is not None and not hasattr(x, "element_spec"):

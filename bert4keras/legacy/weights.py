@@ -15,6 +15,7 @@ import h5py
 from keras.src.saving import saving_lib
 
 from bert4keras.checkpoints import keras2
+from bert4keras.legacy import lambdas
 from bert4keras.legacy.report import LegacyError, met
 from bert4keras.models.keras2 import load_model as load_model_of_keras_2
 
@@ -98,10 +99,12 @@ def save(old, self, filepath, overwrite=True, **kwargs):
 
 
 def load_model(old, filepath, custom_objects=None, compile=True, safe_mode=None, **kwargs):
-    """From a file of any name. A model that this run has written may have Lambda layers; one of
-    Keras 2 comes uncompiled, and executes nothing that is stored.
+    """From a file of any name. A model that this run has written may have Lambda layers, another
+    those whose functions the script has. One of Keras 2 comes uncompiled, and executes nothing that
+    is stored.
     """
     path = _existing(_path(filepath))
+    custom_objects = {**lambdas.defined_by_script(), **(custom_objects or {})}
     if keras2.is_keras2(path):
         met("whole model")
         return load_model_of_keras_2(path, custom_objects)

@@ -125,6 +125,9 @@ def _arguments(kind, config, objects):
         config = {today.get(key, key): x for key, x in config.items()}
         config.pop(None, None)
     config.pop("batch_input_shape", None)
+    if kind == "LayerNormalization" and not {"axis", "zero_mean"} & config.keys():
+        config["zero_mean"] = config.get("offset", True)  # before 0.11.3 one word said both
+        config["unit_variance"] = config.get("scale", True)
     if kind == "BatchNormalization" and isinstance(config.get("axis"), list):
         (config["axis"],) = config["axis"]
     made = {key: value_of(x, objects) for key, x in config.items()}

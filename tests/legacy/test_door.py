@@ -17,6 +17,7 @@ REFUSALS = {  # script -> what its one error says: idiom, and what to write toda
     "refused_multi_gpu.py": r":\d+: multi_gpu_model cannot be given.*Today: keras.distribution",
     "refused_graph_file.py": r":\d+: a graph of TensorFlow 1 that is .*Today: model.export",
     "refused_total_loss.py": r":\d+: the total_loss of a model cannot.*Today: .*AdversarialModel",
+    "refused_endless.py": r":\d+: fit of a generator without .*Today: fit\(generator, steps_per",
     "refused_own_optimizer.py": r":\d+: an optimizer of one's own.*Today: .*update_step",
 }
 UNTOUCHED = """
@@ -58,6 +59,38 @@ print('as it was')
 """
 
 
+SAVES = """
+import numpy as np
+from bert4keras.backend import keras, K
+from keras.layers import Input, Lambda
+
+def double(x):
+    return x * 2.
+
+place = Input((3,))
+named = keras.models.Model(place, Lambda(double)(place))
+named.save('named.model')
+keras.models.Model(place, Lambda(lambda x: K.square(x), name='square')(place)).save('lambda.h5')
+"""
+LOADS = """
+import numpy as np
+from keras.models import load_model
+
+def double(x):
+    return x + x
+
+assert (load_model('named.model').predict(np.ones((1, 3))) == 2).all()
+of_mine = {'square': lambda x: x * 3}
+assert (load_model('lambda.h5', custom_objects=of_mine).predict(np.ones((1, 3))) == 3).all()
+del double
+for file in 'named.model', 'lambda.h5':
+    try:
+        load_model(file)
+    except RuntimeError as error:
+        print(error)
+"""
+
+
 def python(*arguments, folder=None):
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
@@ -95,6 +128,17 @@ def test_a_script_that_is_not_there_is_named(tmp_path):
     told = python("-m", "bert4keras.legacy", "nowhere.py", folder=tmp_path)
     assert told.returncode == 2
     assert told.stderr.endswith("nowhere.py: there is no such script\n")
+
+
+def test_a_lambda_that_another_run_saved_is_the_function_of_the_script(tmp_path):
+    for name, text in {"saves.py": SAVES, "loads.py": LOADS}.items():
+        (tmp_path / name).write_text(text)
+        done = python("-m", "bert4keras.legacy", name, folder=tmp_path)
+        assert done.returncode == 0, done.stderr[-2000:]
+    refused = done.stdout.splitlines()
+    assert len(refused) == 2 and "the function of 'square' is not here" in refused[1]
+    for line in refused:
+        assert re.match(r"loads.py:\d+: a Lambda that another run .*Today: custom_objects=", line)
 
 
 def test_where_there_are_two_gpus_a_model_stands_for_its_copies():

@@ -25,6 +25,8 @@ BATCHES = [QUICK] + [
 GRADIENTS = "K.gradients cannot be given (only TensorFlow has a graph to differentiate). Today: "
 FUNCTION = "on a symbolic tensor cannot be given (the backend is not TensorFlow). Today: keras.ops"
 TRAINING = "train_function cannot be given (JAX hands state through its training function). Today: "
+STEP = "a train_step of one's own cannot be given (JAX hands state through it). Today: compute_loss"
+COMPILED = "in its train_step cannot be given (the backend is not TensorFlow). Today: self.compute"
 OPTIMIZER = "get_updates cannot be given (the backend is not TensorFlow). Today: a subclass"
 REFUSED = {  # script -> {backend: what its error must say}; no script is refused on TensorFlow
     "adversarial_fgm.py": {"jax": TRAINING},
@@ -35,6 +37,10 @@ REFUSED = {  # script -> {backend: what its error must say}; no script is refuse
     "k_gradients_saliency.py": {"jax": GRADIENTS, "torch": GRADIENTS},
     "memm_lr_multiplier.py": {"jax": "Compile without it, and call it on what model.predict gives"},
     "own_optimizer.py": {"jax": OPTIMIZER, "torch": OPTIMIZER},
+    "layers_copied.py": {"jax": "you should only use seeded random ops"},
+    "python_in_graphs.py": {"jax": FUNCTION, "torch": FUNCTION},
+    "table_searched_in_call.py": {"jax": "has no attribute _keras_history"},
+    "train_steps.py": {"jax": STEP, "torch": COMPILED},
     "tf_on_symbolic.py": {"jax": FUNCTION, "torch": FUNCTION},
 }
 

@@ -231,6 +231,7 @@ def test_arguments_of_keras_2_have_their_meaning(tmp_path):
     assert rebuilt.get_layer("r").negative_slope == 0.25
     assert isinstance(rebuilt.get_layer("l"), keras.layers.LayerNormalization)
     assert rebuilt.get_layer("o").offset is False and rebuilt.get_layer("o").epsilon == 0.5
+    assert rebuilt.get_layer("o").zero_mean is False and rebuilt.get_layer("o").unit_variance
     assert rebuilt.get_layer("a").scale is False and rebuilt.get_layer("a").offset is True
     assert rebuilt.get_layer("d").trainable is False
     assert outputs_of(rebuilt, [np.array([[1, 2, 0]])])[0].shape == (1, 3, 1)

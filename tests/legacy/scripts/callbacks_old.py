@@ -38,7 +38,8 @@ class Rates(Callback):
     def on_epoch_end(self, epoch, logs=None):
         rates.append(float(K.get_value(self.model.optimizer.lr)))
         assert logs.get('val_acc') is not None and 'acc' in logs, logs
-        self.params['epochs']
+        assert {'loss', 'val_loss'} <= set(self.params['metrics']) and self.params['epochs'] == 2
+        self.params['metrics'].append('f1')
 
 
 y = keras.utils.to_categorical([0, 1], 2)

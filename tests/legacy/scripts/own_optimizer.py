@@ -59,6 +59,7 @@ for t in [1, 2, 3]:
     w -= 0.1 * min(t / 2, 1) * v
     assert np.isclose(line.get_weights()[0][0, 0], w, atol=1e-5)
 assert K.get_value(optimizer.iterations) == 3
+assert {(w, 'm'): 1 for w in line.weights}[(line.weights[0], 'm')] == 1  # slots by variable
 line.compile(loss='mse', optimizer=SignDecay(lr=0.5))
 line.set_weights([np.array([[3.0]])])
 line.fit(x, y, verbose=0)

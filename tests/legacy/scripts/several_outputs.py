@@ -47,6 +47,13 @@ student.compile(loss='categorical_crossentropy', optimizer='adam',
 student.fit([ids, segments], [y, y], verbose=0)
 assert student.metrics_names[3:] == ['hard_right', 'hard_mse', 'even_right', 'even_mse']
 
+for losses in [{'hard': 'mse'}, {'hard': 'mse', 'even': None}, ['mse', None]]:  # for some alone
+    student.compile(loss=losses, optimizer='adam')
+    history = student.fit_generator(batches([ids, segments], y), steps_per_epoch=2, verbose=0)
+    assert set(history.history) <= {'loss', 'hard_loss'}, (losses, history.history)
+student.fit([ids, segments], [y, None], verbose=0)
+student.fit([ids, segments], {'hard': y}, verbose=0)
+
 alone = Model(base.input, outputs=[Dense(3, activation='softmax', name='intent')(vector)])
 alone.compile(optimizer='adam', loss={'intent': 'categorical_crossentropy'}, metrics={'intent': 'accuracy'})
 x, y = {'Input-Token': ids, 'Input-Segment': segments}, {'intent': y}
