@@ -28,6 +28,9 @@ is_tf_keras = switched_on("TF_KERAS")
 # decline jit on it; JAX always compiles.
 supports_jit = keras.backend.backend() != "tensorflow"
 
+# JAX hands variables through the functions that train, where the others write into them.
+trains_statelessly = keras.backend.backend() == "jax"
+
 
 class LazyModule:
     """A module that is imported when one of its attributes is first asked for."""

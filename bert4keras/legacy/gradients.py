@@ -206,7 +206,7 @@ class TrainFunction:
 def make_train_function(model):
     """model._make_train_function(): what a script takes, wraps and puts back."""
     met("_make_train_function")
-    if hasattr(keras.Model, "jax_state_sync"):
+    if backend.trains_statelessly:
         raise refused("_make_train_function", "JAX hands state through its training function")
     model.train_function = TrainFunction(model)
     running.notes(model)["scripted"] = True
