@@ -31,8 +31,8 @@ from matplotlib import pyplot  # noqa: E402
 
 parser = argparse.ArgumentParser(description=__doc__,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--steps", type=int, default=2000, help="to pretrain, default %(default)s")
-parser.add_argument("--items", type=int, default=2000, help="of a task, default %(default)s")
+parser.add_argument("--steps", type=int, default=1000, help="to pretrain, default %(default)s")
+parser.add_argument("--items", type=int, default=800, help="of a task, default %(default)s")
 parser.add_argument("--seeds", type=int, default=2, help="runs of a model, default %(default)s")
 parser.add_argument("--learning_rate", type=float, default=1e-3, help="default %(default)s")
 parser.add_argument("--output", default="output/albert_unshared", help="folder of the picture")

@@ -20,7 +20,7 @@ from bert4keras.models import TextGenerator, build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
 args = command_line(
-    __doc__, "reading_by_seq2seq", epochs=5, batch_size=32, rates=(2e-3, 1e-4), maxlen=256,
+    __doc__, "reading_by_seq2seq", epochs=4, batch_size=32, rates=(2e-3, 1e-4), maxlen=256,
     data="folder of WebQA's train.json and dev.json, or one file of questions to split",
     predict=("QUESTION", "PASSAGE"),
     passages={"type": int, "help": "fill questions up with others' to so many"},
