@@ -71,15 +71,15 @@ def test_room_grows_with_the_tokens(uncompiled, beams):
 @pytest.mark.parametrize("beams", [1, 2])
 def test_finished_prompts_are_dropped(uncompiled, beams):
     toy = Toy(prompts=8, seed=1)
-    options = dict(max_new_tokens=40, num_beams=beams, early_stopping=True)
-    lengths = {prompt: 2 if prompt % 4 else 10 * prompt for prompt in range(1, 8)} | {0: 40}
+    options = dict(max_new_tokens=20, num_beams=beams, early_stopping=True)
+    lengths = {prompt: 2 if prompt % 4 else 5 * prompt for prompt in range(1, 8)} | {0: 20}
 
     def until(prompt, ids):
         return [3] if len(ids) + 1 == lengths[prompt] else [1, 2]
 
     got = toy.engine()(*toy.start(), eos_token_id=3, prefix_allowed_tokens_fn=until, **options)
     rows = [rows // beams for rows, _ in toy.calls]
-    assert [rows.count(n) for n in (8, 4, 2, 1)] == [1, 0, 38, 0] and len(rows) == 39
+    assert [rows.count(n) for n in (8, 4, 2, 1)] == [1, 0, 18, 0] and len(rows) == 19
     assert [len(ids) for ids in first(got)] == [lengths[prompt] for prompt in range(8)]
 
 

@@ -17,7 +17,7 @@ QUICK = [  # without waiting for `pytest -m slow`
     "decoder_set_rtype.py",
     "task_multitask.py",
 ]
-SIZE = 6  # scripts in a process
+SIZE = 9  # scripts in a process
 SLOW = [name for name in SCRIPTS if name not in QUICK]
 BATCHES = [QUICK] + [
     pytest.param(SLOW[i : i + SIZE], marks=pytest.mark.slow) for i in range(0, len(SLOW), SIZE)
