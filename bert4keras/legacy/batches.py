@@ -1,12 +1,14 @@
 """Data as Keras 2 took it: lists, nested lists, generators of lists, targets that are None."""
 
+import inspect
 import itertools
 
 import numpy as np
 
+from bert4keras import backend
 from bert4keras.backend import keras
 from bert4keras.data.stream import Stream
-from bert4keras.legacy.report import met
+from bert4keras.legacy.report import met, refused
 
 
 def arrays(data, count):
@@ -163,6 +165,8 @@ def stream(x, model, steps=None, shuffle=True, form=batch):
     """A generator, or a Sequence, as a stream, and its number of steps."""
     if isinstance(x, keras.utils.PyDataset) and not isinstance(x, Stream):
         return Batches(of_sequence(x, shuffle), model, form), steps or len(x)
+    if steps is None and inspect.isgenerator(x) and not backend.switched_on("TF_KERAS"):
+        raise refused("endless", "a generator does not say where it ends")
     if steps is None and not isinstance(x, Stream):
         x = list(x)  # as long as it lasts
         return Batches(itertools.cycle(x), model, form), len(x)

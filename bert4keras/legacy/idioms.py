@@ -70,8 +70,8 @@ IDIOMS = {
         "yield tuples: (inputs, targets), with tuples of arrays; or use DataGenerator.forfit()",
     ),
     "endless": (
-        "fit of a generator without steps_per_epoch",
-        "fit(generator, steps_per_epoch=number), how many batches are an epoch",
+        "a generator without its number of steps",
+        "fit(generator, steps_per_epoch=number), and steps=number of evaluate and predict",
     ),
     "nested lists": ("Python lists as data", "NumPy arrays: numpy.array(x)"),
     "compile argument": (

@@ -3,7 +3,7 @@
 Each function takes first what was there before it; see ``patches``.
 """
 
-from inspect import isgenerator, signature
+from inspect import signature
 
 from keras import ops
 
@@ -87,8 +87,6 @@ def fit(old, self, x=None, y=None, batch_size=None, epochs=1, verbose=1, callbac
     kwargs["validation_data"] = _validation(self, kwargs)
     if batches.is_generator(x):
         steps, shuffle = kwargs.pop("steps_per_epoch", None), kwargs.pop("shuffle", True)
-        if steps is None and isgenerator(x) and not backend.switched_on("TF_KERAS"):
-            raise refused("endless", "a generator does not say where it ends")
         x, kwargs["steps_per_epoch"] = batches.stream(x, self, steps, shuffle)
         batch_size = None
     elif x is not None and not hasattr(x, "element_spec"):

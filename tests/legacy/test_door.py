@@ -17,7 +17,7 @@ REFUSALS = {  # script -> what its one error says: idiom, and what to write toda
     "refused_multi_gpu.py": r":\d+: multi_gpu_model cannot be given.*Today: keras.distribution",
     "refused_graph_file.py": r":\d+: a graph of TensorFlow 1 that is .*Today: model.export",
     "refused_total_loss.py": r":\d+: the total_loss of a model cannot.*Today: .*AdversarialModel",
-    "refused_endless.py": r":\d+: fit of a generator without .*Today: fit\(generator, steps_per",
+    "refused_endless.py": r":\d+: a generator without .*Today: fit\(generator, steps_per",
     "refused_own_optimizer.py": r":\d+: an optimizer of one's own.*Today: .*update_step",
 }
 UNTOUCHED = """

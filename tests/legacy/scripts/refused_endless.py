@@ -13,4 +13,11 @@ def batches():
 place = Input(shape=(3,))
 model = keras.models.Model(place, Dense(1)(place))
 model.compile('adam', 'mse')
+for function in [model.evaluate_generator, model.predict_generator]:
+    try:
+        function(batches())
+    except RuntimeError as error:
+        assert 'without its number of steps' in str(error)
+    else:
+        raise AssertionError(function)
 model.fit_generator(batches(), epochs=2)
