@@ -82,7 +82,8 @@ def gpt2_jobs(folder, batch, peers):
 
 
 def by_us(folder, ids):
-    from bert4keras.models import TextGenerator, build_transformer_model
+    from bert4keras.generation import TextGenerator
+    from bert4keras.models import build_transformer_model
 
     write = TextGenerator(build_transformer_model(folder, final_activation="linear"))
     return lambda: write.generate(list(ids), **SEARCH).tokens
@@ -158,7 +159,8 @@ PEERS = {
 
 def unilm_jobs(folder, original):
     """{who: a call that decodes one source}."""
-    from bert4keras.models import TextGenerator, build_transformer_model
+    from bert4keras.generation import TextGenerator
+    from bert4keras.models import build_transformer_model
 
     model = build_transformer_model(BERT_BASE, with_mlm=True, return_keras_model=False)
     model.save_weights_as_checkpoint(f"{folder}/bert_model.ckpt")

@@ -29,7 +29,8 @@ SMALL = {
 
 def writer(unilm, small):
     """A model with random weights that decodes."""
-    from bert4keras.models import TextGenerator, build_transformer_model
+    from bert4keras.generation import TextGenerator
+    from bert4keras.models import build_transformer_model
 
     config = {**(BERT_BASE if unilm else GPT2), **(SMALL if small else {})}
     kind = {"application": "unilm", "with_mlm": "linear"} if unilm else {"model": "gpt2"}

@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bert4keras.data import (
-    MaskedTokens,
+    MaskedLM,
     PretrainingBatches,
     Shards,
-    packed_rows,
+    pack_sequences,
     read_texts,
     text_files,
     write_shards,
@@ -45,9 +45,9 @@ def measure(data, vocab, times, workers):
     texts = chain.from_iterable(map(read_texts, repeat(files, times)))
     with TemporaryDirectory() as folder:
         begin = time.perf_counter()
-        write_shards(packed_rows(texts, tokenizer, 128, workers=workers), folder, 256)
+        write_shards(pack_sequences(texts, tokenizer, 128, workers=workers), folder, 256)
         written, shards = time.perf_counter(), Shards(folder)
-        batches = PretrainingBatches(shards, MaskedTokens(tokenizer), batch_size=64)
+        batches = PretrainingBatches(shards, MaskedLM(tokenizer), batch_size=64)
         real = sum(int((batches[n][1] > 0).sum()) for n in range(len(shards) // 64))
         read = time.perf_counter()
     size = times * sum(Path(file).stat().st_size for file in files) / 1e6

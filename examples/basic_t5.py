@@ -9,7 +9,8 @@ import random
 
 from bert4keras.backend import keras
 from bert4keras.data import sequence_padding
-from bert4keras.models import TextGenerator, build_transformer_model
+from bert4keras.generation import TextGenerator
+from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import SpTokenizer, Tokenizer, save_vocab
 
 parser = argparse.ArgumentParser(description=__doc__,

@@ -16,12 +16,12 @@ from tqdm import tqdm
 
 from bert4keras import optimizers
 from bert4keras.backend import keras
-from bert4keras.callbacks import Resume, StopAtNaN
 from bert4keras.data import PretrainingBatches, Shards, atomic_write, write_shards
-from bert4keras.data.corpus import packed_rows, read_texts, text_files
-from bert4keras.data.objectives import MaskedTokens, NextTokens, SourceToTarget
+from bert4keras.data.corpus import pack_sequences, read_texts, text_files
+from bert4keras.data.objectives import CausalLM, MaskedLM, PrefixLM
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BackupAndResume, RaiseOnNaN
 
 args = command_line(
     __doc__, "pretraining", epochs=4, rates=(1e-3, 1e-4), batch_size=32, predict=None,
@@ -70,7 +70,7 @@ def shards(name, held_out, **options):
     folder = f"{args.output}/{name}"
     options["skip_damaged"] = args.skip_damaged
     if not os.path.exists(f"{folder}/index.json") or Shards(folder, **options).about != corpus:
-        rows = packed_rows(texts(held_out), tokenizer, args.maxlen, segment,
+        rows = pack_sequences(texts(held_out), tokenizer, args.maxlen, segment,
                            join=args.objective != "unilm", workers=args.workers)
         write_shards(tqdm(rows, f"rows, {name}", unit=""), folder, about=corpus)
     return Shards(folder, **options)
@@ -86,7 +86,7 @@ small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
          "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu",
          "max_position_embeddings": max(128, args.maxlen), "hidden_dropout_prob": 0.1}
 config = args.config or small
-objectives = {"mlm": MaskedTokens, "lm": NextTokens, "unilm": SourceToTarget}
+objectives = {"mlm": MaskedLM, "lm": CausalLM, "unilm": PrefixLM}
 most = {"most": args.maxlen // 4} if args.objective == "mlm" else {}
 objective = objectives[args.objective](tokenizer, seed=args.seed, **most)
 bert = build_transformer_model(
@@ -120,13 +120,14 @@ model.compile(make_optimizer(), loss, weighted_metrics=["sparse_categorical_accu
 settings = {name: getattr(args, name) for name in (
     "batch_size", "learning_rate", "optimizer", "accumulate", "warmup", "weight_decay", "seed",
     "precision", "save_every", "config", "checkpoint")}
-resume = Resume(f"{args.output}/run.npz", args.seed, {**corpus, **settings, "steps": steps})
+resume = BackupAndResume(
+    f"{args.output}/run.npz", args.seed, {**corpus, **settings, "steps": steps})
 done = resume.restore(model)
 batches = PretrainingBatches(learnt, objective, args.batch_size, first=done * args.save_every)
 history = keep_history(resume, args.output, args.save_every)
 try:
     model.fit(batches, steps_per_epoch=args.save_every, initial_epoch=done, epochs=rounds,
-              callbacks=[StopAtNaN(), resume, history])
+              callbacks=[RaiseOnNaN(), resume, history])
 except KeyboardInterrupt:
     sys.exit(f"\nstopped after {len(resume.history)} of {rounds} rounds; the same command goes on")
 

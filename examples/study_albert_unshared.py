@@ -20,11 +20,11 @@ from data.reviews import make_reviews
 from data.triples import exact_match, make_triples
 
 from bert4keras.backend import keras, sparse_multilabel_categorical_crossentropy
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import atomic_write, sequence_padding
 from bert4keras.layers import Dense, FirstToken, GlobalPointer
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
@@ -115,7 +115,7 @@ def runs(task, family):
     model.compile(warmed_adam(args.learning_rate, -(-len(targets) // 16) * epochs), loss)
     began = []  # the processor's time when an epoch began: it is ours alone, whatever else runs
     mark = keras.callbacks.LambdaCallback(lambda *_: began.append(time.process_time()))
-    best = BestWeights(f"{args.output}/{task}.{family}.weights.h5", lambda: {
+    best = BestCheckpoint(f"{args.output}/{task}.{family}.weights.h5", lambda: {
         "seconds": time.process_time() - began[-1],
         "dev": score(true, model.predict(dev, verbose=0))}, monitor="dev")
     for seed in range(args.seeds):

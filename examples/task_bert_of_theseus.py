@@ -12,11 +12,11 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reviews import load_reviews, make_reviews
 
 from bert4keras.backend import Sinusoidal, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import Dense, FirstToken, Layer
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "bert_of_theseus", epochs=2, rates=(1e-3, 3e-5),
@@ -76,8 +76,9 @@ def classifier(inputs, vectors, dense):
 def train(name, model):
     """Fit a model; the accuracy of its best epoch, whose weights it has then."""
     generator, held_out = Reviews(train_data, args.batch_size), Reviews(dev_data, 64)
-    best = BestWeights(args.weights if name == "successor" else f"{args.output}/{name}.weights.h5",
-                       monitor="val_accuracy")
+    best = BestCheckpoint(
+        args.weights if name == "successor" else f"{args.output}/{name}.weights.h5",
+        monitor="val_accuracy")
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs),
                   "sparse_categorical_crossentropy", metrics=["accuracy"])
     print(f"What learns now: {name}")

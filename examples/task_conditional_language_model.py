@@ -8,11 +8,12 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reviews import load_reviews, make_reviews
 
 from bert4keras.backend import K, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, sequence_padding
+from bert4keras.generation import TextGenerator
 from bert4keras.layers import Dense, Embedding, GlobalAveragePooling1D, Input, Loss, Reshape
-from bert4keras.models import TextGenerator, build_transformer_model
+from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "conditional_language_model", epochs=4, rates=(1e-3, 1e-4),
@@ -112,7 +113,7 @@ else:
     reader = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
     vector = GlobalAveragePooling1D()(reader.output)
     judge = keras.Model(reader.inputs, Dense(2, activation="softmax")(vector))
-    best = BestWeights(f"{args.output}/judge.weights.h5", monitor="val_accuracy")
+    best = BestCheckpoint(f"{args.output}/judge.weights.h5", monitor="val_accuracy")
     print("The judge learns:")
     train(judge, ForClassifier, args.epochs, best,
           loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -120,7 +121,7 @@ else:
     print("The writer learns:")
     # made-up reviews of dev hold what no other does, which a good writer finds unlikely
     by = {"monitor": "val_loss", "mode": "min"} if args.data else {}
-    best = BestWeights(args.weights, control, **by)
+    best = BestCheckpoint(args.weights, control, **by)
     train(train_model, Reviews, args.epochs, best)
     train_model.load_weights(args.weights)
     control()

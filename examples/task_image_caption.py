@@ -9,11 +9,12 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.pictures import SIDE, load_pictures, make_pictures
 
 from bert4keras.backend import K, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
+from bert4keras.generation import TextGenerator
 from bert4keras.layers import Input, Loss
-from bert4keras.models import TextGenerator, build_transformer_model
+from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "image_caption", epochs=6, rates=(1e-3, 1e-4), maxlen=64,
@@ -104,7 +105,7 @@ else:
     generator = TrainGenerator(list(zip(*train_data)), args.batch_size)
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
-    best = BestWeights(args.weights, evaluate)
+    best = BestCheckpoint(args.weights, evaluate)
     with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
                         callbacks=[best])

@@ -10,12 +10,12 @@ import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reviews import deciding, load_reviews, make_reviews
 
-from bert4keras.backend import Sinusoidal, gradients, keras
-from bert4keras.callbacks import BestWeights
+from bert4keras.backend import Sinusoidal, keras, value_and_grad
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import Dense, FirstToken
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "integrated_gradients", epochs=3, rates=(1e-3, 3e-5),
@@ -76,7 +76,7 @@ def integrate(texts):
             return keras.ops.sum(found), found
 
         points = keras.ops.convert_to_tensor((shares * whole).astype("float32"))
-        (_, found), [slopes] = gradients(probability, [points])
+        (_, found), [slopes] = value_and_grad(probability, [points])
         slopes, found = map(keras.ops.convert_to_numpy, (slopes, keras.ops.stop_gradient(found)))
         gains = (slopes[1:-1].mean(axis=0) * whole[0]).sum(axis=-1)[: len(row)]
         explained.append((row, gains, int(label), abs(found[-1] - found[0] - gains.sum())))
@@ -124,7 +124,7 @@ else:
                   "sparse_categorical_crossentropy", metrics=["accuracy"])
     with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestWeights(args.weights, monitor="val_accuracy")],
+                  callbacks=[BestCheckpoint(args.weights, monitor="val_accuracy")],
                   validation_steps=len(held_out), validation_data=held_out.forfit(random=False))
     model.load_weights(args.weights)
     explain([text for text, _ in dev_data[:8]])

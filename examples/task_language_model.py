@@ -7,11 +7,12 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.poems import load_poems, make_poems, rhymes, well_formed
 
 from bert4keras.backend import K, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, sequence_padding
+from bert4keras.generation import TextGenerator
 from bert4keras.layers import Loss
-from bert4keras.models import TextGenerator, build_transformer_model
+from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "language_model", epochs=6, rates=(1e-3, 1e-4),
@@ -83,7 +84,7 @@ else:
     learnt, held_out = (Poems(x, args.batch_size, length=len) for x in (train_data, dev_data))
     steps = len(learnt) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
-    best = BestWeights(args.weights, evaluate, monitor="val_loss", mode="min")
+    best = BestCheckpoint(args.weights, evaluate, monitor="val_loss", mode="min")
     with stoppable(args.weights, args):
         train_model.fit(learnt.forfit(), steps_per_epoch=len(learnt), epochs=args.epochs,
                         validation_data=held_out.forfit(random=False),

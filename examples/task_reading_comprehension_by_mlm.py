@@ -14,11 +14,11 @@ from data.reading import load_questions, make_questions, ngrams, scores, vote
 from tqdm import tqdm
 
 from bert4keras.backend import K, Sinusoidal, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import Activation, Loss
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "reading_by_mlm", epochs=3, batch_size=32, rates=(3e-3, 1e-4), maxlen=256,
@@ -144,4 +144,4 @@ else:
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                        callbacks=[BestWeights(args.weights, evaluate)])
+                        callbacks=[BestCheckpoint(args.weights, evaluate)])

@@ -10,12 +10,12 @@ from data.command_line import command_line, stoppable, vocabulary
 from data.triples import as_triples, exact_match, find, load_triples, make_triples, spans
 
 from bert4keras.backend import K, Sinusoidal, batch_gather, keras, output_at
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import Dense, Input, LayerNormalization, Loss, Reshape
 from bert4keras.models import build_transformer_model
 from bert4keras.optimizers import Adam, extend_with_exponential_moving_average
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(__doc__, "relation_extraction", epochs=4,
                     data="folder of LIC2019", files=("train_data.json", "dev_data.json"))
@@ -121,7 +121,7 @@ def evaluate():
     return dict(zip(("f1", "precision", "recall"), scores))
 
 
-class BestAverage(BestWeights):
+class BestAverage(BestCheckpoint):
     """Scores and keeps the averages of the weights; training goes on with the weights."""
     def on_epoch_end(self, epoch, logs=None):
         self.model.optimizer.apply_ema_weights()

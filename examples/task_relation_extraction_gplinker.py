@@ -10,11 +10,11 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.triples import as_triples, exact_match, find, load_triples, make_triples
 
 from bert4keras.backend import Sinusoidal, keras, sparse_multilabel_categorical_crossentropy
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import EfficientGlobalPointer
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(__doc__, "relation_extraction_gplinker", epochs=4,
                     data="folder of LIC2019", files=("train_data.json", "dev_data.json"))
@@ -113,4 +113,4 @@ else:
     model.compile(optimizer, [cross_entropy] * 3)
     with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestWeights(args.weights, evaluate)])
+                  callbacks=[BestCheckpoint(args.weights, evaluate)])

@@ -7,11 +7,11 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.pairs import load_pairs, make_pairs
 
 from bert4keras.backend import Sinusoidal, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import Dense, Dropout
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "sentence_similarity", epochs=7, rates=(3e-4, 3e-5), batch_size=32,
@@ -79,7 +79,7 @@ else:
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestWeights(args.weights, evaluate)])
+                  callbacks=[BestCheckpoint(args.weights, evaluate)])
     if test_data:
         model.load_weights(args.weights)
         print(evaluate(test_data, "test"))

@@ -12,11 +12,11 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reviews import load_sets, make_reviews
 
 from bert4keras.backend import keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, sequence_padding
 from bert4keras.layers import Dense, FirstToken
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "sentiment_albert", epochs=5, rates=(1e-3, 3e-5), batch_size=32,
@@ -86,7 +86,7 @@ else:
     batches = Reviews(train_data, args.batch_size, length=lambda item: len(item[0]))
     classifier.compile(warmed_adam(args.learning_rate, len(batches) * args.epochs),
                        "sparse_categorical_crossentropy")
-    best = BestWeights(args.weights, lambda: {"dev": accuracy(dev_data)})
+    best = BestCheckpoint(args.weights, lambda: {"dev": accuracy(dev_data)})
     with stoppable(args.weights, args):
         classifier.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs,
                        callbacks=[best])

@@ -12,11 +12,12 @@ from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from rouge_score.rouge_scorer import RougeScorer
 
 from bert4keras.backend import K, Sinusoidal, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
+from bert4keras.generation import TextGenerator
 from bert4keras.layers import Loss
-from bert4keras.models import TextGenerator, build_transformer_model
+from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "autotitle", epochs=2, rates=(1e-3, 1e-4), maxlen=256,
@@ -120,7 +121,7 @@ else:
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                        callbacks=[BestWeights(args.weights, lambda: scores(dev_data, "dev"))])
+                        callbacks=[BestCheckpoint(args.weights, lambda: scores(dev_data, "dev"))])
     if test_data:
         train_model.load_weights(args.weights)
         print("test", scores(test_data, "test"))

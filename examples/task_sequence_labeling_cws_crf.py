@@ -8,11 +8,11 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.words import load_words, make_words, scores
 
 from bert4keras.backend import Sinusoidal, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import ConditionalRandomField, Dense, ViterbiDecoder
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "cws_crf", epochs=3, rates=(1e-3, 1e-4), maxlen=256,
@@ -93,4 +93,4 @@ else:
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs), crf.sparse_loss)
     with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestWeights(args.weights, evaluate)])
+                  callbacks=[BestCheckpoint(args.weights, evaluate)])

@@ -10,11 +10,11 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.entities import load_entities, make_entities, positions, scores
 
 from bert4keras.backend import Sinusoidal, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import ConditionalRandomField, Dense, ViterbiDecoder
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "ner_crf", epochs=2, rates=(1e-3, 1e-4),
@@ -98,4 +98,4 @@ else:
     model.compile(optimizer, crf.sparse_loss)
     with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestWeights(args.weights, evaluate)])
+                  callbacks=[BestCheckpoint(args.weights, evaluate)])

@@ -11,11 +11,12 @@ from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.pairs import load_pairs, make_pairs, meaning
 
 from bert4keras.backend import K, Sinusoidal, keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
+from bert4keras.generation import TextGenerator
 from bert4keras.layers import Loss
-from bert4keras.models import TextGenerator, build_transformer_model
+from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "simbert", epochs=4, rates=(2e-3, 1e-4), batch_size=32, maxlen=64,
@@ -123,4 +124,4 @@ else:
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):
         train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                        callbacks=[BestWeights(args.weights, evaluate)])
+                        callbacks=[BestCheckpoint(args.weights, evaluate)])

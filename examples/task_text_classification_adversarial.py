@@ -7,13 +7,13 @@ import numpy as np
 from data.command_line import command_line, stoppable, vocabulary
 from data.reviews import load_sets, make_reviews
 
-from bert4keras import optimizers
+from bert4keras import optimizers, training
 from bert4keras.backend import keras
-from bert4keras.callbacks import BestWeights
 from bert4keras.data import DataGenerator, sequence_padding
 from bert4keras.layers import Dense, FirstToken
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BestCheckpoint
 
 args = command_line(
     __doc__, "text_classification_adversarial", epochs=5, rates=(5e-4, 3e-5), batch_size=32,
@@ -22,11 +22,11 @@ args = command_line(
             "help": "default %(default)s"},
     labels={"type": int, "help": "how many reviews keep their label; default all"})
 size = 1.0 if args.checkpoint else 0.1  # of embeddings: from scratch they are shorter
-recipes = {"none": [], "fgm": [optimizers.FGM(epsilon=0.5 * size)],
-           "pgd": [optimizers.PGD(epsilon=size, alpha=0.3 * size, steps=3)],
-           "vat": [optimizers.VAT(epsilon=size, xi=10 * size)],
-           "gp": [optimizers.GradientPenalty(epsilon=size**2)],
-           "rdrop": [optimizers.RDrop(alpha=4.0)]}
+recipes = {"none": [], "fgm": [training.FGM(epsilon=0.5 * size)],
+           "pgd": [training.PGD(epsilon=size, alpha=0.3 * size, steps=3)],
+           "vat": [training.VAT(epsilon=size, xi=10 * size)],
+           "gp": [training.GradientPenalty(epsilon=size**2)],
+           "rdrop": [training.RDrop(alpha=4.0)]}
 if args.data:
     train_data, dev_data, test_data = load_sets(args.data)
 else:
@@ -89,9 +89,9 @@ else:
         optimizers.extend_with_weight_decay(optimizers.Adam))
     optimizer = AdamW(args.learning_rate, lr_schedule={max(steps // 10, 1): 1, steps + 1: 0},
                       exclude_from_weight_decay=["Norm", "bias"], clipnorm=1.0)
-    model = optimizers.AdversarialModel(classifier, recipes[args.method])
+    model = training.AdversarialModel(classifier, recipes[args.method])
     model.compile(optimizer, "sparse_categorical_crossentropy")
-    best = BestWeights(args.weights, lambda: {"dev": accuracy(dev_data)}, model=classifier)
+    best = BestCheckpoint(args.weights, lambda: {"dev": accuracy(dev_data)}, model=classifier)
     with stoppable(args.weights, args):
         model.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs,
                   callbacks=[best])

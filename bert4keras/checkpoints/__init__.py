@@ -1,7 +1,7 @@
 """Checkpoints: tables of names, readers and writers of every format, dialects, and safe loading."""
 
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError
-from bert4keras.checkpoints.dialects import Dialect, as_foreign, hugging_face, seen_as_google
+from bert4keras.checkpoints.dialects import Dialect, hugging_face, to_foreign_names, to_google_names
 from bert4keras.checkpoints.fit import (
     deinterleave_rotary,
     interleave_rotary,
@@ -13,7 +13,7 @@ from bert4keras.checkpoints.fit import (
 from bert4keras.checkpoints.hdf5 import check_hdf5, keras_layers
 from bert4keras.checkpoints.keras2 import Keras2Checkpoint, is_keras2
 from bert4keras.checkpoints.load import load_weights
-from bert4keras.checkpoints.maps import attention, dense, norm, renamed, written_out
+from bert4keras.checkpoints.maps import attention, dense, expand_blocks, norm, renamed
 from bert4keras.checkpoints.readers import open_checkpoint
 from bert4keras.checkpoints.writers import write_h5, write_safetensors, write_tf1
 
@@ -22,7 +22,7 @@ __all__ = [
     "CheckpointError",
     "Dialect",
     "Keras2Checkpoint",
-    "as_foreign",
+    "to_foreign_names",
     "attention",
     "check_hdf5",
     "deinterleave_rotary",
@@ -39,9 +39,9 @@ __all__ = [
     "renamed",
     "resize_attention",
     "resize_feed_forward",
-    "seen_as_google",
+    "to_google_names",
     "write_h5",
     "write_safetensors",
     "write_tf1",
-    "written_out",
+    "expand_blocks",
 ]

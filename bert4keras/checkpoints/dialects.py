@@ -139,7 +139,7 @@ class InDialect(Checkpoint):
         self._checkpoint.close()
 
 
-def seen_as_google(checkpoint: Checkpoint, dialect: Dialect) -> Checkpoint:
+def to_google_names(checkpoint: Checkpoint, dialect: Dialect) -> Checkpoint:
     """A foreign checkpoint whose tensors are found, turned and cut under Google's names.
 
     Args:
@@ -149,14 +149,14 @@ def seen_as_google(checkpoint: Checkpoint, dialect: Dialect) -> Checkpoint:
     Example:
         >>> from bert4keras.checkpoints import open_checkpoint
         >>> stored = open_checkpoint({"pooler.dense.weight": np.zeros((2, 3))})
-        >>> checkpoint = seen_as_google(stored, hugging_face(prefix="bert."))
+        >>> checkpoint = to_google_names(stored, hugging_face(prefix="bert."))
         >>> checkpoint["bert/pooler/dense/kernel"].shape
         (3, 2)
     """
     return InDialect(checkpoint, dialect)
 
 
-def as_foreign(tensors: Tensors, dialect: Dialect) -> Iterator[tuple[str, np.ndarray]]:
+def to_foreign_names(tensors: Tensors, dialect: Dialect) -> Iterator[tuple[str, np.ndarray]]:
     """Tensors under Google's names as they are to be written in a dialect, parts joined.
 
     Raises:
@@ -164,7 +164,7 @@ def as_foreign(tensors: Tensors, dialect: Dialect) -> Iterator[tuple[str, np.nda
 
     Example:
         >>> tensors = {"bert/pooler/dense/kernel": np.zeros((3, 2))}
-        >>> [(name, array.shape) for name, array in as_foreign(tensors, hugging_face())]
+        >>> [(name, array.shape) for name, array in to_foreign_names(tensors, hugging_face())]
         [('bert.pooler.dense.weight', (2, 3))]
     """
     waiting: dict[str, dict[int, np.ndarray]] = {}

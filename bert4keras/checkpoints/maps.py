@@ -43,7 +43,7 @@ def attention(projections: str, output: str) -> list[str]:
     return [name for part in [*parts, output] for name in dense(part)]
 
 
-def written_out(table: Table, depth: int) -> Table:
+def expand_blocks(table: Table, depth: int) -> Table:
     """The table with a row for every block in place of each row that says `{i}`.
 
     Rows keep their order; the rows of block 0 come before the rows of block 1. A row whose layer
@@ -54,7 +54,7 @@ def written_out(table: Table, depth: int) -> Table:
         depth: number of blocks.
 
     Example:
-        >>> written_out({"Embedding": ["table"], "Block-{i}": ["block_{i:02d}/kernel"]}, 2)
+        >>> expand_blocks({"Embedding": ["table"], "Block-{i}": ["block_{i:02d}/kernel"]}, 2)
         {'Embedding': ['table'], 'Block-0': ['block_00/kernel'], 'Block-1': ['block_01/kernel']}
     """
     single = {layer: list(names) for layer, names in table.items() if "{i" not in layer}

@@ -97,7 +97,7 @@ def _decoded(line, path, number, encoding):
         ) from None
 
 
-def packed_rows(texts, tokenizer, maxlen=512, word_segment=None, join=True, workers=0):
+def pack_sequences(texts, tokenizer, maxlen=512, word_segment=None, join=True, workers=0):
     """Rows of tokens from texts: sentences one after the other, as many as fit.
 
     A text is cut into sentences, and a sentence is cut only where it is longer than a row. A row is
@@ -122,7 +122,7 @@ def packed_rows(texts, tokenizer, maxlen=512, word_segment=None, join=True, work
         ValueError: ``maxlen`` leaves no room for a token; the tokenizer lacks one of the three.
 
     Example:
-        >>> from bert4keras.data import packed_rows
+        >>> from bert4keras.data import pack_sequences
         >>> class Characters:  # stands for a tokenizer
         ...     _token_start, _token_end = "[CLS]", "[SEP]"
         ...     _token_pad_id, _token_start_id, _token_end_id = 0, 1, 2
@@ -130,7 +130,7 @@ def packed_rows(texts, tokenizer, maxlen=512, word_segment=None, join=True, work
         ...         return ["[CLS]", *text, "[SEP]"]
         ...     def tokens_to_ids(self, tokens):
         ...         return [ord(token) - ord("a") + 3 for token in tokens]
-        >>> for token_ids, continues in packed_rows(["ab", "c"], Characters(), maxlen=7):
+        >>> for token_ids, continues in pack_sequences(["ab", "c"], Characters(), maxlen=7):
         ...     token_ids.tolist()
         [1, 3, 4, 2, 5, 2, 0]
     """

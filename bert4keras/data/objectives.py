@@ -56,7 +56,7 @@ class _Objective:
         raise NotImplementedError
 
 
-class MaskedTokens(_Objective):
+class MaskedLM(_Objective):
     """Masked language model with whole words and new masks in each epoch.
 
     BERT (arXiv:1810.04805), whole words (arXiv:1906.08101), dynamic masks of RoBERTa
@@ -77,7 +77,7 @@ class MaskedTokens(_Objective):
     Example:
         >>> from bert4keras.tokenizers import Tokenizer
         >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] 春 山".split()
-        >>> objective = MaskedTokens(Tokenizer({x: i for i, x in enumerate(tokens)}), rate=0.5)
+        >>> objective = MaskedLM(Tokenizer({x: i for i, x in enumerate(tokens)}), rate=0.5)
         >>> row = np.array([[2, 5, 6, 3, 0]])
         >>> (inputs, segments), targets, weights = objective(row, row < 0, [0], [0])
         >>> targets.tolist(), weights[0, [0, 3, 4]].tolist()
@@ -90,7 +90,7 @@ class MaskedTokens(_Objective):
         super().__init__(tokenizer, seed)
         if tokenizer._token_mask_id is None or not 0 < rate < 1:
             raise ValueError(
-                "MaskedTokens takes a tokenizer with the token [MASK] and a rate between 0 and 1, "
+                "MaskedLM takes a tokenizer with the token [MASK] and a rate between 0 and 1, "
                 f"got [MASK] as {tokenizer._token_mask_id} and rate={rate}"
             )
         self.mask, self.rate, self.most = tokenizer._token_mask_id, rate, most
@@ -122,7 +122,7 @@ class MaskedTokens(_Objective):
         return of_word < self.rate
 
 
-class NextTokens(_Objective):
+class CausalLM(_Objective):
     """Language model: every token, and the end, from those before.
 
     Args:
@@ -132,7 +132,7 @@ class NextTokens(_Objective):
     Example:
         >>> from bert4keras.tokenizers import Tokenizer
         >>> tokens = "[PAD] [UNK] [CLS] [SEP] 春 山".split()
-        >>> objective = NextTokens(Tokenizer({x: i for i, x in enumerate(tokens)}))
+        >>> objective = CausalLM(Tokenizer({x: i for i, x in enumerate(tokens)}))
         >>> row = np.array([[2, 4, 5, 3, 0]])
         >>> inputs, targets, weights = objective(row, row < 0, [0], [0])
         >>> targets.tolist(), weights.tolist()
@@ -149,7 +149,7 @@ class NextTokens(_Objective):
         return np.pad(token_ids[:, 1:], ((0, 0), (0, 1)), constant_values=self.pad)
 
 
-class SourceToTarget(NextTokens):
+class PrefixLM(CausalLM):
     """UniLM (arXiv:1905.03197): the rest of a row from its beginning.
 
     A row is cut between two words, somewhere in its middle half, drawn anew in each epoch. What
@@ -163,7 +163,7 @@ class SourceToTarget(NextTokens):
     Example:
         >>> from bert4keras.tokenizers import Tokenizer
         >>> tokens = "[PAD] [UNK] [CLS] [SEP] 春 山".split()
-        >>> objective = SourceToTarget(Tokenizer({x: i for i, x in enumerate(tokens)}))
+        >>> objective = PrefixLM(Tokenizer({x: i for i, x in enumerate(tokens)}))
         >>> row = np.array([[2, 4, 5, 3, 0]])
         >>> (token_ids, segment_ids), targets, weights = objective(row, row < 0, [0], [0])
         >>> token_ids.tolist(), segment_ids.tolist()

@@ -14,20 +14,20 @@ class PretrainingBatches(keras.utils.PyDataset):
 
     Args:
         shards: ``Shards``, or what has their ``rows``.
-        objective: ``MaskedTokens``, ``NextTokens`` or ``SourceToTarget``, or a callable like them.
+        objective: ``MaskedLM``, ``CausalLM`` or ``PrefixLM``, or a callable like them.
         batch_size: B, rows of a batch.
         first: number of the batch to begin with.
 
     Example:
         >>> import tempfile
         >>> import numpy as np
-        >>> from bert4keras.data import NextTokens, PretrainingBatches, Shards, write_shards
+        >>> from bert4keras.data import CausalLM, PretrainingBatches, Shards, write_shards
         >>> from bert4keras.tokenizers import Tokenizer
         >>> tokenizer = Tokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "春": 4})
         >>> rows = [(np.array([2, 4, 3, 0]), np.zeros(4, bool))] * 3
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     index = write_shards(rows, folder)
-        ...     batches = PretrainingBatches(Shards(folder), NextTokens(tokenizer), batch_size=2)
+        ...     batches = PretrainingBatches(Shards(folder), CausalLM(tokenizer), batch_size=2)
         ...     (token_ids, segment_ids), targets, weights = batches[7]
         >>> token_ids.shape, len(batches.shards) / batches.batch_size  # batches of an epoch
         ((2, 4), 1.5)

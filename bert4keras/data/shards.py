@@ -23,7 +23,7 @@ def write_shards(rows, folder, size=4096, about=None):
     last, so that a folder with one is whole.
 
     Args:
-        rows: iterable of (token_ids, continues), as ``packed_rows`` gives them.
+        rows: iterable of (token_ids, continues), as ``pack_sequences`` gives them.
         folder: where to; made if it is not there.
         size: rows of a shard.
         about: dict for JSON, kept in the index: how the rows were made.

@@ -39,10 +39,10 @@ class Call:
     @cached_property
     def masks(self):
         """The name of the mask that it makes, by which tokens do not see what follows, or None."""
-        return getattr(self.operation, "hides_what_follows", None) and type(self.operation).__name__
+        return getattr(self.operation, "is_causal_mask", None) and type(self.operation).__name__
 
     @property
-    def cross(self):
+    def is_cross_attention(self):
         """Whether its keys, the second of its inputs, are another sequence, which does not grow."""
         first, *_ = self.arguments.args
         several = self.static and isinstance(first, list | tuple)
@@ -100,7 +100,7 @@ class Calls:
         for call in self.calls:
             if call.steps and not call.keeps and not call.static and call.takes(masked):
                 masked |= set(call.outputs)
-        return [x for x in keeping if not (x.cross if x.static else x.takes(masked))]
+        return [x for x in keeping if not (x.is_cross_attention if x.static else x.takes(masked))]
 
     def _named(self, scope, tensor):
         return self.names.setdefault((scope, id(tensor)), f"{len(self.names)}")

@@ -4,7 +4,7 @@ from functools import wraps
 
 import numpy as np
 
-from bert4keras.generation.last_token import LastToken
+from bert4keras.generation.last_token import IncrementalPredictor
 
 
 class AutoRegressiveDecoder:
@@ -74,7 +74,7 @@ class AutoRegressiveDecoder:
         """
         known = self.__dict__.setdefault("_last_tokens", {})
         if id(model) not in known:
-            known[id(model)] = LastToken(model)
+            known[id(model)] = IncrementalPredictor(model)
         return known[id(model)]
 
     def predict(self, inputs, output_ids, states=None):

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from bert4keras.backend import compiled
+from bert4keras.backend import compile_function
 from bert4keras.generation.batch import CAPACITY, tensors
-from bert4keras.generation.graph import Graph, NotCacheable
+from bert4keras.generation.cached_model import Graph, IncrementalDecodingError
 
 
-class LastToken:
+class IncrementalPredictor:
     """A model's output at the last token of each row.
 
     Asked with rows of which each is an earlier one and a token more, in any order and any number
@@ -20,12 +20,12 @@ class LastToken:
 
     Example:
         >>> import numpy as np
-        >>> from bert4keras.generation import LastToken
+        >>> from bert4keras.generation import IncrementalPredictor
         >>> from bert4keras.models import build_transformer_model
         >>> config = dict(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
         ...               intermediate_size=16, hidden_act="gelu")
         >>> model = build_transformer_model(config, model="gpt2")
-        >>> last = LastToken(model)
+        >>> last = IncrementalPredictor(model)
         >>> last.predict([np.array([[3, 1, 4]])]).shape
         (1, 9)
         >>> last.predict([np.array([[3, 1, 4, 7], [3, 1, 4, 8]])]).shape  # two tokens are computed
@@ -37,12 +37,12 @@ class LastToken:
         self.rows = None  # what the rows of the last call were, while they can be gone on from
         try:
             self.graph = Graph(model)
-        except NotCacheable:
+        except IncrementalDecodingError:
             self.graph = None
             return
         variables = model.variables
-        self.prefill = compiled(self.graph.prefill, variables)
-        self.step = compiled(self.graph.step, variables)
+        self.prefill = compile_function(self.graph.prefill, variables)
+        self.step = compile_function(self.graph.step, variables)
 
     def predict(self, inputs, *args, **kwargs):
         """The output at the last token of each row, an array (B, ...).
@@ -67,7 +67,7 @@ class LastToken:
             return False
         shapes = {arrays[i].shape for i in self.graph.sequences}
         count, length = shapes.pop()
-        within = self.graph.reach is None or length <= self.graph.reach
+        within = self.graph.max_positions is None or length <= self.graph.max_positions
         return bool(not shapes and count and length and within)
 
     def _parents(self, arrays):

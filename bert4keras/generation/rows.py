@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from keras import ops
 
-from bert4keras.generation.sampling import Shaping, draw
+from bert4keras.generation.samplers import Shaping, draw
 
 
 def begin_state(tokens):

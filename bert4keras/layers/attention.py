@@ -70,7 +70,7 @@ class DotProductAttention(Layer):
         weights = ops.cast(weights, self.compute_dtype)
         return self.dropout(weights) if self.attention_dropout else weights
 
-    def recall(self, q, now, bias=None, position=None, p_bias=None):
+    def recall(self, q, context, bias=None, position=None, p_bias=None):
         """Attention of new tokens to what is kept: of their prompt, and of each row itself.
 
         Of a prompt's P tokens keys and values are kept once, for all its N rows; of the generated
@@ -78,7 +78,7 @@ class DotProductAttention(Layer):
 
         Args:
             q: queries (R, 1, H, key_size), R = B N.
-            now: see ``generation.now.Now``.
+            context: a ``generation.StepContext``.
             bias: None, or floating (B, H, N, K).
             position: with "typical_relative" (B, K, key_size), with "t5_relative" (B, K, H).
             p_bias: as given to the layer.
@@ -87,45 +87,45 @@ class DotProductAttention(Layer):
             Output (R, 1, H, head_size) and scores (B, H, N, K).
         """
         shape = ops.shape(q)
-        q = ops.reshape(q, (-1, now.width, *shape[2:]))  # (B, N, H, d)
-        scores = self._products_with_kept(q, now)
+        q = ops.reshape(q, (-1, context.rows_per_prompt, *shape[2:]))  # (B, N, H, d)
+        scores = self._products_with_kept(q, context)
         if p_bias == "typical_relative":
             scores = scores + ops.einsum("bqhd,bkd->bhqk", q, position)
         elif p_bias == "t5_relative":
             scores = scores + ops.transpose(position, (0, 2, 1))[:, :, None]
         scores = self.scale(scores)
-        visible = ops.expand_dims(now.visible, 1)
+        visible = ops.expand_dims(context.attention_mask, 1)
         bias = visible if bias is None else ops.where(visible, bias, float("-inf"))
         weights = self.weigh(scores, None, bias)
-        o = self._sums_of_kept(weights, now)
+        o = self._sums_of_kept(weights, context)
         if p_bias == "typical_relative":
             o = o + ops.einsum("bhqk,bkd->bqhd", weights, position)
         return ops.reshape(o, (*shape[:3], -1)), scores
 
-    def _products_with_kept(self, q, now):
+    def _products_with_kept(self, q, context):
         """Scores (B, H, N, K) of queries (B, N, H, key_size)."""
-        k = ops.swapaxes(now.shared["k"], 2, 3)  # (B, G, d, P)
+        k = ops.swapaxes(context.prompt_cache["k"], 2, 3)  # (B, G, d, P)
         (b, n, h, _), (_, g, d, length) = ops.shape(q), ops.shape(k)
         queries = ops.reshape(ops.swapaxes(q, 1, 2), (b, g, -1, d))
         scores = ops.reshape(ops.matmul(queries, k), (b, h, n, length))
-        if now.cross:
+        if context.is_cross_attention:
             return scores
-        k = ops.swapaxes(now.own["k"], 2, 3)  # (R, G, d, C)
+        k = ops.swapaxes(context.generated_cache["k"], 2, 3)  # (R, G, d, C)
         own = ops.matmul(ops.reshape(q, (b * n, g, -1, d)), k)
         own = ops.swapaxes(ops.reshape(own, (b, n, h, -1)), 1, 2)
         return ops.concatenate([scores, own], axis=-1)
 
-    def _sums_of_kept(self, weights, now):
+    def _sums_of_kept(self, weights, context):
         """Values (B, N, H, head_size) summed by weights (B, H, N, K)."""
-        (b, h, n, _), (_, g, length, d) = ops.shape(weights), ops.shape(now.shared["v"])
+        (b, h, n, _), (_, g, length, d) = ops.shape(weights), ops.shape(context.prompt_cache["v"])
         shared = ops.reshape(weights[..., :length], (b, g, -1, length))
-        o = ops.reshape(ops.matmul(shared, now.shared["v"]), (b, h, n, d))
+        o = ops.reshape(ops.matmul(shared, context.prompt_cache["v"]), (b, h, n, d))
         o = ops.swapaxes(o, 1, 2)
-        if now.cross:
+        if context.is_cross_attention:
             return o
         own = ops.swapaxes(weights[..., length:], 1, 2)  # (B, N, H, C)
         own = ops.reshape(own, (b * n, g, h // g, -1))
-        return o + ops.reshape(ops.matmul(own, now.own["v"]), (b, n, h, d))
+        return o + ops.reshape(ops.matmul(own, context.generated_cache["v"]), (b, n, h, d))
 
     def get_config(self):
         return {
@@ -249,16 +249,16 @@ class MultiHeadAttention(DotProductAttention):
         position = take_biases(biases, a_bias, p_bias)[1]
         return self._returned(o, scores), self._kept(k, v, position, p_bias)
 
-    def step(self, now, inputs, a_bias=None, p_bias=None):
+    def step(self, context, inputs, a_bias=None, p_bias=None):
         """The same for a new token of each row, (R, 1, ...); see ``DotProductAttention.recall``."""
         q, k, v, *biases = inputs
         bias, position = take_biases(biases, a_bias, p_bias)
         q = self._split_heads(self.q_dense(q), self.key_size)
         if p_bias in ROTARY:
             q = backend.apply_rotary_position_embeddings(position, q)
-        if not now.cross:
-            now.keep(self._kept(*self._keys_and_values(k, v), position, p_bias))
-        o, scores = self.recall(q, now, bias, position, p_bias)
+        if not context.is_cross_attention:
+            context.update_cache(self._kept(*self._keys_and_values(k, v), position, p_bias))
+        o, scores = self.recall(q, context, bias, position, p_bias)
         return self._returned(o, scores)
 
     def _keys_and_values(self, k, v):
@@ -279,7 +279,7 @@ class MultiHeadAttention(DotProductAttention):
         return own == (MultiHeadAttention.pay_attention_to, MultiHeadAttention.score)
 
     @property
-    def kept_shapes(self):
+    def cache_shapes(self):
         """What decoding keeps of a token."""
         return {
             "k": (self.key_value_heads, self.key_size),

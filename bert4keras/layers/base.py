@@ -14,7 +14,7 @@ class Layer(keras.layers.Layer):
     """A Keras layer that lets masks pass.
 
     Decoding runs a model token by token. It needs to know of each class that it gives a token what
-    the others do not change (``tokenwise``), or what it does for a new one (``step``); see
+    the others do not change (``is_positionwise``), or what it does for a new one (``step``); see
     ``generation.graph``.
 
     Args:
@@ -23,12 +23,12 @@ class Layer(keras.layers.Layer):
         **kwargs: those of ``keras.layers.Layer``.
     """
 
-    tokenwise = False
+    is_positionwise = False
 
     def __init__(self, recompute=False, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.supports_jit = backend.supports_jit
+        self.supports_jit = backend.backend_name != "tensorflow"
         self.recompute = recompute
 
     def get_config(self):
@@ -76,7 +76,7 @@ class Add(Layer):
     Keras 3's own ``Add`` drops the mask as soon as one input has none.
     """
 
-    tokenwise = True
+    is_positionwise = True
 
     def call(self, inputs):
         total = inputs[0]

@@ -68,14 +68,14 @@ class SequenceScores(Layer):
         labels = ops.squeeze(labels, 2) if len(labels.shape) == 3 else labels
         labels = ops.where(visible, ops.cast(labels, "int32"), 0)
         low, high = ops.min(labels, initial=0), ops.max(labels, initial=0)
-        return backend.check(
+        return backend.assert_that(
             ops.logical_and(low >= 0, high < n),
             f"{self.name} takes labels from 0 to {n - 1}, as its input has {n} scores; the "
             "smallest and the largest given are as follows. Number the labels from 0, or widen "
             "the Dense layer before it",
             low,
             high,
-            then=labels,
+            passthrough=labels,
         )
 
 

@@ -43,7 +43,7 @@ class Embedding(keras.layers.Embedding):
         super().__init__(input_dim, output_dim, *args, **kwargs)
         self.pad_id = pad_id
         self.supports_masking = True
-        self.supports_jit = backend.supports_jit
+        self.supports_jit = backend.backend_name != "tensorflow"
 
     def call(self, inputs, mode="embedding"):
         table = ops.cast(self.embeddings, self.compute_dtype)
@@ -51,23 +51,23 @@ class Embedding(keras.layers.Embedding):
             return ops.matmul(ops.cast(inputs, self.compute_dtype), ops.transpose(table))
         ids = ops.cast(inputs, "int32")
         low, high = ops.min(ids, initial=0), ops.max(ids, initial=0)
-        ids = backend.check(
+        ids = backend.assert_that(
             ops.logical_and(low >= 0, high < self.input_dim),
             f"{self.name} takes ids from 0 to {self.input_dim - 1}; the smallest and the largest "
             "given are as follows. Is the vocabulary the one of this model, or was keep_tokens "
             "forgotten on one side?",
             low,
             high,
-            then=ids,
+            passthrough=ids,
         )
         return ops.take(table, ids, axis=0)
 
-    def step(self, now, inputs, mode="embedding"):
+    def step(self, context, inputs, mode="embedding"):
         """The same for a new token of each row."""
         if mode == "dense":
             return self._scores_of_few(inputs)
         if self.mask_zero:
-            now.hide(ops.equal(ops.cast(inputs, "int32"), self.pad_id))
+            context.mark_padding(ops.equal(ops.cast(inputs, "int32"), self.pad_id))
         return self.call(inputs)
 
     def _scores_of_few(self, inputs):

@@ -24,7 +24,7 @@ class FeedForward(Layer):
         A tensor like the input; its mask passes.
     """
 
-    tokenwise = True
+    is_positionwise = True
 
     def __init__(
         self,

@@ -109,15 +109,15 @@ class GatedAttentionUnit(DotProductAttention):
         position = take_biases(biases, a_bias, p_bias)[1]
         return self.o_dense(u * o), self._kept(k, v, position, p_bias)
 
-    def step(self, now, inputs, a_bias=None, p_bias=None):
+    def step(self, context, inputs, a_bias=None, p_bias=None):
         """The same for a new token of each row, (R, 1, ...); see ``DotProductAttention.recall``."""
         inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
         (u, q, k, v), biases = self._project(inputs)
         bias, position = take_biases(biases, a_bias, p_bias)
         if p_bias == "rotary":
             q = backend.apply_rotary_position_embeddings(position, q)
-        now.keep(self._kept(k, v, position, p_bias))
-        o, _ = self.recall(ops.expand_dims(q, 2), now, bias)
+        context.update_cache(self._kept(k, v, position, p_bias))
+        o, _ = self.recall(ops.expand_dims(q, 2), context, bias)
         return self.o_dense(u * ops.squeeze(o, 2))
 
     def _kept(self, k, v, position, p_bias):
@@ -131,7 +131,7 @@ class GatedAttentionUnit(DotProductAttention):
         return self.self_attention
 
     @property
-    def kept_shapes(self):
+    def cache_shapes(self):
         """What decoding keeps of a token."""
         return {"k": (1, self.key_size), "v": (1, self.units)}
 

@@ -51,10 +51,10 @@ class CountedPositions(_Ids):
     def _visible(self, ids):
         return ops.cast(ops.not_equal(ops.cast(ids, "int32"), self.pad_id), "int32")
 
-    def step(self, now, inputs):
+    def step(self, context, inputs):
         """The same for a new token of each row."""
         visible = self._visible(inputs)
-        return (now.count + visible) * visible + (self.first - 1)
+        return (context.num_tokens + visible) * visible + (self.first - 1)
 
     def get_config(self):
         return {**super().get_config(), "pad_id": self.pad_id, "first": self.first}
@@ -80,7 +80,7 @@ class ConstantIds(_Ids):
         [[3, 3]]
     """
 
-    tokenwise = True
+    is_positionwise = True
 
     def __init__(self, value=0, **kwargs):
         super().__init__(**kwargs)

@@ -39,7 +39,7 @@ class Loss(Layer):
         self.add_loss(ops.mean(self.compute_loss(_as_float32(inputs), mask)))
         return self._chosen(inputs)
 
-    def step(self, now, inputs):
+    def step(self, context, inputs):
         """For a new token of each row: what the layer returns, and no loss."""
         return self._chosen(inputs)
 

@@ -11,7 +11,7 @@ from bert4keras.layers.base import Layer, register
 class CausalMask(Layer):
     """From ids (B, L) the mask (1, L, L) that lets a position see itself and what came before."""
 
-    hides_what_follows = True
+    is_causal_mask = True
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -21,7 +21,7 @@ class CausalMask(Layer):
         positions = ops.arange(ops.shape(inputs)[1])
         return ops.expand_dims(positions[None, :] <= positions[:, None], 0)
 
-    def step(self, now, inputs):
+    def step(self, context, inputs):
         return None  # a new token sees all that came before
 
     def compute_output_spec(self, inputs):
@@ -39,7 +39,7 @@ class UniLMMask(Layer):
     before: key k is visible to query q when the running sum of segments at k is at most that at q.
     """
 
-    hides_what_follows = True
+    is_causal_mask = True
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -49,7 +49,7 @@ class UniLMMask(Layer):
         sums = ops.cumsum(ops.cast(inputs, "int32"), axis=1)
         return sums[:, None, :] <= sums[:, :, None]
 
-    def step(self, now, inputs):
+    def step(self, context, inputs):
         return None  # a new token of segment 1 sees all that came before
 
     def compute_output_spec(self, inputs):
@@ -79,7 +79,7 @@ class AttentionBias(Layer):
             total = ops.where(mask, total, float("-inf"))
         return total
 
-    def step(self, now, inputs):
+    def step(self, context, inputs):
         return sum(x for x in inputs if x is not None)
 
     def compute_mask(self, inputs, mask=None):

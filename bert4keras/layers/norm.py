@@ -30,7 +30,7 @@ class ScaleOffset(Layer):
         A tensor like x; its mask passes.
     """
 
-    tokenwise = True
+    is_positionwise = True
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class LayerNormalization(ScaleOffset):
         [[-1.0, 1.0]]
     """
 
-    tokenwise = True
+    is_positionwise = True
 
     def __init__(self, zero_mean=True, unit_variance=True, epsilon=None, **kwargs):
         super().__init__(**kwargs)

@@ -33,11 +33,11 @@ class _Positions(Layer):
             ids = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
         return self._merge(x, ops.cast(self._vectors(ids), self.compute_dtype))
 
-    def step(self, now, inputs):
+    def step(self, context, inputs):
         """The same for a new token of each row."""
         if self.custom_position_ids:
             return self.call(inputs)
-        vectors = ops.cast(self._look_up(now.position), self.compute_dtype)
+        vectors = ops.cast(self._look_up(context.position), self.compute_dtype)
         return self._merge(ops.cast(inputs, self.compute_dtype), vectors)
 
     def _look_up(self, ids):
@@ -121,7 +121,7 @@ class PositionEmbedding(_Positions):
         )
 
     @property
-    def reach(self):
+    def max_positions(self):
         """How many positions there are."""
         return self.input_dim**2 if self.hierarchical else self.input_dim
 
@@ -142,11 +142,11 @@ class PositionEmbedding(_Positions):
 
     def _checked(self, ids, last):
         message = (
-            f"{self.name} has {self.reach} positions, the text is longer: its last position, "
-            "counted from 0, is as follows. Cut the text with maxlen=..., or build the model with "
-            "hierarchical_position=True."
+            f"{self.name} has {self.max_positions} positions, the text is longer: its last "
+            "position, counted from 0, is as follows. Cut the text with maxlen=..., or "
+            "build the model with hierarchical_position=True."
         )
-        return backend.check(last < self.reach, message, last, then=ids)
+        return backend.assert_that(last < self.max_positions, message, last, passthrough=ids)
 
     def get_config(self):
         return {

@@ -41,7 +41,7 @@ class SelfOrthogonality(Layer):
         >>> model = keras.Model(x, Dense(1)(hidden))
     """
 
-    tokenwise = True
+    is_positionwise = True
 
     def __init__(self, mean=100.0, square=1.0, gamma=10.0, **kwargs):
         super().__init__(**kwargs)

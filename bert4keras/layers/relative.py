@@ -71,11 +71,11 @@ class RelativePositionEmbedding(DistanceTable):
         table = ops.cast(self.embeddings, self.compute_dtype)
         return ops.take(table, self._rows(k[None, :] - q[:, None]), axis=0)
 
-    def step(self, now, inputs):
+    def step(self, context, inputs):
         """The vectors (B, K, output_dim) of the distances from a new token to all that is kept."""
-        length = ops.shape(inputs[1])[1] if now.cross else None
+        length = ops.shape(inputs[1])[1] if context.is_cross_attention else None
         table = ops.cast(self.embeddings, self.compute_dtype)
-        return ops.take(table, self._rows(now.distances(length)), axis=0)
+        return ops.take(table, self._rows(context.relative_positions(length)), axis=0)
 
     def _rows(self, distances):
         """Rows of the table for distances (Lq, Lk)."""

@@ -92,7 +92,7 @@ def base(old, self, *args, **kwargs):
     elif length is not None and "input_dim" in kwargs:
         kwargs["input_shape"] = (length, kwargs.pop("input_dim"))
     old(self, *args, **kwargs)
-    if isinstance(self, keras.Model) and not backend.trains_statelessly:
+    if isinstance(self, keras.Model) and backend.backend_name != "jax":
         self._call_has_training_arg = True  # what trains is told to layers, if not to ``call``
 
 

@@ -1,4 +1,4 @@
-"""Functions of K that ``bert4keras.classic`` has not, or has as errors."""
+"""Functions of K that ``bert4keras.backend.keras2`` has not, or has as errors."""
 
 import contextlib
 

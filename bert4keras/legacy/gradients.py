@@ -13,7 +13,7 @@ from bert4keras.legacy import running
 from bert4keras.legacy.deferred import Deferred, Feed, known
 from bert4keras.legacy.report import met, refused
 
-ON_TENSORFLOW = not backend.supports_jit
+ON_TENSORFLOW = backend.backend_name == "tensorflow"
 
 
 def gradients(loss, variables):
@@ -112,7 +112,7 @@ class TotalLoss(Deferred):
                 return self._loss(feed), None
 
         value = ops.convert_to_tensor(place.value)
-        _, (gradient,) = backend.gradients(loss, [value])
+        _, (gradient,) = backend.value_and_grad(loss, [value])
         return ops.zeros_like(value) + gradient  # dense
 
 
@@ -206,7 +206,7 @@ class TrainFunction:
 def make_train_function(model):
     """model._make_train_function(): what a script takes, wraps and puts back."""
     met("_make_train_function")
-    if backend.trains_statelessly:
+    if backend.backend_name == "jax":
         raise refused("_make_train_function", "JAX hands state through its training function")
     model.train_function = TrainFunction(model)
     running.notes(model)["scripted"] = True

@@ -122,7 +122,7 @@ IDIOMS = {
     "metrics_tensors": ("metrics_tensors of a model", "metrics=[...] of compile"),
     "total_loss": (
         "the total_loss of a model",
-        "train with bert4keras.optimizers.AdversarialModel, or override train_step",
+        "train with bert4keras.training.AdversarialModel, or override train_step",
     ),
     "train_step": (
         "a train_step of one's own",
@@ -146,13 +146,13 @@ IDIOMS = {
     ),
     "K.gradients": (
         "K.gradients",
-        "bert4keras.optimizers.FGM or GradientPenalty in an AdversarialModel, or tf.GradientTape",
+        "bert4keras.training.FGM or GradientPenalty in an AdversarialModel, or tf.GradientTape",
     ),
     "K.function": ("K.function", "keras.Model(inputs, outputs) and its predict"),
     "K.learning_phase": ("K.learning_phase", "training=True of the call of a layer or model"),
     "_make_train_function": (
         "model._make_train_function and train_function",
-        "bert4keras.optimizers.AdversarialModel(model, FGM('Embedding-Token', 0.5))",
+        "bert4keras.training.AdversarialModel(model, FGM('Embedding-Token', 0.5))",
     ),
     "multi_gpu_model": (
         "multi_gpu_model",

@@ -64,7 +64,7 @@ class CompiledLoss:
 
     def __init__(self, model):
         met("compiled_loss")
-        if backend.supports_jit:
+        if backend.backend_name != "tensorflow":
             raise refused("compiled_loss", "the backend is not TensorFlow")
         self.model = model
 

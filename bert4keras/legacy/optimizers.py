@@ -19,7 +19,7 @@ def initialised(old, self, learning_rate=0.001, *args, **kwargs):
         met("decay")
         learning_rate = keras.optimizers.schedules.InverseTimeDecay(learning_rate, 1, decay)
     own = callable(getattr(type(self), "get_updates", None))
-    if own and backend.supports_jit:
+    if own and backend.backend_name != "tensorflow":
         raise refused("own optimizer", "the backend is not TensorFlow")
     if isinstance(learning_rate, int):
         learning_rate = float(learning_rate)
@@ -73,7 +73,7 @@ def _count(optimizer, steps):
 def minimize(self, loss, var_list, grad_loss=None, name=None, tape=None):
     """optimizer.minimize(loss, variables, tape=tape) of a train_step, on TensorFlow."""
     met("minimize")
-    if backend.supports_jit:
+    if backend.backend_name != "tensorflow":
         raise refused("minimize", "the backend is not TensorFlow")
     if tape is None:
         with backend.tf.GradientTape() as tape:

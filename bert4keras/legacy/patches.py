@@ -28,7 +28,6 @@ from keras.src.utils import python_utils
 
 from bert4keras import (
     backend,
-    classic,
     generation,
     layers,
     models,
@@ -36,6 +35,7 @@ from bert4keras import (
     snippets,
     tokenizers,
 )
+from bert4keras.backend import keras2
 from bert4keras.generation import AutoRegressiveDecoder
 from bert4keras.legacy import (
     arguments,
@@ -215,7 +215,7 @@ LOSSES = {
 FACES = (layers, models, optimizers, snippets, tokenizers)
 OPTIMIZERS = "Adam Adadelta Adagrad Adamax Nadam RMSprop SGD".split()
 NAMES = [  # module, {name: what it is}
-    (classic, functions.ADDED),
+    (keras2, functions.ADDED),
     (
         keras.layers,
         {
@@ -295,7 +295,7 @@ def apply():
         if module in FACES:
             module.__all__ = [*module.__all__, *names]
     stars.furnish({module.__name__: module for module in FACES})
-    public = {name: value for name, value in vars(classic).items() if not name.startswith("__")}
+    public = {name: value for name, value in vars(keras2).items() if not name.startswith("__")}
     for name, value in public.items():
         if not hasattr(keras.backend, name):
             setattr(keras.backend, name, value)

@@ -42,7 +42,7 @@ def install(tf):
             symbolic = any(map(keras.backend.is_keras_tensor, tree.flatten((args, kwargs))))
             if path is None or not symbolic:
                 return self.NOT_SUPPORTED
-            if backend.supports_jit:
+            if backend.backend_name != "tensorflow":
                 raise refused("tf function", "the backend is not TensorFlow")
             met("tf function")
             return TensorFlowFunction(path)(*args, **kwargs)

@@ -9,7 +9,7 @@ from functools import wraps
 
 import keras
 
-from bert4keras.backend import get_available_gpus, supports_jit
+from bert4keras.backend import backend_name, get_available_gpus
 from bert4keras.legacy import sessions, symbolic
 from bert4keras.legacy.report import met, refused
 
@@ -142,7 +142,7 @@ def _of_tensorflow(function):
 
     @wraps(function)
     def asked(func=None, inp=None, *args, **kwargs):
-        if supports_jit and any(map(keras.ops.is_tensor, inp or ())):
+        if backend_name != "tensorflow" and any(map(keras.ops.is_tensor, inp or ())):
             raise refused("tf function", "the backend is not TensorFlow")
         return function(func, inp, *args, **kwargs)
 

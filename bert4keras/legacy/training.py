@@ -44,9 +44,9 @@ def compile(old, self, optimizer="rmsprop", loss=None, metrics=None, *args, **kw
     if isinstance(metrics, str):
         metrics = [metrics]
     metrics = of_each_output(metrics, count)
-    if not backend.supports_jit:
+    if backend.backend_name == "tensorflow":
         kwargs.setdefault("jit_compile", False)
-    if backend.trains_statelessly and len(signature(self.train_step).parameters) < 2:
+    if backend.backend_name == "jax" and len(signature(self.train_step).parameters) < 2:
         raise refused("train_step", "JAX hands state through it")
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
     self.train_function = self.test_function = self.predict_function = None

@@ -60,7 +60,11 @@ def update(x, new_x):
 def subclassed(cls, **kwargs):
     """A class of the script: where it has get_updates, what Keras 3 calls is made of it."""
     super(Optimizer, cls).__init_subclass__(**kwargs)
-    if "get_updates" not in vars(cls) or "update_step" in vars(cls) or backend.supports_jit:
+    if (
+        "get_updates" not in vars(cls)
+        or "update_step" in vars(cls)
+        or backend.backend_name != "tensorflow"
+    ):
         return
     for name in ("iterations", "lr", "weights"):  # properties of Keras 3, which scripts set
         if name not in vars(cls):

@@ -4,8 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from bert4keras.checkpoints import CheckpointError, open_checkpoint
-from bert4keras.models.albert import ALBERT, ALBERT_Unshared
-from bert4keras.models.bert import BERT
+from bert4keras.checkpoints.hub import local
 from bert4keras.models.config import (
     check_arguments,
     check_complete,
@@ -13,27 +12,28 @@ from bert4keras.models.config import (
     parameters,
     read_config,
 )
-from bert4keras.models.deberta import DeBERTaV2
-from bert4keras.models.distilbert import DistilBERT
-from bert4keras.models.electra import ELECTRA
-from bert4keras.models.ernie import ERNIE
-from bert4keras.models.gau_alpha import GAU_alpha
-from bert4keras.models.gpt import GPT
-from bert4keras.models.gpt2 import GPT2
-from bert4keras.models.gpt2_ml import GPT2_ML
-from bert4keras.models.hub import local
-from bert4keras.models.llama import LLaMA, Mistral, Qwen2
+from bert4keras.models.families.albert import ALBERT, ALBERT_Unshared
+from bert4keras.models.families.bert import BERT
+from bert4keras.models.families.deberta import DeBERTaV2
+from bert4keras.models.families.distilbert import DistilBERT
+from bert4keras.models.families.electra import ELECTRA
+from bert4keras.models.families.ernie import ERNIE
+from bert4keras.models.families.gau_alpha import GAU_alpha
+from bert4keras.models.families.gpt import GPT
+from bert4keras.models.families.gpt2 import GPT2
+from bert4keras.models.families.gpt2_ml import GPT2_ML
+from bert4keras.models.families.llama import LLaMA, Mistral, Qwen2
+from bert4keras.models.families.modernbert import ModernBERT
+from bert4keras.models.families.nezha import NEZHA
+from bert4keras.models.families.roberta import RoBERTa
+from bert4keras.models.families.roformer import RoFormer
+from bert4keras.models.families.roformer_v2 import RoFormerV2
+from bert4keras.models.families.t5 import T5, T5_Decoder, T5_Encoder
 from bert4keras.models.loading import resemblance
-from bert4keras.models.masks import (
+from bert4keras.models.mixins import (
     extend_with_language_model,
     extend_with_unified_language_model,
 )
-from bert4keras.models.modernbert import ModernBERT
-from bert4keras.models.nezha import NEZHA
-from bert4keras.models.roberta import RoBERTa
-from bert4keras.models.roformer import RoFormer
-from bert4keras.models.roformer_v2 import RoFormerV2
-from bert4keras.models.t5 import T5, T5_Decoder, T5_Encoder
 
 FAMILIES = {
     "bert": BERT,

@@ -10,18 +10,18 @@ from keras import ops
 
 from bert4keras.checkpoints import (
     Keras2Checkpoint,
-    as_foreign,
+    expand_blocks,
     keras_layers,
     load_weights,
     open_checkpoint,
     orthogonally_resize,
     resize_attention,
     resize_feed_forward,
-    seen_as_google,
+    to_foreign_names,
+    to_google_names,
     write_h5,
     write_safetensors,
     write_tf1,
-    written_out,
 )
 from bert4keras.files import atomic_write
 from bert4keras.layers import FeedForward, MultiHeadAttention, ScaleOffset
@@ -38,7 +38,7 @@ def read(transformer, source, mapping=None):
             variable = checkpoint.__getitem__
         else:
             for dialect in transformer.dialects:
-                checkpoint = seen_as_google(checkpoint, dialect)
+                checkpoint = to_google_names(checkpoint, dialect)
             mapping = mapping or held(transformer, checkpoint)
             variable = partial(transformer.load_variable, checkpoint)
         load_weights(
@@ -67,9 +67,9 @@ def held(transformer, checkpoint):
 
 def resemblance(family, checkpoint):
     """How like a family a checkpoint is: its variables there, less those its block lacks."""
-    checkpoints = [checkpoint, *(seen_as_google(checkpoint, d) for d in family.dialects)]
+    checkpoints = [checkpoint, *(to_google_names(checkpoint, d) for d in family.dialects)]
     score = 0
-    for layer, names in written_out(family.weights, 1).items():
+    for layer, names in expand_blocks(family.weights, 1).items():
         for name in names:
             held = any(name in one for one in checkpoints)
             score += held or -("Transformer" in layer)  # a head or a mapping may well be lacking
@@ -153,7 +153,7 @@ def write(transformer, filename, mapping=None, dtype=None):
     suffix = Path(filename).suffix
     if suffix == ".safetensors":
         dialect = transformer.hugging_face
-        write_safetensors(filename, named if dialect is None else as_foreign(named, dialect))
+        write_safetensors(filename, named if dialect is None else to_foreign_names(named, dialect))
     elif suffix == ".h5":
         write_h5(filename, named)
     else:

@@ -43,8 +43,8 @@ from bert4keras.layers import (
     LayerNormalization,
     MultiHeadAttention,
 )
+from bert4keras.models.checkpointing import Stored
 from bert4keras.models.initial import Initial, spared
-from bert4keras.models.stored import Stored
 
 
 class Transformer(Stored):

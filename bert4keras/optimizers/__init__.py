@@ -13,7 +13,6 @@ for arguments outside their range. A pattern that fits no trainable variable is 
 
 from bert4keras.optimizers.adafactor import AdaFactor
 from bert4keras.optimizers.adam import Adam
-from bert4keras.optimizers.adversarial import AdversarialModel
 from bert4keras.optimizers.averages import (
     extend_with_exponential_moving_average,
     extend_with_lookahead,
@@ -26,7 +25,6 @@ from bert4keras.optimizers.rates import (
     extend_with_parameter_wise_lr,
     extend_with_piecewise_linear_lr,
 )
-from bert4keras.optimizers.recipes import FGM, PGD, VAT, GradientPenalty, RDrop
 from bert4keras.optimizers.steps import (
     extend_with_layer_adaptation,
     extend_with_lazy_optimization,
@@ -45,15 +43,9 @@ extend_with_piecewise_linear_lr_v2 = extend_with_piecewise_linear_lr
 extend_with_weight_decay_v2 = extend_with_weight_decay
 
 __all__ = [
-    "FGM",
-    "PGD",
-    "VAT",
     "AdaFactor",
     "Adam",
-    "AdversarialModel",
-    "GradientPenalty",
     "Lion",
-    "RDrop",
     "Tiger",
     "export_to_custom_objects",
     "extend_with_exponential_moving_average",

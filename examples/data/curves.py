@@ -9,8 +9,8 @@ from bert4keras.data import atomic_write
 def keep_history(resume, folder, steps):
     """A callback that writes `history.csv` and `loss.png` to a folder after each epoch.
 
-    Both are of all epochs that a `bert4keras.callbacks.Resume`, which comes before it, knows of:
-    whatever a run went through, no epoch is missing and none comes twice.
+    Both are of all epochs that a `bert4keras.training.BackupAndResume`, which comes before
+    it, knows of: whatever a run went through, no epoch is missing and none comes twice.
 
     Args:
         resume: whose history it is.

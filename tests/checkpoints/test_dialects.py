@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from support import GOLDEN, record
 
-from bert4keras.checkpoints import as_foreign, hugging_face, open_checkpoint, seen_as_google
-from bert4keras.models.albert import BRIGHTMART
-from bert4keras.models.albert import HUGGING_FACE as ALBERT
-from bert4keras.models.bert import HUGGING_FACE as BERT
+from bert4keras.checkpoints import hugging_face, open_checkpoint, to_foreign_names, to_google_names
+from bert4keras.models.families.albert import BRIGHTMART
+from bert4keras.models.families.albert import HUGGING_FACE as ALBERT
+from bert4keras.models.families.bert import HUGGING_FACE as BERT
 
 FUSED = hugging_face(
     (r"attention/self/query/(kernel|bias)$", r"attn/c_attn/\1[0 of 3]"),
@@ -25,7 +25,7 @@ def google_names(family):
 
 
 def opened(folder, dialect):
-    return seen_as_google(open_checkpoint(GOLDEN / "hf" / folder), dialect)
+    return to_google_names(open_checkpoint(GOLDEN / "hf" / folder), dialect)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_name_that_is_not_there_is_a_key_error():
 def test_brightmarts_albert_is_a_renaming_but_for_its_folded_embeddings():
     shapes = record("checkpoints/albert_zh_names.json")
     stored = {name: np.ones(shape, "float32") for name, shape in shapes.items()}
-    seen = seen_as_google(open_checkpoint(stored), BRIGHTMART)
+    seen = to_google_names(open_checkpoint(stored), BRIGHTMART)
     known = [name for name in google_names("albert") if name in seen]
     spelt = {part for name in known for part in BRIGHTMART.spell(name).split(" @ ")}
     assert spelt == set(stored)
@@ -101,14 +101,14 @@ def test_zeros_before_a_number_fall():
 def test_fused_projections_are_cut_and_joined_again():
     fused = {"h.0.attn.c_attn.weight": np.arange(24.0).reshape(2, 12)}
     fused["h.0.attn.c_attn.bias"] = np.arange(12.0)
-    seen = seen_as_google(open_checkpoint(fused), FUSED)
+    seen = to_google_names(open_checkpoint(fused), FUSED)
     names = [
         f"h_0/attention/self/{part}/{kind}"
         for kind in ("kernel", "bias")
         for part in ("query", "key", "value")
     ]
     np.testing.assert_array_equal(seen[names[1]], fused["h.0.attn.c_attn.weight"][:, 4:8])
-    written = dict(as_foreign(((name, seen[name]) for name in names), FUSED))
+    written = dict(to_foreign_names(((name, seen[name]) for name in names), FUSED))
     assert written.keys() == fused.keys()
     for name, array in written.items():
         np.testing.assert_array_equal(array, fused[name])
@@ -118,7 +118,7 @@ def test_fused_projections_are_cut_and_joined_again():
 def test_what_is_read_is_written_back_equal(folder, dialect, family):
     with opened(folder, dialect) as seen:
         known = [name for name in google_names(family) if name in seen]
-        written = dict(as_foreign(((name, seen[name]) for name in known), dialect))
+        written = dict(to_foreign_names(((name, seen[name]) for name in known), dialect))
         assert written.keys() == set(seen)
         for name, array in written.items():
             np.testing.assert_array_equal(array, seen[name])
@@ -127,10 +127,10 @@ def test_what_is_read_is_written_back_equal(folder, dialect, family):
 def test_a_lacking_part_is_an_error():
     query = {"h_0/attention/self/query/bias": np.zeros(4)}
     with pytest.raises(ValueError, match="Parts of `h.0.attn.c_attn.bias` are lacking"):
-        list(as_foreign(query, FUSED))
+        list(to_foreign_names(query, FUSED))
 
 
 def test_a_product_cannot_be_written():
     table = {"bert/embeddings/word_embeddings": np.zeros((3, 2))}
     with pytest.raises(ValueError, match="made of several tensors"):
-        list(as_foreign(table, BRIGHTMART))
+        list(to_foreign_names(table, BRIGHTMART))

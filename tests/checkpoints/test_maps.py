@@ -1,6 +1,6 @@
 """Tables are written out and renamed without losing their order."""
 
-from bert4keras.checkpoints import attention, dense, norm, renamed, written_out
+from bert4keras.checkpoints import attention, dense, expand_blocks, norm, renamed
 
 BERT = {
     "Embedding-Token": ["bert/embeddings/word_embeddings"],
@@ -26,7 +26,7 @@ def test_attention_is_query_key_value_output_each_kernel_then_bias():
 
 
 def test_a_table_written_out_has_a_row_for_each_block():
-    table = written_out(BERT, 3)
+    table = expand_blocks(BERT, 3)
     assert len(table) == 2 + 2 * 3
     assert table["Transformer-2-Norm"] == [
         "bert/encoder/layer_2/LayerNorm/beta",
@@ -36,12 +36,12 @@ def test_a_table_written_out_has_a_row_for_each_block():
 
 
 def test_blocks_may_share_variables():
-    table = written_out({"Transformer-{i}-Norm": norm("group_0/LayerNorm")}, 2)
+    table = expand_blocks({"Transformer-{i}-Norm": norm("group_0/LayerNorm")}, 2)
     assert table["Transformer-0-Norm"] == table["Transformer-1-Norm"] == norm("group_0/LayerNorm")
 
 
 def test_a_table_written_out_can_be_changed_without_changing_its_source():
-    written_out(BERT, 1)["Pooler-Dense"].clear()
+    expand_blocks(BERT, 1)["Pooler-Dense"].clear()
     assert BERT["Pooler-Dense"] == dense("bert/pooler/dense")
 
 

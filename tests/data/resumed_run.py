@@ -8,10 +8,10 @@ import sys
 import keras
 from keras import ops
 
-from bert4keras.callbacks import Resume
-from bert4keras.data import MaskedTokens, PretrainingBatches, Shards
+from bert4keras.data import MaskedLM, PretrainingBatches, Shards
 from bert4keras.optimizers import Adam, extend_with_gradient_accumulation
 from bert4keras.tokenizers import Tokenizer
+from bert4keras.training import BackupAndResume
 
 STEPS = 3
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] 春 山 远 秋 水 长".split()
@@ -48,9 +48,9 @@ def make_model():
 
 def train(shards, path, epochs, *callbacks):
     """The final weights, and the logs of all epochs."""
-    model, resume = make_model(), Resume(path, about={"seed": 5})
+    model, resume = make_model(), BackupAndResume(path, about={"seed": 5})
     done = resume.restore(model)
-    batches = PretrainingBatches(Shards(shards), MaskedTokens(TOKENIZER), 2, done * STEPS)
+    batches = PretrainingBatches(Shards(shards), MaskedLM(TOKENIZER), 2, done * STEPS)
     model.fit(
         batches,
         initial_epoch=done,

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bert4keras.data import packed_rows, read_texts, text_files
+from bert4keras.data import pack_sequences, read_texts, text_files
 from bert4keras.tokenizers import Tokenizer
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] 春 山 远 秋 水 长 。 play ##ing".split()
@@ -26,7 +26,7 @@ def words(row):
 
 def rows(texts, tokenizer, **options):
     """Rows as texts with spaces, without padding."""
-    packed = packed_rows(texts, tokenizer, **options)
+    packed = pack_sequences(texts, tokenizer, **options)
     return [" ".join(words(ids)).replace(" [PAD]", "") for ids, _ in packed]
 
 
@@ -84,7 +84,7 @@ def test_no_token_is_lost_and_rows_have_one_length(tokenizer):
     texts = [
         "".join(numbers.choice([*"春山远秋水长。"], size)) for size in numbers.integers(1, 60, 50)
     ]
-    packed = [ids for ids, _ in packed_rows(texts, tokenizer, maxlen=16)]
+    packed = [ids for ids, _ in pack_sequences(texts, tokenizer, maxlen=16)]
     assert {row.shape for row in packed} == {(16,)}
     assert all(row[0] == CLS for row in packed)
     kept = [token for row in packed for token in row if token not in (PAD, CLS, SEP)]
@@ -93,7 +93,9 @@ def test_no_token_is_lost_and_rows_have_one_length(tokenizer):
 
 def test_words_are_those_of_wordpiece_or_of_a_segmenter(tokenizer):
     def continued(**options):
-        return [row[1].tolist() for row in packed_rows(["playing春山"], tokenizer, 7, **options)][0]
+        return [
+            row[1].tolist() for row in pack_sequences(["playing春山"], tokenizer, 7, **options)
+        ][0]
 
     assert continued() == [False, False, True, False, False, False, False]
     segment = {"word_segment": lambda text: ["playing", "春山"]}
@@ -110,10 +112,10 @@ def test_workers_change_nothing(tokenizer):
 
 def test_a_row_without_room_or_a_tokenizer_without_end_is_refused(tokenizer):
     with pytest.raises(ValueError, match="maxlen be 3 or more; got maxlen=2"):
-        packed_rows([], tokenizer, maxlen=2)
+        pack_sequences([], tokenizer, maxlen=2)
     endless = Tokenizer(TOKENS, token_end=None)
     with pytest.raises(ValueError, match=r"a tokenizer without \['end'\]"):
-        packed_rows([], endless)
+        pack_sequences([], endless)
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path, tokenizer):
@@ -121,7 +123,7 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, tokenizer):
         path = tmp_path / f"{lines}.txt"
         path.write_text("春山远。秋水长。\n" * lines, encoding="utf-8")
         tracemalloc.start()
-        for _ in packed_rows(read_texts([path]), tokenizer, maxlen=32):
+        for _ in pack_sequences(read_texts([path]), tokenizer, maxlen=32):
             pass
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

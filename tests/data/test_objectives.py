@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bert4keras.data import MaskedTokens, NextTokens, SourceToTarget
+from bert4keras.data import CausalLM, MaskedLM, PrefixLM
 from bert4keras.tokenizers import Tokenizer
 
 SPECIAL = "[PAD] [UNK] [CLS] [SEP] [MASK]".split()
@@ -34,7 +34,7 @@ def make_rows(count, length=64, seed=0):
 @pytest.fixture(scope="module")
 def masked(tokenizer):
     rows = make_rows(2000)
-    (token_ids, segment_ids), targets, weights = MaskedTokens(tokenizer)(*rows)
+    (token_ids, segment_ids), targets, weights = MaskedLM(tokenizer)(*rows)
     return rows, token_ids, targets, weights.astype(bool)
 
 
@@ -81,20 +81,20 @@ def test_other_tokens_are_drawn_from_all_but_special_ones(masked):
 
 def test_masks_depend_on_seed_epoch_and_row_alone(tokenizer):
     token_ids, continues, numbers, epochs = make_rows(8)
-    objective = MaskedTokens(tokenizer, seed=1)
+    objective = MaskedLM(tokenizer, seed=1)
     (whole, _), _, _ = objective(token_ids, continues, numbers, epochs)
     part = slice(3, 5)
     (alone, _), _, _ = objective(token_ids[part], continues[part], numbers[part], epochs[part])
     assert (alone == whole[part]).all()
     (later, _), _, _ = objective(token_ids, continues, numbers, epochs + 1)
-    (other, _), _, _ = MaskedTokens(tokenizer, seed=2)(token_ids, continues, numbers, epochs)
+    (other, _), _, _ = MaskedLM(tokenizer, seed=2)(token_ids, continues, numbers, epochs)
     assert (later != whole).any() and (other != whole).any()
 
 
 def test_few_places_can_be_asked_for_and_hold_the_same(tokenizer):
     rows = make_rows(300)
-    wide, targets, weights = MaskedTokens(tokenizer)(*rows)
-    (ids, _, places), few, counted = MaskedTokens(tokenizer, most=30)(*rows)
+    wide, targets, weights = MaskedLM(tokenizer)(*rows)
+    (ids, _, places), few, counted = MaskedLM(tokenizer, most=30)(*rows)
     assert (ids == wide[0]).all() and places.shape == few.shape == counted.shape == (300, 30)
     assert counted.sum() == weights.sum()
     assert (few == np.take_along_axis(targets, places, 1)).all()
@@ -102,9 +102,7 @@ def test_few_places_can_be_asked_for_and_hold_the_same(tokenizer):
 
 def test_words_beyond_the_most_places_are_left_out_whole(tokenizer):
     token_ids, continues, *rest = make_rows(300)
-    (ids, _, places), targets, weights = MaskedTokens(tokenizer, most=4)(
-        token_ids, continues, *rest
-    )
+    (ids, _, places), targets, weights = MaskedLM(tokenizer, most=4)(token_ids, continues, *rest)
     chosen = np.zeros(ids.shape, bool)
     np.put_along_axis(chosen, places, weights.astype(bool), axis=1)
     assert (ids == token_ids)[~chosen].all() and 2 < weights.sum(axis=1).mean() <= 4
@@ -113,15 +111,15 @@ def test_words_beyond_the_most_places_are_left_out_whole(tokenizer):
 
 def test_a_tokenizer_without_mask_or_a_rate_that_is_no_share_is_refused(tokenizer):
     with pytest.raises(ValueError, match=r"got \[MASK\] as 4 and rate=15"):
-        MaskedTokens(tokenizer, rate=15)
+        MaskedLM(tokenizer, rate=15)
     without = Tokenizer({token: i for i, token in enumerate(SPECIAL[:4])})
     with pytest.raises(ValueError, match=r"got \[MASK\] as None"):
-        MaskedTokens(without)
+        MaskedLM(without)
 
 
 def test_next_tokens_are_learnt_to_the_end_and_no_further(tokenizer):
     token_ids, *rest = make_rows(20)
-    (inputs, segments), targets, weights = NextTokens(tokenizer)(token_ids, *rest)
+    (inputs, segments), targets, weights = CausalLM(tokenizer)(token_ids, *rest)
     assert (inputs == token_ids).all() and not segments.any()
     assert (targets[:, :-1] == token_ids[:, 1:]).all()
     assert (weights.sum(axis=1) == (token_ids != PAD).sum(axis=1) - 1).all()
@@ -129,7 +127,7 @@ def test_next_tokens_are_learnt_to_the_end_and_no_further(tokenizer):
 
 def test_a_source_ends_and_its_target_goes_on(tokenizer):
     token_ids, continues, *rest = make_rows(200)
-    (inputs, segments), targets, weights = SourceToTarget(tokenizer)(token_ids, continues, *rest)
+    (inputs, segments), targets, weights = PrefixLM(tokenizer)(token_ids, continues, *rest)
     for row, goes_on, given, segment in zip(token_ids, continues, inputs, segments):
         cut = int(segment.argmax()) - 1
         assert given[cut] == SEP and not goes_on[cut]
@@ -146,11 +144,11 @@ def test_a_source_ends_and_its_target_goes_on(tokenizer):
 def test_a_row_of_one_word_has_the_end_as_its_target(tokenizer):
     row = np.array([[CLS, 5, 6, SEP, PAD]])
     continues = np.array([[0, 0, 1, 0, 0]], bool)
-    (inputs, segments), _, _ = SourceToTarget(tokenizer)(row, continues, [0], [0])
+    (inputs, segments), _, _ = PrefixLM(tokenizer)(row, continues, [0], [0])
     assert inputs.tolist() == [[CLS, 5, 6, SEP, SEP]] and segments.tolist() == [[0, 0, 0, 0, 1]]
 
 
-@pytest.mark.parametrize("objective", [MaskedTokens, NextTokens, SourceToTarget])
+@pytest.mark.parametrize("objective", [MaskedLM, CausalLM, PrefixLM])
 def test_batches_are_int32_ids_and_float32_weights(tokenizer, objective):
     inputs, targets, weights = objective(tokenizer)(*make_rows(3))
     assert {x.dtype.name for x in (*inputs, targets)} == {"int32"} and weights.dtype == "float32"

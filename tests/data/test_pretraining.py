@@ -13,8 +13,8 @@ import pytest
 from data.resumed_run import STEPS, TOKENIZER, make_model, train
 
 from bert4keras.backend import keras
-from bert4keras.callbacks import Resume
-from bert4keras.data import MaskedTokens, PretrainingBatches, Shards, packed_rows, write_shards
+from bert4keras.data import MaskedLM, PretrainingBatches, Shards, pack_sequences, write_shards
+from bert4keras.training import BackupAndResume
 
 EPOCHS = 40
 
@@ -24,7 +24,7 @@ def shards(tmp_path_factory):
     """A corpus of 40 rows in 10 shards."""
     folder, draw = tmp_path_factory.mktemp("shards"), random.Random(0)
     texts = ["".join(draw.choices("春山远秋水长", k=6)) for _ in range(40)]
-    write_shards(packed_rows(texts, TOKENIZER, maxlen=8), folder, size=4)
+    write_shards(pack_sequences(texts, TOKENIZER, maxlen=8), folder, size=4)
     return folder
 
 
@@ -71,7 +71,7 @@ def test_a_run_killed_at_random_moments_ends_as_the_one_that_was_not(
 
 def test_the_number_of_a_batch_says_what_is_in_it(shards):
     def batches(first):
-        return PretrainingBatches(Shards(shards), MaskedTokens(TOKENIZER), 3, first)
+        return PretrainingBatches(Shards(shards), MaskedLM(TOKENIZER), 3, first)
 
     def ids(batch):
         return batch[0][0].tolist()
@@ -85,13 +85,13 @@ def test_what_a_run_cannot_go_on_from_is_said(shards, tmp_path):
     path = tmp_path / "run.npz"
     train(shards, path, 1)
     with pytest.raises(ValueError, match="of a run like this one, .'seed': 6., but is of .'seed'"):
-        Resume(path, about={"seed": 6}).restore(make_model())
+        BackupAndResume(path, about={"seed": 6}).restore(make_model())
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     other.compile("sgd")
     with pytest.raises(ValueError, match=r"must hold the 4 variables .* but holds .*kernel is"):
-        Resume(path, about={"seed": 5}).restore(other)
+        BackupAndResume(path, about={"seed": 5}).restore(other)
     with pytest.raises(ValueError, match="must end in '.npz'"):
-        Resume("run.h5")
+        BackupAndResume("run.h5")
 
 
 def test_a_write_that_fails_leaves_the_last_state(shards, tmp_path, monkeypatch):

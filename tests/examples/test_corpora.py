@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from bert4keras.callbacks import Resume
+from bert4keras.training import BackupAndResume
 from examples.data.corpora import make_corpus, plain
 from examples.data.curves import keep_history
 
@@ -30,7 +30,7 @@ def test_marks_of_words_are_taken_off_where_all_words_have_them(marked, bare):
 
 
 def test_every_epoch_of_a_run_is_in_its_history_once(tmp_path):
-    resume = Resume(tmp_path / "run.npz")
+    resume = BackupAndResume(tmp_path / "run.npz")
     resume.history = [{"loss": 2.0}, {"loss": 1.5}]  # the first before a kill
     history = keep_history(resume, tmp_path, steps=10)
     history.on_epoch_end(1, {})
@@ -40,7 +40,7 @@ def test_every_epoch_of_a_run_is_in_its_history_once(tmp_path):
 
 def test_a_curve_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
-    resume = Resume(tmp_path / "run.npz")
+    resume = BackupAndResume(tmp_path / "run.npz")
     resume.history = [{"loss": 2.0}, {"loss": 1.5}]
     keep_history(resume, tmp_path, steps=10).on_train_end({})
     assert (tmp_path / "loss.png").stat().st_size > 1000

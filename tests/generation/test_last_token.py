@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from support import assert_close, stirred
 
-from bert4keras.generation import Graph, LastToken, NotCacheable
+from bert4keras.generation import Graph, IncrementalDecodingError, IncrementalPredictor
 from bert4keras.layers import CausalMask, LayerNormalization, Loss, MultiHeadAttention
 from bert4keras.models import build_transformer_model
 
@@ -36,11 +36,11 @@ def more(ids, parents, seed=1):
 
 
 class Asked:
-    """A ``LastToken`` that is asked, compared with the whole pass, and whose steps are counted."""
+    """An ``IncrementalPredictor``, compared with the whole pass, whose steps are counted."""
 
     def __init__(self, model, inputs=lambda ids: [ids]):
         self.model, self.inputs = model, inputs
-        self.last, self.steps = LastToken(model), 0
+        self.last, self.steps = IncrementalPredictor(model), 0
         if self.last.graph is not None:
             step = self.last.step
             self.last.step = lambda *args: self._counted(step, args)
@@ -125,7 +125,7 @@ def test_anything_else_is_computed_whole():
 
 def test_floats_and_a_single_array_do_as_well():
     model = made(model="gpt2")
-    last, ids = LastToken(model), rows(1, 4).astype("float32")
+    last, ids = IncrementalPredictor(model), rows(1, 4).astype("float32")
     assert_close(last.predict(ids, verbose=0), ops.convert_to_numpy(model(ids))[:, -1], 1e-5)
 
 
@@ -247,12 +247,12 @@ def test_a_subclass_is_not_taken_for_what_it_inherits():
 
 
 def test_a_model_of_several_outputs_says_which_to_choose():
-    with pytest.raises(NotCacheable, match="must have one output, the scores of tokens, got 2"):
+    with pytest.raises(IncrementalDecodingError, match="must have one output, .* got 2"):
         Graph(made(application="unilm", with_pool=True))
 
 
 def test_more_tokens_than_positions_are_refused_as_ever():
-    last, ids = LastToken(made(model="gpt2")), rows(1, 60)
+    last, ids = IncrementalPredictor(made(model="gpt2")), rows(1, 60)
     last.predict([ids])
     with pytest.raises(Exception, match="60 positions, the text is longer"):
         last.predict([more(ids, [0])])

@@ -7,7 +7,8 @@ from keras import ops
 from optimizers import toy
 from support import assert_close, gradients
 
-from bert4keras import backend, layers, recompute
+from bert4keras import backend, layers
+from bert4keras.backend import recompute
 from bert4keras.models import build_transformer_model
 
 CONFIG = {

@@ -25,7 +25,7 @@ import keras
 before = {name: getattr(keras.Model, name) for name in dir(keras.Model)}
 import sys
 import bert4keras
-from bert4keras import backend, callbacks, checkpoints, data, generation, layers, models
+from bert4keras import backend, checkpoints, data, generation, layers, models
 from bert4keras import optimizers, snippets, tokenizers
 assert {name: getattr(keras.Model, name) for name in dir(keras.Model)} == before
 assert not hasattr(keras.Model, "fit_generator") and not hasattr(keras.backend, "int_shape")

@@ -7,13 +7,11 @@ from optimizers import toy
 
 from bert4keras.models import build_transformer_model
 from bert4keras.optimizers import (
-    FGM,
     Adam,
-    AdversarialModel,
-    RDrop,
     extend_with_exponential_moving_average,
     extend_with_weight_decay,
 )
+from bert4keras.training import FGM, AdversarialModel, RDrop
 
 CONFIG = {
     "vocab_size": 12,

@@ -1,0 +1,77 @@
+"""ERNIE of Baidu (Sun et al., arXiv:1904.09223; 2.0: arXiv:1907.12412; 3.0: arXiv:2107.02137)."""
+
+from bert4keras.checkpoints import hugging_face
+from bert4keras.layers import Add, ConstantIds
+from bert4keras.models.families.bert import BERT
+
+HUGGING_FACE = hugging_face(
+    (r"^bert/", "ernie/"),
+    (r"/output_bias$", "/bias"),
+    (r"/output_weights$", "/weight"),
+    prefix="ernie.",
+)
+
+
+class ERNIE(BERT):
+    """ERNIE: BERT, from 2.0 on with a vector of the task added to those of the tokens.
+
+    Args:
+        use_task_id: add the vectors of tasks.
+        task_type_vocab_size: number of tasks.
+        task_id: the task of every text, from 0; None to take ids of tasks (B, L) as a further
+            input, "Input-Task".
+        *args, **kwargs: as for ``BERT``.
+
+    Outputs: as of BERT.
+
+    Raises:
+        ValueError: ``task_id`` is none of the tasks.
+    """
+
+    weights = BERT.weights | {"Embedding-Task": ["bert/embeddings/task_type_embeddings"]}
+    dialects = (HUGGING_FACE,)
+    hugging_face = HUGGING_FACE
+    model_type = "ernie"
+    keys = BERT.keys | {
+        "use_task_id": "use_task_id",
+        "task_type_vocab_size": "task_type_vocab_size",
+    }
+
+    def __init__(self, *args, use_task_id=False, task_type_vocab_size=3, task_id=0, **kwargs):
+        super().__init__(*args, **kwargs)
+        if task_id is not None and not 0 <= task_id < task_type_vocab_size:
+            raise ValueError(
+                f"task_id must be from 0 to {task_type_vocab_size - 1}, or None for an input of "
+                f"ids; got {task_id!r}"
+            )
+        self.use_task_id = use_task_id
+        self.task_type_vocab_size = task_type_vocab_size
+        self.task_id = task_id
+
+    @property
+    def input_names(self):
+        """Names of the inputs; tasks come last."""
+        given = self.use_task_id and self.task_id is None
+        return super().input_names + (["Input-Task"] if given else [])
+
+    def apply_embeddings(self, inputs):
+        """BERT's, the task of every text among the inputs."""
+        inputs = inputs if isinstance(inputs, list) else [inputs]
+        if self.use_task_id and self.task_id is not None:
+            task = self.apply(inputs[0], ConstantIds, value=self.task_id, name="Task-Ids")
+            inputs = [*inputs, task]
+        return super().apply_embeddings(inputs)
+
+    def embed_positions(self, inputs):
+        """Vectors with those of their positions and tasks added."""
+        if not self.use_task_id:
+            return super().embed_positions(inputs)
+        *inputs, tasks = inputs
+        x = super().embed_positions(self.simplify(inputs))
+        tasks = self.embed(tasks, "Embedding-Task", self.task_type_vocab_size)
+        return self.apply([x, tasks], Add, name="Embedding-Position-Task")
+
+    def architecture(self):
+        """The class in ``transformers`` with the same heads."""
+        head = super().architecture().removeprefix("Bert")
+        return "Ernie" + head.replace("LMHeadModel", "ForCausalLM")

@@ -1,0 +1,90 @@
+"""RoFormerV2 (https://kexue.fm/archives/8998): RoFormer without biases, and simpler norms."""
+
+from bert4keras.layers import Embedding
+from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
+from bert4keras.models.families.roformer import HUGGING_FACE
+from bert4keras.models.initial import ScaledInitial
+from bert4keras.models.mixins import RotaryPositions, without_positions
+
+
+class RoFormerV2(RotaryPositions, BERT):
+    """RoFormerV2: no biases, RMS norms without weights, no pooler.
+
+    Reads checkpoints in Google's names, of which those of biases and norms are not there, and in
+    the names of RoFormer in ``transformers``, which has not this family itself.
+
+    Args:
+        with_mlm: predict tokens: True for softmax, or an activation such as "linear". Where
+            ``embedding_size`` is not ``hidden_size``, a layer "Output-Mapping" stands before them;
+            checkpoints of bert4keras 0.x do not hold it, so it stays as initialised, with a
+            warning.
+        with_pool, with_nsp: ignored with a warning, as in bert4keras 0.x.
+        *args, **kwargs: as for ``RoFormer``, but for ``rotary_value`` and conditions of the norms,
+            which have no weights to condition.
+
+    Outputs: vectors (B, L, D), or of tokens (B, L, V). Padding is masked throughout.
+
+    Raises:
+        ValueError: ``layer_norm_cond`` or ``hierarchical_position``, a configuration with layer
+            norms or biases, keys of an odd size.
+    """
+
+    weights = {
+        layer: [name for name in names if not name.endswith(("/bias", "/beta", "/gamma"))]
+        for layer, names in without_positions(EMBEDDINGS | BLOCKS).items()
+    } | {"Output-Mapping": ["cls/predictions/transform/dense/kernel"]}
+    vocabulary = ("bert/embeddings/word_embeddings",)
+    transposed = ()
+    dialects = (HUGGING_FACE,)
+    hugging_face = None
+    model_type = "roformer_v2"
+    computable = {
+        **BERT.computable,
+        "norm_type": "rms_norm",
+        "use_bias": False,
+        "rotary_value": False,
+    }
+    refused = (*RotaryPositions.refused, "layer_norm_cond")
+    ignored = ("with_pool", "with_nsp")
+    optional = ("Output-Mapping",)
+    epsilon = None
+    use_bias = False
+    norm = {"zero_mean": False, "scale": False, "offset": False}
+    depth_order = 2  # the deeper, the smaller the first weights: by depth^(-1/2)
+
+    @property
+    def initializer(self):
+        """A new initializer of kernels: a deviation of 1 / sqrt(inputs), less by the depth."""
+        return self._scaled("fan_in")
+
+    @property
+    def table_initializer(self):
+        """A new initializer of tables: the same for the size of their vectors."""
+        return self._scaled("fan_out")
+
+    def _scaled(self, mode):
+        return ScaledInitial(self.num_hidden_layers ** (-2 / self.depth_order), mode)
+
+    def apply_embeddings(self, inputs):
+        """Sum of token and segment; dropout, norm, and a map to the hidden size."""
+        x = self.drop(self.sum_embeddings(inputs), "Embedding-Dropout")
+        x = self.normalize(x, "Embedding-Norm")
+        if self.embedding_size == self.hidden_size:
+            return x
+        return self.dense(x, self.hidden_size, "Embedding-Mapping")
+
+    def dense(self, x, units, name, activation=None, **kwargs):
+        """A dense layer without bias in the family's initialisation."""
+        return super().dense(x, units, name, activation, use_bias=False, **kwargs)
+
+    def apply_final_layers(self, inputs):
+        """Scores or probabilities of tokens if asked for, or the vectors as they are."""
+        return self.predict_tokens(inputs) if self.with_mlm else inputs
+
+    def predict_tokens(self, x):
+        """Scores or probabilities of tokens, from the table of their embeddings."""
+        if self.embedding_size != self.hidden_size:
+            x = self.dense(x, self.embedding_size, "Output-Mapping")
+        x = self.drop(x, "Output-MLM-Dropout")
+        x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
+        return self.activate(x, "Output-MLM-Activation")

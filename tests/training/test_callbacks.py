@@ -1,0 +1,214 @@
+"""The weights of the best epoch are kept; what Keras has for the rest works with all of ours."""
+
+import numpy as np
+import pytest
+from optimizers import toy
+
+from bert4keras.backend import keras
+from bert4keras.data import DataGenerator
+from bert4keras.models import build_transformer_model
+from bert4keras.optimizers import (
+    Adam,
+    extend_with_exponential_moving_average,
+    extend_with_weight_decay,
+)
+from bert4keras.training import BackupAndResume, BestCheckpoint, RaiseOnNaN
+
+CONFIG = {
+    "vocab_size": 10,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 12,
+    "hidden_act": "gelu",
+}
+
+
+@pytest.fixture
+def model():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def fit(model, *callbacks, epochs=3, **options):
+    x, y = np.ones((4, 2)), np.ones(4)
+    return model.fit(x, y, epochs=epochs, verbose=0, callbacks=[*callbacks], **options).history
+
+
+def after_each_epoch(model, scores):
+    """An `evaluate` that gives scores in turn, and the weights at the time of each."""
+    weights, scores = [], iter(scores)
+
+    def evaluate():
+        weights.append(model.get_weights())
+        return next(scores)
+
+    return evaluate, weights
+
+
+def same(these, those):
+    return all(np.array_equal(x, y) for x, y in zip(these, those))
+
+
+@pytest.mark.parametrize("mode, best", [("max", 1), ("min", 2)])
+def test_the_weights_of_the_best_score_are_kept(model, tmp_path, mode, best):
+    scores = [{"f1": 0.5, "z": 0}, {"f1": 0.7, "z": 2}, {"f1": 0.4, "z": 3}]
+    evaluate, weights = after_each_epoch(model, scores)
+    keeper = BestCheckpoint(tmp_path / "best.weights.h5", evaluate, mode=mode)
+    fit(model, keeper)
+    model.load_weights(tmp_path / "best.weights.h5")
+    assert same(model.get_weights(), weights[best]) and not same(weights[1], weights[2])
+    assert keeper.best == scores[best]["f1"]
+    assert [file.name for file in tmp_path.iterdir()] == ["best.weights.h5"]
+
+
+def test_later_callbacks_and_the_history_see_the_scores(model, tmp_path):
+    evaluate, _ = after_each_epoch(model, [{"f1": 0.5}, {"f1": 0.5}, {"f1": 0.9}])
+    early = keras.callbacks.EarlyStopping("f1", patience=1, mode="max")
+    history = fit(model, BestCheckpoint(tmp_path / "best.weights.h5", evaluate), early)
+    assert history["f1"] == [0.5, 0.5]
+
+
+def test_a_score_of_keras_may_decide(model, tmp_path):
+    keeper = BestCheckpoint(tmp_path / "best.weights.h5", monitor="val_loss", mode="min")
+    history = fit(model, keeper, validation_data=(np.ones((2, 2)), np.zeros(2)))
+    assert keeper.best == min(history["val_loss"])
+
+
+def test_no_number_is_never_best(model, tmp_path):
+    evaluate, weights = after_each_epoch(model, [{"f1": np.nan}, {"f1": 0.1}, {"f1": np.nan}])
+    keeper = BestCheckpoint(tmp_path / "best.weights.h5", evaluate)
+    fit(model, keeper)
+    assert keeper.best == 0.1
+
+
+def test_other_weights_than_those_trained_can_be_kept(model, tmp_path):
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    fit(model, BestCheckpoint(tmp_path / "a.weights.h5", lambda: {"f1": 1}, model=other), epochs=1)
+    weights = other.get_weights()
+    other.set_weights([x + 1 for x in weights])
+    other.load_weights(tmp_path / "a.weights.h5")
+    assert same(other.get_weights(), weights)
+
+
+def test_a_failed_write_loses_nothing(model, tmp_path, monkeypatch):
+    path = tmp_path / "best.weights.h5"
+    path.write_text("old")
+
+    def fails(beside):
+        open(beside, "w").close()
+        raise OSError("no space left")
+
+    monkeypatch.setattr(model, "save_weights", fails)
+    with pytest.raises(OSError, match="no space"):
+        fit(model, BestCheckpoint(path, lambda: {"f1": 1}))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name] and path.read_text() == "old"
+
+
+def test_what_it_cannot_work_with_is_said():
+    with pytest.raises(ValueError, match=r"must end in '.weights.h5'.*got 'best.weights'"):
+        BestCheckpoint("best.weights")
+    with pytest.raises(ValueError, match="'max' or 'min', got 'most'"):
+        BestCheckpoint("a.weights.h5", mode="most")
+
+
+def test_a_score_that_is_not_there_is_named(model, tmp_path):
+    with pytest.raises(ValueError, match="monitor='f2' and the scores .'f1', 'loss'"):
+        fit(model, BestCheckpoint(tmp_path / "a.weights.h5", lambda: {"f1": 1}, monitor="f2"))
+    with pytest.raises(ValueError, match="monitor=None and the scores .'loss'"):
+        fit(model, BestCheckpoint(tmp_path / "a.weights.h5"))
+
+
+@pytest.mark.parametrize("target, loss", [(np.nan, "nan"), (np.inf, "inf")])
+def test_a_loss_that_is_no_number_ends_training_and_says_where(model, target, loss):
+    x, y = np.ones((12, 2)), np.ones(12)
+    y[6] = target
+    batches = {"batch_size": 2, "shuffle": False, "verbose": 0, "callbacks": [RaiseOnNaN()]}
+    where = f"but is {loss} in epoch 1, batch 4, after 4 updates. Look at the learning rate"
+    with pytest.raises(FloatingPointError, match=where):
+        model.fit(x, y, epochs=2, **batches)
+
+
+def test_what_was_kept_is_of_before_the_loss_was_no_number(model, tmp_path):
+    resume = BackupAndResume(tmp_path / "run.npz")
+    fit(model, RaiseOnNaN(), resume, epochs=1)
+    weights = model.get_weights()
+    options = {"initial_epoch": 1, "epochs": 2, "callbacks": [RaiseOnNaN(), resume]}
+    with pytest.raises(FloatingPointError, match="in epoch 2, batch 1"):
+        model.fit(np.ones((4, 2)), np.full(4, np.nan), verbose=0, **options)
+    assert resume.restore(model) == 1 and same(model.get_weights(), weights)
+
+
+class Rows(DataGenerator):
+    """Rows of token ids, with whether the first is even."""
+
+    def __iter__(self, random=False):
+        for _, ids in self.sample(random):
+            yield (
+                [np.array([ids] * 2), np.zeros((2, len(ids)), "int32")],
+                np.array([ids[0] % 2] * 2),
+            )
+
+
+ROWS = Rows([[2, 5, 7], [3, 6, 4, 8], [5, 2], [4, 4, 9]], batch_size=1)
+KILLED_AFTER = 2
+
+
+def small_classifier():
+    keras.utils.set_random_seed(1)
+    bert = build_transformer_model(CONFIG, with_pool=True)
+    model = keras.Model(bert.inputs, keras.layers.Dense(2, activation="softmax")(bert.output))
+    optimizer = extend_with_exponential_moving_average(extend_with_weight_decay(Adam))(0.01)
+    model.compile(optimizer, "sparse_categorical_crossentropy", **toy.QUICK)
+    return model
+
+
+def train(model, *callbacks, epochs=4):
+    options = {"steps_per_epoch": len(ROWS), "validation_steps": len(ROWS), "verbose": 0}
+    return model.fit(
+        ROWS.forfit(random=False),
+        validation_data=ROWS.forfit(random=False),
+        epochs=epochs,
+        callbacks=callbacks,
+        **options,
+    )
+
+
+def test_training_stops_early_and_gives_the_best_weights_back():
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
+    model = small_classifier()
+    model.optimizer.learning_rate = 0.5  # too far, so that it gets worse
+    losses = train(model, stop, epochs=20).history["val_loss"]
+    assert len(losses) < 20
+    left = model.evaluate(ROWS.forfit(random=False), steps=len(ROWS), verbose=0)
+    np.testing.assert_allclose(left, min(losses), rtol=1e-4)
+
+
+def test_tensorboard_gets_its_events(tmp_path):
+    pytest.importorskip("tensorboard")  # Keras needs it, and nothing here brings it
+    train(small_classifier(), keras.callbacks.TensorBoard(tmp_path, write_graph=False), epochs=1)
+    assert list(tmp_path.rglob("events.out.tfevents.*"))
+
+
+def test_a_killed_run_is_resumed_as_if_nothing_had_been(tmp_path):
+    whole = small_classifier()
+    train(whole)
+
+    class Killed(Exception):
+        pass
+
+    def kill(epoch, logs):
+        if epoch == KILLED_AFTER:
+            raise Killed
+
+    with pytest.raises(Killed):
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        train(small_classifier(), backup, keras.callbacks.LambdaCallback(on_epoch_begin=kill))
+    again = small_classifier()
+    history = train(again, keras.callbacks.BackupAndRestore(tmp_path / "backup"))
+    assert len(history.history["loss"]) == 4 - KILLED_AFTER
+    for model in (whole, again):
+        model.optimizer.apply_ema_weights()
+    for got, want in zip(again.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-6)
