@@ -1,11 +1,11 @@
-"""From text to ids and back: WordPiece, SentencePiece, vocabularies."""
+"""Tokenizers between text and token ids: WordPiece, SentencePiece, vocabularies."""
 
 from bert4keras.tokenizers.base import TokenizerBase
 from bert4keras.tokenizers.sentencepiece import SpTokenizer
 from bert4keras.tokenizers.vocab import load_vocab, save_vocab
 from bert4keras.tokenizers.wordpiece import Tokenizer
 
-BasicTokenizer = TokenizerBase  # its name in old scripts
+BasicTokenizer = TokenizerBase  # the name in old scripts
 
 __all__ = [
     "BasicTokenizer",

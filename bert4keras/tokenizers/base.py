@@ -1,51 +1,94 @@
-"""What all tokenizers share: start and end, truncation, pairs, batches."""
+"""Base class of the tokenizers: special tokens, truncation to ``maxlen``, pairs, batches."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
+from bert4keras.backend.types import NDArray
 from bert4keras.text import is_string
 
 
 class TokenizerBase:
-    """Base of the tokenizers: a subclass cuts a text and knows the ids.
+    """Base of the tokenizers: a subclass cuts a text into tokens and knows their ids.
 
-    It states `_tokenize(text)`, `token_to_id(token)`, `id_to_token(i)` and `decode(ids)`, and calls
-    `_read_special_tokens` when its vocabulary is there. Scripts use `_token_pad`, `_token_unk`,
-    `_token_mask`, `_token_start`, `_token_end` and their ids `_token_pad_id`, ... (None where the
-    vocabulary has none), and `_vocab_size`.
+    A subclass defines ``_tokenize(text)``, ``token_to_id(token)``, ``id_to_token(i)`` and
+    ``decode(ids)``, sets ``_vocab_size``, and calls ``_read_special_tokens`` when its vocabulary is
+    loaded. Scripts read and set ``_token_pad``, ``_token_unk``, ``_token_mask``, ``_token_start``,
+    ``_token_end`` and their ids ``_token_pad_id`` and so on; the properties ``pad_id``, ``unk_id``,
+    ``mask_id``, ``start_id``, ``end_id`` and ``vocab_size`` give the present values.
 
     Args:
         token_start: token put before every text; None for none.
         token_end: token put after every text; None for none.
-        pre_tokenize: function that cuts a text into words, such as `jieba.lcut`.
-        token_translate: `{token: token put in its place}`.
-        split_special_tokens: whether a special token written in a text (`[MASK]`) is cut like any
-            other word, as is right for texts of strangers; False keeps it whole.
+        pre_tokenize: function that cuts a text into words, such as ``jieba.lcut``.
+        token_translate: ``{token: token put in its place}``.
+        split_special_tokens: True cuts a special token written in a text (``[MASK]``) like any
+            other word, which is safe for untrusted texts; False keeps it whole.
     """
+
+    _vocab_size: int
 
     def __init__(
         self,
-        token_start="[CLS]",
-        token_end="[SEP]",
-        pre_tokenize=None,
-        token_translate=None,
-        split_special_tokens=True,
-    ):
-        self._token_pad = "[PAD]"
-        self._token_unk = "[UNK]"
-        self._token_mask = "[MASK]"
+        token_start: str | None = "[CLS]",
+        token_end: str | None = "[SEP]",
+        pre_tokenize: Callable[[str], Iterable[str]] | None = None,
+        token_translate: Mapping[str, str] | None = None,
+        split_special_tokens: bool = True,
+    ) -> None:
+        self._token_pad: str | None = "[PAD]"
+        self._token_unk: str | None = "[UNK]"
+        self._token_mask: str | None = "[MASK]"
         self._token_start = token_start
         self._token_end = token_end
+        self._token_pad_id: int | None = None
+        self._token_unk_id: int | None = None
+        self._token_mask_id: int | None = None
+        self._token_start_id: int | None = None
+        self._token_end_id: int | None = None
         self._pre_tokenize = pre_tokenize
         self._token_translate = token_translate or {}
         self._token_translate_inv = {new: old for old, new in self._token_translate.items()}
         self._split_special_tokens = split_special_tokens
-        self._special_pattern = None
+        self._special_pattern: re.Pattern[str] | None = None
 
-    def _read_special_tokens(self, lookup, others=()):
-        """Set `_token_*_id` by `lookup(token)`, which gives None for a token that is not there."""
-        special_tokens = set(others)
+    @property
+    def pad_id(self) -> int | None:
+        """Id of the padding token; None if the vocabulary has none."""
+        return self._token_pad_id
+
+    @property
+    def unk_id(self) -> int | None:
+        """Id of the unknown token; None if the tokenizer has none."""
+        return self._token_unk_id
+
+    @property
+    def mask_id(self) -> int | None:
+        """Id of the mask token; None if the vocabulary has none."""
+        return self._token_mask_id
+
+    @property
+    def start_id(self) -> int | None:
+        """Id of the token before every text; None if the tokenizer puts none."""
+        return self._token_start_id
+
+    @property
+    def end_id(self) -> int | None:
+        """Id of the token after every text; None if the tokenizer puts none."""
+        return self._token_end_id
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens in the vocabulary."""
+        return self._vocab_size
+
+    def _read_special_tokens(
+        self, lookup: Callable[[str], int | None], extra_tokens: Iterable[str] = ()
+    ) -> None:
+        """Set each ``_token_*_id`` to ``lookup(token)``, which returns None for an absent token."""
+        special_tokens = set(extra_tokens)
         for name in ("pad", "unk", "mask", "start", "end"):
             token = getattr(self, f"_token_{name}")
             token_id = None if token is None else lookup(token)
@@ -53,51 +96,52 @@ class TokenizerBase:
                 special_tokens.add(token)
             elif token is not None and name not in ("pad", "mask"):
                 raise ValueError(
-                    f"_token_{name}={token!r} has to be in the vocabulary and is in none of its "
-                    f"{self._vocab_size} rows; add it (or pass another token_start and token_end, "
-                    "None for none)"
+                    f"Expected _token_{name}={token!r} in the vocabulary, got {self._vocab_size} "
+                    "tokens without it. Add it, or pass another token_start and token_end "
+                    "(None for none)."
                 )
             setattr(self, f"_token_{name}_id", token_id)
         if not self._split_special_tokens:
             longest_first = sorted(special_tokens, key=len, reverse=True)
             self._special_pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
 
-    def _tokenize(self, text):
+    def _tokenize(self, text: str) -> list[str]:
         raise NotImplementedError
 
-    def token_to_id(self, token):
-        """Id of a token."""
+    def token_to_id(self, token: str) -> int:
+        """Return the id of a token."""
         raise NotImplementedError
 
-    def id_to_token(self, i):
-        """Token of an id."""
+    def id_to_token(self, i: int) -> str:
+        """Return the token of an id."""
         raise NotImplementedError
 
-    def decode(self, ids):
-        """Text of ids."""
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of token ids."""
         raise NotImplementedError
 
-    def tokens_to_ids(self, tokens):
-        """Ids of tokens."""
+    def tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
+        """Return the ids of tokens."""
         return [self.token_to_id(token) for token in tokens]
 
-    def ids_to_tokens(self, ids):
-        """Tokens of ids."""
+    def ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
+        """Return the tokens of ids."""
         return [self.id_to_token(i) for i in ids]
 
-    def _split_at_special_tokens(self, text):
-        """Pieces of a text, those with odd index being the special tokens that stay whole."""
+    def _split_at_special_tokens(self, text: str) -> list[str]:
+        """Split a text at the special tokens that stay whole: these have the odd indices."""
         return self._special_pattern.split(text) if self._special_pattern else [text]
 
-    def tokenize(self, text, maxlen=None):
-        """Tokens of a text, between the start and the end token.
+    def tokenize(self, text: str, maxlen: int | None = None) -> list[str]:
+        """Cut a text into tokens, between the start and the end token; truncate to ``maxlen``.
 
         Args:
-            text: str.
-            maxlen: tokens to keep at most, start and end included; cut before the end token.
+            text: a text.
+            maxlen: maximum number of tokens, start and end included. A longer text is truncated
+                before the end token.
 
         Returns:
-            List of str.
+            List of tokens.
         """
         tokens = []
         for index, piece in enumerate(self._split_at_special_tokens(text)):
@@ -109,49 +153,59 @@ class TokenizerBase:
         if self._token_end is not None:
             tokens.append(self._token_end)
         if maxlen is not None:
-            (tokens,) = _shorten(maxlen, self._cut_index("right"), tokens)
+            (tokens,) = _truncate([tokens], maxlen, self._truncation_index("right"))
         return tokens
 
-    def _cut_index(self, truncate_from):
-        """Index at which tokens are popped: beside the end token, beside the start, or as given."""
+    def _truncation_index(self, truncate_from: Literal["right", "left"] | int) -> int:
+        """Return the index to pop tokens at: next to the end or start token, or as given."""
         if truncate_from == "right":
             return -1 if self._token_end is None else -2
         if truncate_from == "left":
             return 0 if self._token_start is None else 1
-        if is_string(truncate_from):
+        if isinstance(truncate_from, str):
             raise ValueError(
-                f"truncate_from is 'right', 'left' or the index to cut at, got {truncate_from!r}"
+                f"Expected truncate_from 'right', 'left' or an index, got {truncate_from!r}. "
+                "Pass one of these."
             )
         return truncate_from
 
     def encode(
-        self, first_text, second_text=None, maxlen=None, pattern="S*E*E", truncate_from="right"
-    ):
-        """Token ids and segment ids of a text or of a pair.
+        self,
+        first_text: str | Sequence[str],
+        second_text: str | Sequence[str] | None = None,
+        maxlen: int | None = None,
+        pattern: Literal["S*E*E", "S*ES*E"] = "S*E*E",
+        truncate_from: Literal["right", "left"] | int = "right",
+    ) -> tuple[list[int], list[int]]:
+        """Convert a text or a pair of texts to token ids and segment ids; truncate to ``maxlen``.
 
         Args:
-            first_text: str, or list of tokens with the start and end that are wanted.
+            first_text: a text, or a list of tokens that includes the start and end tokens.
             second_text: the same, or None. Its part is segment 1.
-            maxlen: ids to give at most in all; the longer text is cut first. (As ever, a pair
-                without start token in pattern 'S*E*E' may have one more.)
+            maxlen: maximum number of ids, special tokens included. Truncation takes tokens from
+                the longer text first. As in 0.x, a pair in pattern 'S*E*E' may have one id more if
+                the tokenizer has no start token.
             pattern: 'S*E*E' drops the second start token, 'S*ES*E' keeps it.
             truncate_from: 'right' (before the end token), 'left' (after the start token), or the
-                index at which tokens are taken out.
+                index at which tokens are removed.
 
         Returns:
-            `(token_ids, segment_ids)`, two lists of int of one length, without padding.
+            ``(token_ids, segment_ids)``, two lists of the same length, without padding.
 
         Raises:
-            ValueError: `maxlen` leaves no token where `truncate_from` says to cut.
+            ValueError: no token is left at ``truncate_from`` before ``maxlen`` is reached.
         """
         if pattern not in ("S*E*E", "S*ES*E"):
-            raise ValueError(f"pattern is 'S*E*E' or 'S*ES*E', got {pattern!r}")
-        one_start = second_text is not None and pattern == "S*E*E"
+            raise ValueError(
+                f"Expected pattern 'S*E*E' or 'S*ES*E', got {pattern!r}. Pass one of these."
+            )
+        shares_start = second_text is not None and pattern == "S*E*E"
         texts = [first_text] if second_text is None else [first_text, second_text]
         parts = [self.tokenize(text) if is_string(text) else text for text in texts]
         if maxlen is not None:
-            parts = _shorten(maxlen + one_start, self._cut_index(truncate_from), *parts)
-        if one_start and self._token_start is not None:
+            index = self._truncation_index(truncate_from)
+            parts = _truncate(parts, maxlen + shares_start, index)
+        if shares_start and self._token_start is not None:
             parts[1] = parts[1][1:]
         token_ids, segment_ids = [], []
         for segment, part in enumerate(parts):
@@ -161,47 +215,52 @@ class TokenizerBase:
 
     def encode_batch(
         self,
-        texts,
-        second_texts=None,
-        maxlen=None,
-        pattern="S*E*E",
-        truncate_from="right",
-        pad_to=None,
-    ):
-        """Token ids and segment ids of many texts as arrays, ready for `model.predict`.
+        texts: Sequence[str | Sequence[str]],
+        second_texts: Sequence[str | Sequence[str] | None] | None = None,
+        maxlen: int | None = None,
+        pattern: Literal["S*E*E", "S*ES*E"] = "S*E*E",
+        truncate_from: Literal["right", "left"] | int = "right",
+        pad_to: int | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Convert texts to padded arrays of token ids and segment ids, for ``model.predict``.
 
         Args:
-            texts: B texts, each as `encode` takes it.
+            texts: B texts, each as ``encode`` takes it.
             second_texts: B second texts, or None.
-            maxlen, pattern, truncate_from: as in `encode`, for every row.
+            maxlen: maximum number of ids in a row; longer rows are truncated, as in ``encode``.
+            pattern: as in ``encode``.
+            truncate_from: as in ``encode``.
             pad_to: L, the length of the rows; None for that of the longest.
 
         Returns:
-            `(token_ids, segment_ids)`, int32 arrays (B, L). Short rows are filled on the right with
-            `_token_pad_id`, segment 0.
+            ``(token_ids, segment_ids)``, int32 arrays (B, L). Short rows are padded on the right
+            with ``pad_id``, segment 0.
 
         Raises:
             ValueError: no texts, one str for the list, unequal numbers of texts, a row longer than
-                `pad_to`, or a vocabulary without padding token.
+                ``pad_to``, or a vocabulary without padding token.
         """
         rows = [
             self.encode(first, second, maxlen, pattern, truncate_from)
-            for first, second in _pairs(texts, second_texts)
+            for first, second in _text_pairs(texts, second_texts)
         ]
-        return self._pad(rows, max(len(ids) for ids, _ in rows), pad_to)
+        return self._pad(rows, pad_to)
 
-    def _pad(self, rows, longest, pad_to):
-        """Rows of (token_ids, segment_ids) as two arrays, filled on the right."""
+    def _pad(
+        self, rows: list[tuple[list[int], list[int]]], pad_to: int | None
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Pad rows of (token_ids, segment_ids) on the right, as two arrays."""
+        longest = max(len(ids) for ids, _ in rows)
         length = longest if pad_to is None else pad_to
         if longest > length:
             raise ValueError(
-                f"pad_to={pad_to} has to hold the longest row, of {longest} ids; "
-                f"pass maxlen={pad_to} to truncate, or a larger pad_to"
+                f"Expected rows of at most pad_to={pad_to} ids, got one of {longest}. "
+                f"Pass maxlen={pad_to} to truncate, or a larger pad_to."
             )
         if self._token_pad_id is None:
             raise ValueError(
-                f"padding needs the token {self._token_pad!r}, which is in none of the "
-                f"{self._vocab_size} rows of the vocabulary; add it, or use encode"
+                f"Expected the padding token {self._token_pad!r} in the vocabulary, got "
+                f"{self._vocab_size} tokens without it. Add it, or use encode."
             )
         token_ids = np.full((len(rows), length), self._token_pad_id, "int32")
         segment_ids = np.zeros_like(token_ids)
@@ -211,31 +270,35 @@ class TokenizerBase:
         return token_ids, segment_ids
 
 
-def _pairs(texts, second_texts):
-    """Pairs (first, second or None), at least one."""
+def _text_pairs(texts: Sequence, second_texts: Sequence | None) -> Iterator[tuple]:
+    """Pair first texts with second texts or None; refuse an empty batch."""
     if is_string(texts) or len(texts) == 0:
         raise ValueError(
-            f"encode_batch takes a list of at least one text, got {texts!r}; "
-            "use encode for one text, and leave out empty batches"
+            f"Expected texts as a list of at least one text, got {texts!r}. "
+            "Use encode for one text, and skip empty batches."
         )
     if second_texts is None:
         second_texts = [None] * len(texts)
     if len(second_texts) != len(texts):
         raise ValueError(
-            f"texts and second_texts are pairs: {len(texts)} and {len(second_texts)} do not match"
+            f"Expected one second text for each text, got {len(texts)} texts and "
+            f"{len(second_texts)} second_texts. Pass lists of the same length."
         )
     return zip(texts, second_texts, strict=True)
 
 
-def _shorten(maxlen, index, *token_lists):
-    """New lists of `maxlen` tokens in all, popped at `index` from the (first) longest."""
+def _truncate(token_lists: Iterable[Sequence[str]], maxlen: int, index: int) -> list[list[str]]:
+    """Truncate copies of token lists to ``maxlen`` tokens in all.
+
+    Each step pops the token at ``index`` from the (first) longest list.
+    """
     token_lists = [list(tokens) for tokens in token_lists]
     for _ in range(sum(map(len, token_lists)) - maxlen):
         longest = max(token_lists, key=len)
         if not -len(longest) <= index < len(longest):
             raise ValueError(
-                f"maxlen={maxlen} leaves {len(longest)} tokens and none at index {index} to cut; "
-                "give a larger maxlen or another truncate_from"
+                f"Expected a token to remove at index {index}, got {len(longest)} tokens while "
+                f"truncating to maxlen={maxlen}. Pass a larger maxlen or another truncate_from."
             )
         longest.pop(index)
     return token_lists

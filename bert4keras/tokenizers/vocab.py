@@ -1,26 +1,56 @@
-"""Vocabulary files: one token a row, the row number is the id."""
+"""Vocabulary files: one token per row, the row number is the id."""
 
+from collections.abc import Mapping, Sequence
+from typing import Literal, overload
+
+from bert4keras.backend.types import StrPath
 from bert4keras.files import atomic_write
 from bert4keras.text import is_cjk_character, is_punctuation
 
+__all__ = ["load_vocab", "save_vocab"]
 
-def load_vocab(dict_path, encoding="utf-8", simplified=False, startswith=None):
-    """Vocabulary of a BERT: `{token: id}`, the id being the row number from 0.
+
+@overload
+def load_vocab(
+    dict_path: StrPath,
+    encoding: str = "utf-8",
+    simplified: Literal[False] = False,
+    startswith: Sequence[str] | None = None,
+) -> dict[str, int]: ...
+
+
+@overload
+def load_vocab(
+    dict_path: StrPath,
+    encoding: str = "utf-8",
+    *,
+    simplified: Literal[True],
+    startswith: Sequence[str] | None = None,
+) -> tuple[dict[str, int], list[int]]: ...
+
+
+def load_vocab(
+    dict_path: StrPath,
+    encoding: str = "utf-8",
+    simplified: bool = False,
+    startswith: Sequence[str] | None = None,
+) -> dict[str, int] | tuple[dict[str, int], list[int]]:
+    """Read the vocabulary of a BERT as ``{token: id}``; the id is the row number, from 0.
 
     Args:
-        dict_path: text file, one token a row; of a row with several fields the first is the token.
-        encoding: of the file.
-        simplified: whether to leave out what Chinese BERT never uses: tokens of several characters
-            of which one is a Chinese character or a sign (`##的`, `[unused1]`).
-        startswith: tokens to put first in the simplified vocabulary, in this order; the special
-            tokens belong here.
+        dict_path: text file, one token per row; the first of several fields is the token.
+        encoding: encoding of the file.
+        simplified: True drops tokens that Chinese BERT never uses: those of several characters
+            with a Chinese character or a punctuation mark among them (``##的``, ``[unused1]``).
+        startswith: tokens to put first in the simplified vocabulary, in this order. List the
+            special tokens here.
 
     Returns:
-        The dict; with `simplified`, `(dict, keep_tokens)` where `keep_tokens` are the old ids in
-        the new order, as `build_transformer_model(..., keep_tokens=...)` takes them.
+        The dict. With ``simplified``, ``(dict, keep_tokens)``: ``keep_tokens`` are the ids in the
+        file, in the new order, for ``build_transformer_model(..., keep_tokens=...)``.
 
     Raises:
-        ValueError: a token stands in two rows, or a token of `startswith` in none.
+        ValueError: a token is in two rows, or a token of ``startswith`` is in none.
 
     Example:
         >>> import tempfile
@@ -32,39 +62,45 @@ def load_vocab(dict_path, encoding="utf-8", simplified=False, startswith=None):
     token_dict = {}
     for row, line in enumerate(_read_rows(dict_path, encoding)):
         fields = line.split()
-        token = fields[0] if fields else line  # a row may be one odd space, such as U+2028
+        token = fields[0] if fields else line  # a token may be white space, such as U+2028
         if token in token_dict:
             raise ValueError(
-                f"{dict_path}: a token stands in one row only, but {token!r} is in rows "
-                f"{token_dict[token] + 1} and {row + 1}; rename or remove one of them"
+                f"Expected each token once in {dict_path}, got {token!r} in rows "
+                f"{token_dict[token] + 1} and {row + 1}. Rename or remove one of them."
             )
         token_dict[token] = row
-    return simplify(token_dict, startswith or []) if simplified else token_dict
+    return _simplify(token_dict, startswith or []) if simplified else token_dict
 
 
-def _read_rows(path, encoding):
-    """Rows cut at line feeds only: `splitlines` would cut at tokens such as U+2028 as well."""
+def _read_rows(path: StrPath, encoding: str) -> list[str]:
+    """Read rows, split at line feeds only: ``splitlines`` would also split at U+2028, a token."""
     with open(path, encoding=encoding, newline="") as file:
         return [row.removesuffix("\r") for row in file.read().removesuffix("\n").split("\n")]
 
 
-def simplify(token_dict, startswith):
-    """`(new dict, old ids in new order)`: `startswith` first, then all that is not redundant."""
+def _simplify(
+    token_dict: dict[str, int], startswith: Sequence[str]
+) -> tuple[dict[str, int], list[int]]:
+    """Drop redundant tokens; return the new dict and the old ids in the new order."""
     missing = [token for token in startswith if token not in token_dict]
     if missing:
-        raise ValueError(f"startswith may name tokens of the vocabulary only; it lacks {missing}")
-    rest = (token for token in sorted(token_dict, key=token_dict.get) if not is_redundant(token))
-    kept = list(dict.fromkeys([*startswith, *rest]))
-    return {token: new for new, token in enumerate(kept)}, [token_dict[token] for token in kept]
+        raise ValueError(
+            f"Expected startswith to name tokens of the vocabulary, got {missing}. "
+            "Remove them, or add them to the file."
+        )
+    by_id = (token for token in sorted(token_dict, key=token_dict.get) if not is_redundant(token))
+    tokens = list(dict.fromkeys([*startswith, *by_id]))
+    new_dict = {token: token_id for token_id, token in enumerate(tokens)}
+    return new_dict, [token_dict[token] for token in tokens]
 
 
-def save_vocab(dict_path, token_dict, encoding="utf-8"):
-    """Write a vocabulary, one token a row in the order of the ids.
+def save_vocab(dict_path: StrPath, token_dict: Mapping[str, int], encoding: str = "utf-8") -> None:
+    """Write a vocabulary, one token per row in the order of the ids.
 
-    The rows are written beside the file, which is then replaced as a whole.
+    An existing file is replaced only when the new one is complete.
 
     Raises:
-        ValueError: the ids are not 0, 1, 2, ..., so that the rows could not say them.
+        ValueError: the ids are not 0, 1, 2, ..., and so cannot be row numbers.
 
     Example:
         >>> import tempfile
@@ -75,23 +111,26 @@ def save_vocab(dict_path, token_dict, encoding="utf-8"):
     """
     if sorted(token_dict.values()) != list(range(len(token_dict))):
         raise ValueError(
-            f"the row is the id, so the ids of {len(token_dict)} tokens have to be 0 to "
-            f"{len(token_dict) - 1}, each once; number the tokens anew, or fill the gaps"
+            f"Expected the ids 0 to {len(token_dict) - 1}, each once, for {len(token_dict)} "
+            "tokens, got others. Renumber the tokens, or fill the gaps."
         )
     with atomic_write(dict_path, encoding=encoding) as file:
         file.writelines(f"{token}\n" for token in sorted(token_dict, key=token_dict.get))
 
 
-def stem(token):
-    """A token without the `##` that says it goes on a word."""
+def stem(token: str) -> str:
+    """Return a token without the ``##`` of a piece that continues a word."""
     return token.removeprefix("##")
 
 
-def is_special(token):
-    """Whether a token stands in square brackets, as `[CLS]` does."""
+def is_special(token: str) -> bool:
+    """True if a token is in square brackets, like ``[CLS]``."""
     return token.startswith("[") and token.endswith("]")
 
 
-def is_redundant(token):
-    """Whether Chinese BERT never makes a token: a longer one with a Chinese character or sign."""
+def is_redundant(token: str) -> bool:
+    """True if Chinese BERT never makes this token.
+
+    Such a token has several characters, and a Chinese character or a punctuation mark among them.
+    """
     return len(token) > 1 and any(is_cjk_character(c) or is_punctuation(c) for c in stem(token))

@@ -1,10 +1,13 @@
-"""BERT's own tokenizer: characters and signs apart, words in pieces of the vocabulary."""
+"""WordPiece tokenizer of BERT: single characters and punctuation, words in vocabulary pieces."""
 
 import json
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from bert4keras.backend.types import StrPath
 from bert4keras.files import atomic_write
 from bert4keras.text import (
     CJK_PUNCTUATION,
@@ -17,7 +20,7 @@ from bert4keras.text import (
 from bert4keras.tokenizers.base import TokenizerBase
 from bert4keras.tokenizers.vocab import is_redundant, is_special, load_vocab, save_vocab, stem
 
-TIDY = (
+_SPACE_CLEANUP = (  # decode applies these substitutions in turn
     (re.compile(" +"), " "),
     (re.compile("' (re|m|s|t|ve|d|ll) "), r"'\1 "),  # it ' s -> it's
     (re.compile(f"([{re.escape(CJK_PUNCTUATION + '+-/={(<[')}]) "), r"\1"),
@@ -25,10 +28,13 @@ TIDY = (
 )
 
 
-class _Spaced(dict):
-    """Translation table, filled as characters come: space around what stands alone, no controls."""
+class _SpacingTable(dict):
+    """Translation table that puts spaces around single-character tokens and drops controls.
 
-    def __missing__(self, code):
+    It is filled lazily, one character at a time.
+    """
+
+    def __missing__(self, code: int) -> str:
         char = chr(code)
         if is_punctuation(char) or is_cjk_character(char):
             spaced = f" {char} "
@@ -42,26 +48,26 @@ class _Spaced(dict):
         return spaced
 
 
-SPACED = _Spaced()
+_SPACING = _SpacingTable()
 
 
 class Tokenizer(TokenizerBase):
-    """WordPiece tokenizer of BERT and most of its kin.
+    """WordPiece tokenizer of BERT and most related models.
 
     BERT: Pre-training of Deep Bidirectional Transformers (arXiv 1810.04805). A word that the
-    vocabulary cannot spell stays as it is and gets the id of `[UNK]`, so that `rematch` still finds
-    it.
+    vocabulary cannot spell stays whole as a token and gets the id of ``[UNK]``, so ``rematch``
+    still finds it.
 
     Args:
-        token_dict: `{token: id}`, or the path of a vocabulary file.
-        do_lower_case: whether to lower texts and drop accents, as uncased models want.
+        token_dict: ``{token: id}``, or the path of a vocabulary file.
+        do_lower_case: True lower-cases texts and drops accents, for uncased models.
         word_maxlen: a word longer than this many characters is unknown.
-        **kwargs: `token_start`, `token_end`, `pre_tokenize`, `token_translate`,
-            `split_special_tokens`, see `TokenizerBase`. Words of `pre_tokenize` that are in the
-            vocabulary stay whole (WoBERT), others are cut as usual.
+        **kwargs: ``token_start``, ``token_end``, ``pre_tokenize``, ``token_translate``,
+            ``split_special_tokens``, see ``TokenizerBase``. Words of ``pre_tokenize`` that are in
+            the vocabulary stay whole (WoBERT), others are cut as usual.
 
     Raises:
-        ValueError: the vocabulary lacks `[UNK]`, the start or the end token.
+        ValueError: the vocabulary lacks ``[UNK]``, the start or the end token.
 
     Example:
         >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "深", "play", "##ing"]
@@ -73,17 +79,25 @@ class Tokenizer(TokenizerBase):
         >>> tokenizer.encode_batch(["深", "Playing"])[0]
         array([[2, 4, 3, 0],
                [2, 5, 6, 3]], dtype=int32)
+        >>> tokenizer.encode("深深深", maxlen=4)[0], tokenizer.end_id, tokenizer.mask_id
+        ([2, 4, 4, 3], 3, None)
     """
 
-    def __init__(self, token_dict, do_lower_case=False, word_maxlen=200, **kwargs):
+    def __init__(
+        self,
+        token_dict: dict[str, int] | StrPath,
+        do_lower_case: bool = False,
+        word_maxlen: int = 200,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self._token_dict = token_dict if isinstance(token_dict, dict) else load_vocab(token_dict)
         self._token_dict_inv = {i: token for token, i in self._token_dict.items()}
         self._vocab_size = len(self._token_dict)
         self._longest_token = max(map(len, self._token_dict), default=0)
-        self._sources = {}  # {token: stems of what is translated to it}
+        self._spellings: dict[str, list[str]] = {}  # {token: stems of all tokens translated to it}
         for source, token in self._token_translate.items():
-            self._sources.setdefault(token, []).append(stem(source))
+            self._spellings.setdefault(token, []).append(stem(source))
         self._do_lower_case = do_lower_case
         self._word_maxlen = word_maxlen
         self._read_special_tokens(self._token_dict.get, filter(is_special, self._token_dict))
@@ -97,11 +111,11 @@ class Tokenizer(TokenizerBase):
     _is_control = staticmethod(is_control)
 
     @staticmethod
-    def _cjk_punctuation():
+    def _cjk_punctuation() -> str:
         return CJK_PUNCTUATION
 
-    def save(self, folder):
-        """Write `vocab.txt` and `tokenizer_config.json`, as `transformers` reads them too."""
+    def save(self, folder: StrPath) -> None:
+        """Write ``vocab.txt`` and ``tokenizer_config.json``, which ``transformers`` reads too."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_vocab(folder / "vocab.txt", self._token_dict)
@@ -109,48 +123,49 @@ class Tokenizer(TokenizerBase):
         with atomic_write(folder / "tokenizer_config.json") as file:
             file.write(json.dumps(settings) + "\n")
 
-    def token_to_id(self, token):
-        """Id of a token; that of `[UNK]` for one outside the vocabulary."""
+    def token_to_id(self, token: str) -> int:
+        """Return the id of a token; that of ``[UNK]`` for one outside the vocabulary."""
         return self._token_dict.get(token, self._token_unk_id)
 
-    def tokens_to_ids(self, tokens):
-        """Ids of tokens."""
-        known, unknown = self._token_dict, self._token_unk_id
-        return [known.get(token, unknown) for token in tokens]
+    def tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
+        """Return the ids of tokens."""
+        token_dict, unk_id = self._token_dict, self._token_unk_id
+        return [token_dict.get(token, unk_id) for token in tokens]
 
-    def id_to_token(self, i):
-        """Token of an id; ValueError for an id outside the vocabulary."""
+    def id_to_token(self, i: int) -> str:
+        """Return the token of an id; raise ValueError for an id outside the vocabulary."""
         if i not in self._token_dict_inv:
             raise ValueError(
-                f"id {i} is outside the vocabulary of {self._vocab_size} tokens; is it of another "
-                "model, or of a model whose vocabulary was cut (keep_tokens)?"
+                f"Expected an id of the vocabulary of {self._vocab_size} tokens, got {i}. Use the "
+                "vocabulary of the model that gave the id (keep_tokens shortens it)."
             )
         return self._token_dict_inv[i]
 
-    def _tokenize(self, text):
-        """Tokens of a text, without start and end."""
+    def _tokenize(self, text: str) -> list[str]:
+        """Cut a text into tokens, without start and end."""
         if self._do_lower_case:
             text = lowercase_and_normalize(text)
         if self._pre_tokenize is None:
-            return self._cut(text)
+            return self._split_words(text)
         tokens = []
         for word in self._pre_tokenize(text):
-            whole = word in self._token_dict and not word.isspace()  # U+2028 is in Google's file
-            tokens.extend([word] if whole else self._cut(word))
+            # white space is no word, though U+2028 is a token of Google's vocabulary
+            is_token = word in self._token_dict and not word.isspace()
+            tokens.extend([word] if is_token else self._split_words(word))
         return tokens
 
-    def _cut(self, text):
-        """Characters and signs that stand alone, and the pieces of the words between them."""
+    def _split_words(self, text: str) -> list[str]:
+        """Split a text into words and single-character tokens, and words into pieces."""
         tokens = []
-        for word in text.translate(SPACED).split():
+        for word in text.translate(_SPACING).split():
             if len(word) == 1:
                 tokens.append(word)
             else:
-                tokens.extend(self._pieces(word))
+                tokens.extend(self._split_pieces(word))
         return tokens
 
-    def _pieces(self, word):
-        """The longest piece of the vocabulary, then the longest of the rest, ...; or the word."""
+    def _split_pieces(self, word: str) -> list[str]:
+        """Split a word greedily into the longest pieces of the vocabulary; else keep the word."""
         if len(word) > self._word_maxlen:
             return [word]
         pieces, start, prefix = [], 0, ""
@@ -165,12 +180,15 @@ class Tokenizer(TokenizerBase):
             start, prefix = end, "##"
         return pieces
 
-    def decode(self, ids, tokens=None):
-        """Readable text of ids: special and unknown tokens go, pieces and Chinese are joined.
+    def decode(self, ids: Iterable[int], tokens: Sequence[str] | None = None) -> str:
+        """Return the text of token ids: join pieces and Chinese, drop special and unknown tokens.
 
         Args:
-            ids: ids; ValueError for one outside the vocabulary.
-            tokens: the tokens, if known; they are read instead of `ids`, so no word is lost.
+            ids: token ids.
+            tokens: the tokens, if you have them; they replace ``ids``, so unknown words are kept.
+
+        Raises:
+            ValueError: an id is outside the vocabulary.
 
         Example:
             >>> tokens = ["[UNK]", "[CLS]", "[SEP]", "深", "度", "play", "##ing", ","]
@@ -192,20 +210,21 @@ class Tokenizer(TokenizerBase):
                 text += token
             else:
                 text += " " + token
-        for pattern, tidy in TIDY:
-            text = pattern.sub(tidy, text)
+        for pattern, replacement in _SPACE_CLEANUP:
+            text = pattern.sub(replacement, text)
         return text.strip()
 
-    def rematch(self, text, tokens):
-        """Where in a text its tokens come from.
+    def rematch(self, text: str, tokens: Sequence[str]) -> list[list[int]]:
+        """Map tokens back to the characters of their text (offsets).
 
         Args:
-            text: str.
-            tokens: what `tokenize(text)` gave, whole or in part.
+            text: a text.
+            tokens: what ``tokenize(text)`` returned, all of it or a part.
 
         Returns:
-            One list for each token: the indices of its characters in `text`; empty for special
-            tokens. A character that falls apart into several (한 in lower case) is named by each.
+            One list for each token: the indices of its characters in ``text``; empty for special
+            tokens. A character that decomposes into several (한 in lower case) belongs to the
+            tokens of all its parts.
 
         Raises:
             ValueError: a token is not found in the rest of the text.
@@ -216,50 +235,49 @@ class Tokenizer(TokenizerBase):
             >>> tokenizer.rematch("Playing 深", ["[CLS]", "play", "##ing", "深", "[SEP]"])
             [[], [0, 1, 2, 3], [4, 5, 6], [8], []]
         """
-        characters = list(self._normal_characters(text))
-        owners = [i for i, character in enumerate(characters) for _ in character]
+        characters = list(self._normalized_characters(text))
+        sources = [i for i, character in enumerate(characters) for _ in character]
         text, mapping, end = "".join(characters), [], 0
         for position, token in enumerate(tokens):
-            if is_special(token) and not self._is_written(token, position, text[end:]):
+            if is_special(token) and not self._is_in_text(token, position, text[end:]):
                 mapping.append([])
             else:
-                start, end = self._find(token, text, end)
-                mapping.append(owners[start:end])
+                start, end = self._find_span(token, text, end)
+                mapping.append(sources[start:end])
         return mapping
 
-    def _normal_characters(self, text):
-        """What tokenizing sees of each character: lower case, without accents, no controls."""
+    def _normalized_characters(self, text: str) -> Iterator[str]:
+        """Yield each character as tokenizing sees it: lower case, no accents, no controls."""
         for index, piece in enumerate(self._split_at_special_tokens(text)):
             if index % 2:
                 yield from piece
             elif self._do_lower_case:
-                yield from map(_normal, _lower_characters(piece))
+                yield from map(_normalize, _lower_characters(piece))
             else:
-                yield from map(_clean, piece)
+                yield from map(_remove_controls, piece)
 
-    def _is_written(self, token, position, rest):
-        """Whether a special token comes from the text, not from `tokenize`."""
+    def _is_in_text(self, token: str, position: int, rest: str) -> bool:
+        """True if a special token comes from the text and was not added by ``tokenize``."""
         if self._split_special_tokens or (position == 0 and token == self._token_start):
             return False
         return rest.lstrip().startswith(token)
 
-    def _find(self, token, text, start):
-        """(start, end) of a token, or of what was translated to it, in the rest of a text."""
-        spellings = [stem(token), *self._sources.get(token, ())]
-        found = [(text.find(spelling, start), -len(spelling)) for spelling in spellings]
-        found = [place for place in found if place[0] >= 0]
-        if not found:
-            rest = text[start:]
+    def _find_span(self, token: str, text: str, start: int) -> tuple[int, int]:
+        """Find (start, end) of a token, or of a token translated to it, in the rest of a text."""
+        spellings = [stem(token), *self._spellings.get(token, ())]
+        spans = [(text.find(spelling, start), -len(spelling)) for spelling in spellings]
+        spans = [span for span in spans if span[0] >= 0]
+        if not spans:
             raise ValueError(
-                f"token {token!r} has to be in the rest of its text, which is {rest[:20]!r}...; "
-                "rematch takes the text and the tokens that tokenize made of it, in order"
+                f"Expected token {token!r} in the rest of the text, got {text[start:][:20]!r}... "
+                "Pass the text and the tokens that tokenize made of it, in order."
             )
-        at, negative_length = min(found)  # the first; of several there the longest
-        return at, at - negative_length
+        begin, negative_length = min(spans)  # the first match; of several there, the longest
+        return begin, begin - negative_length
 
 
-def _lower_characters(text):
-    """Lower case of each character; two characters for İ, and ς for the Σ that ends a word."""
+def _lower_characters(text: str) -> Iterator[str]:
+    """Yield the lower case of each character; two for İ, and ς for the Σ that ends a word."""
     lower, start = text.lower(), 0
     for char in text:
         end = start + len(char.lower())
@@ -268,11 +286,11 @@ def _lower_characters(text):
 
 
 @lru_cache(maxsize=65536)
-def _normal(character):
-    """What `lowercase_and_normalize` and cleaning leave of a character: none, one or several."""
-    return _clean(lowercase_and_normalize(character))
+def _normalize(character: str) -> str:
+    """Normalize a character as tokenizing does: to none, one or several characters."""
+    return _remove_controls(lowercase_and_normalize(character))
 
 
-def _clean(characters):
-    """What cleaning leaves of characters: no controls."""
-    return "".join(char for char in characters if SPACED[ord(char)])
+def _remove_controls(characters: str) -> str:
+    """Remove control characters."""
+    return "".join(char for char in characters if _SPACING[ord(char)])

@@ -11,26 +11,26 @@ from bert4keras.tokenizers import SpTokenizer, Tokenizer, load_vocab
 FOLDER = GOLDEN / "tokenizers"
 
 
-def unpacked(name):
-    """Bytes of a packed golden file."""
+def unpack(name):
+    """Return the bytes of a packed golden file."""
     return lzma.decompress((FOLDER / f"{name}.xz").read_bytes())
 
 
 @pytest.fixture(scope="session")
 def golden():
-    """All records."""
-    return json.loads(unpacked("records.json"))
+    """Return all golden records."""
+    return json.loads(unpack("records.json"))
 
 
 @pytest.fixture(scope="session")
 def golden_file(tmp_path_factory):
-    """A function that gives the path of an unpacked golden file."""
+    """Return a function from the name of a golden file to the path of its decompressed copy."""
     folder = tmp_path_factory.mktemp("golden")
 
     def path_of(name):
         path = folder / name
         if not path.exists():
-            path.write_bytes(unpacked(name))
+            path.write_bytes(unpack(name))
         return path
 
     return path_of
@@ -38,19 +38,19 @@ def golden_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def golden_tokenizer(golden, golden_file):
-    """A function that gives the tokenizer of a golden configuration."""
-    made = {}
+    """Return a function from the name of a golden configuration to its tokenizer."""
+    tokenizers = {}
 
     def tokenizer_of(name):
-        if name not in made:
-            made[name] = make(golden, golden_file, golden["configs"][name])
-        return made[name]
+        if name not in tokenizers:
+            tokenizers[name] = make_tokenizer(golden, golden_file, golden["configs"][name])
+        return tokenizers[name]
 
     return tokenizer_of
 
 
-def make(golden, golden_file, config):
-    """The tokenizer that a record describes."""
+def make_tokenizer(golden, golden_file, config):
+    """Build the tokenizer that a record describes."""
     kwargs = dict(config["kwargs"])
     if "pre_tokenize" in kwargs:
         kwargs["pre_tokenize"] = longest_words(set(golden["words"]))
@@ -60,7 +60,7 @@ def make(golden, golden_file, config):
 
 
 def vocabulary(golden, golden_file, name):
-    """A vocabulary file, or the dict of one that is made from another."""
+    """Return a vocabulary file, or a dict derived from one."""
     if name == "zh-simplified-vocab.txt":
         startswith = golden["simplified"]["zh"]["startswith"]
         return load_vocab(golden_file("zh-vocab.txt"), simplified=True, startswith=startswith)[0]
@@ -71,7 +71,7 @@ def vocabulary(golden, golden_file, name):
 
 
 def longest_words(words):
-    """A pre-tokenizer: at each position the longest of the words, else one character."""
+    """Return a pre-tokenizer: at each position the longest of the words, else one character."""
 
     def pre_tokenize(text):
         pieces, start = [], 0

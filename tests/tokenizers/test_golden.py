@@ -1,4 +1,4 @@
-"""Every record of the original, token by token."""
+"""Tokenizers against every golden record of bert4keras 0.11.5, token by token."""
 
 import unicodedata
 
@@ -22,55 +22,55 @@ SENTENCEPIECE = ["sp_trained", "sp_real", "sp_words_translate"]
 
 
 def differences(cases, call):
-    """(case, got, wanted) of all cases whose call does not give what is wanted."""
-    results = [(case, call(case), want) for case, want in cases]
+    """Return (case, got, expected) of all cases whose call does not return what is expected."""
+    results = [(case, call(case), expected) for case, expected in cases]
     assert results
     return [result for result in results if result[1] != result[2]]
 
 
 def or_none(call, *args, **kwargs):
-    """Result of a call, None where it refuses."""
+    """Return the result of a call; None where it raises ValueError."""
     try:
         return call(*args, **kwargs)
     except ValueError:
         return None
 
 
-def test_every_configuration_is_tested(golden):
+def test_golden_configurations_are_all_tested(golden):
     assert sorted(golden["configs"]) == sorted(WORDPIECE + SENTENCEPIECE)
 
 
 @pytest.mark.parametrize("name", WORDPIECE + SENTENCEPIECE)
-def test_special_ids_and_size(golden, golden_tokenizer, name):
+def test_special_ids_and_vocab_size(golden, golden_tokenizer, name):
     config, tokenizer = golden["configs"][name], golden_tokenizer(name)
     ids = {kind: getattr(tokenizer, f"_token_{kind}_id") for kind in config["special"]}
     assert ids == config["special"]
-    assert tokenizer._vocab_size == config["vocab_size"]
+    assert tokenizer.vocab_size == tokenizer._vocab_size == config["vocab_size"]
 
 
 @pytest.mark.parametrize("name", WORDPIECE + SENTENCEPIECE)
-def test_tokens(golden, golden_tokenizer, name):
+def test_tokenize(golden, golden_tokenizer, name):
     rows = golden["configs"][name]["rows"]
     cases = [(golden["texts"][row["i"]], row["tokens"]) for row in rows]
     assert not differences(cases, golden_tokenizer(name).tokenize)
 
 
 @pytest.mark.parametrize("name", WORDPIECE + SENTENCEPIECE)
-def test_ids_and_segments(golden, golden_tokenizer, name):
+def test_encode(golden, golden_tokenizer, name):
     rows = golden["configs"][name]["rows"]
     cases = [(golden["texts"][row["i"]], (row["ids"], [0] * len(row["ids"]))) for row in rows]
     assert not differences(cases, golden_tokenizer(name).encode)
 
 
 @pytest.mark.parametrize("name", WORDPIECE + SENTENCEPIECE)
-def test_decoding_ids(golden, golden_tokenizer, name):
+def test_decode(golden, golden_tokenizer, name):
     rows = golden["configs"][name]["rows"]
     cases = [(row["ids"], row["decode"]) for row in rows]
     assert not differences(cases, golden_tokenizer(name).decode)
 
 
 @pytest.mark.parametrize("name", WORDPIECE)
-def test_decoding_tokens(golden, golden_tokenizer, name):
+def test_decode_of_tokens(golden, golden_tokenizer, name):
     tokenizer, rows = golden_tokenizer(name), golden["configs"][name]["rows"]
     cases = [((row["ids"], row["tokens"]), row["decode_tokens"]) for row in rows]
     assert not differences(cases, lambda case: tokenizer.decode(*case))
@@ -87,7 +87,7 @@ def test_rematch(golden, golden_tokenizer, name):
     assert not differences(cases, lambda case: tokenizer.rematch(*case))
 
 
-def test_translated_tokens_keep_their_place(golden, golden_tokenizer):
+def test_rematch_of_translated_tokens(golden, golden_tokenizer):
     translating, plain = golden_tokenizer("zh_translate"), golden_tokenizer("zh_lower")
     cases = [(text, plain.rematch(text, plain.tokenize(text))) for text in golden["texts"]]
     got = differences(cases, lambda text: translating.rematch(text, translating.tokenize(text)))
@@ -95,7 +95,7 @@ def test_translated_tokens_keep_their_place(golden, golden_tokenizer):
 
 
 @pytest.mark.parametrize("name", SENTENCEPIECE)
-def test_pairs(golden, golden_tokenizer, name):
+def test_encode_of_pairs(golden, golden_tokenizer, name):
     tokenizer, texts = golden_tokenizer(name), golden["texts"]
     cases = [
         (
@@ -109,9 +109,9 @@ def test_pairs(golden, golden_tokenizer, name):
 
 
 @pytest.mark.parametrize("name", SENTENCEPIECE)
-def test_special_pieces(golden, golden_tokenizer, name):
+def test_is_special_and_is_decodable(golden, golden_tokenizer, name):
     config, tokenizer = golden["configs"][name], golden_tokenizer(name)
-    ids = range(tokenizer._vocab_size)
+    ids = range(tokenizer.vocab_size)
     assert [i for i in ids if tokenizer._is_special(i)] == config["is_special_ids"]
     assert [i for i in ids if not tokenizer._is_decodable(i)] == config["not_decodable_ids"]
 
@@ -129,7 +129,7 @@ def test_encode_with_all_its_arguments(golden, golden_tokenizer):
     assert not differences(cases, call)
 
 
-def test_tokenize_up_to_a_length(golden, golden_tokenizer):
+def test_tokenize_with_maxlen(golden, golden_tokenizer):
     def call(record):
         text = golden["texts"][record["first"]]
         return or_none(golden_tokenizer(record["config"]).tokenize, text, record["maxlen"])
@@ -137,7 +137,7 @@ def test_tokenize_up_to_a_length(golden, golden_tokenizer):
     assert not differences([(r, r["tokens"]) for r in golden["tokenize_maxlen"]], call)
 
 
-def test_decoding_any_ids(golden, golden_tokenizer):
+def test_decode_of_any_ids(golden, golden_tokenizer):
     def call(record):
         return or_none(golden_tokenizer(record["config"]).decode, record["ids"])
 
@@ -145,11 +145,11 @@ def test_decoding_any_ids(golden, golden_tokenizer):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_simplified_vocabularies(golden, golden_file, language):
-    want = golden["simplified"][language]
+def test_load_vocab_simplified(golden, golden_file, language):
+    expected = golden["simplified"][language]
     path = golden_file(f"{language}-vocab.txt")
-    token_dict, keep = load_vocab(path, simplified=True, startswith=want.get("startswith"))
-    assert keep == want["keep_tokens"]
+    token_dict, keep = load_vocab(path, simplified=True, startswith=expected.get("startswith"))
+    assert keep == expected["keep_tokens"]
     full = load_vocab(path)
     assert [full[token] for token in token_dict] == keep
     assert list(token_dict.values()) == list(range(len(keep)))
@@ -168,14 +168,14 @@ def test_character_classes(golden, kind, belongs):
     # characters that Unicode 3.2 had: later versions of Python know more, and class these the same
     known = [i for i in range(0x110000) if unicodedata.ucd_3_2_0.category(chr(i)) != "Cn"]
     ranges = golden["characters"][kind]
-    want = {i for first, last in ranges for i in range(first, last + 1)}
-    assert {i for i in known if belongs(chr(i))} == want.intersection(known)
+    expected = {i for first, last in ranges for i in range(first, last + 1)}
+    assert {i for i in known if belongs(chr(i))} == expected.intersection(known)
 
 
-def test_classes_of_tokens(golden):
-    want = golden["characters"]
-    assert Tokenizer._cjk_punctuation() == want["cjk_punctuation"]
-    assert {t: Tokenizer._is_special(t) for t in want["is_special"]} == want["is_special"]
-    assert {t: Tokenizer.stem(t) for t in want["stem"]} == want["stem"]
-    redundant = {token: bool(is_so) for token, is_so in want["is_redundant"].items()}
+def test_token_classes(golden):
+    expected = golden["characters"]
+    assert Tokenizer._cjk_punctuation() == expected["cjk_punctuation"]
+    assert {t: Tokenizer._is_special(t) for t in expected["is_special"]} == expected["is_special"]
+    assert {t: Tokenizer.stem(t) for t in expected["stem"]} == expected["stem"]
+    redundant = {token: bool(is_so) for token, is_so in expected["is_redundant"].items()}
     assert {t: Tokenizer._is_redundant(t) for t in redundant} == redundant

@@ -11,54 +11,62 @@ def t5(golden_file):
     return SpTokenizer(golden_file("t5-spiece.model"), token_start=None, token_end="</s>")
 
 
-def test_the_tokens_of_the_model_are_special(golden_tokenizer):
+def test_special_tokens_are_those_of_the_model(golden_tokenizer):
     tokenizer = golden_tokenizer("sp_trained")
     assert (tokenizer._token_pad, tokenizer._token_unk) == ("<pad>", "<unk>")
-    assert tokenizer.id_to_token(tokenizer._token_start_id) == "[CLS]"
+    assert tokenizer.id_to_token(tokenizer.start_id) == "[CLS]"
+
+
+def test_public_ids_of_absent_pieces_are_none(t5):
+    assert (t5.pad_id, t5.unk_id, t5.start_id, t5.end_id) == (0, 2, None, 1)
+    assert t5._token_mask_id == t5.unk_id  # as in 0.x
+    assert t5.mask_id is None
+    t5._token_mask_id = 32
+    assert t5.mask_id == 32
 
 
 def test_a_model_without_the_start_token_is_refused(golden_file):
-    with pytest.raises(ValueError, match=r"_token_start='\[CLS\]' has to be in the vocabulary"):
+    with pytest.raises(ValueError, match=r"Expected _token_start='\[CLS\]' in the vocab"):
         SpTokenizer(golden_file("t5-spiece.model"), token_end="</s>")
 
 
-def test_text_comes_back(t5):
+def test_decode_returns_the_text(t5):
     assert t5.decode(t5.encode("translate English to German.")[0]) == "translate English to German."
 
 
-def test_ids_beyond_the_vocabulary_are_empty(t5):
-    assert t5.id_to_token(t5._vocab_size) == ""
-    assert t5.decode([5, 6, t5._vocab_size, t5._vocab_size + 5]) == ".,"
+def test_decode_drops_ids_beyond_the_vocabulary(t5):
+    assert t5.id_to_token(t5.vocab_size) == ""
+    assert t5.decode([5, 6, t5.vocab_size, t5.vocab_size + 5]) == ".,"
 
 
-def test_ids_of_a_model_are_decoded(t5):
+def test_decode_takes_an_array_of_ids(t5):
     ids = np.array(t5.encode("hello")[0], "int32")
     assert t5.decode(ids) == "hello"
 
 
-def test_decoding_undoes_the_translation(golden_tokenizer):
+def test_decode_undoes_token_translate(golden_tokenizer):
     tokenizer = golden_tokenizer("sp_words_translate")
     ids, _ = tokenizer.encode("的")
     assert "得" in tokenizer.ids_to_tokens(ids)
     assert tokenizer.decode(ids).strip() == "的"
 
 
-def test_special_tokens_of_a_text_may_stay_whole(golden_file):
+def test_tokenize_can_keep_special_tokens_whole(golden_file):
     path = golden_file("tiny-unigram.model")
     assert "[SEP]" not in SpTokenizer(path).tokenize("a[SEP]b")[:-1]
     assert "[SEP]" in SpTokenizer(path, split_special_tokens=False).tokenize("a[SEP]b")[:-1]
 
 
-def test_a_batch(t5):
+def test_encode_batch(t5):
     token_ids, segment_ids = t5.encode_batch(["hello world", ""])
     assert token_ids[1].tolist() == [1] + [0] * (token_ids.shape[1] - 1)
     assert not segment_ids.any()
 
 
-def test_a_lone_surrogate_is_refused(t5):
+def test_tokenize_refuses_a_lone_surrogate(t5):
     with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
         t5.tokenize("半个\udc00代理")
 
 
-def test_a_copy_does_the_same(t5):
+def test_a_pickled_copy_encodes_the_same(t5):
     assert pickle.loads(pickle.dumps(t5)).encode("hello") == t5.encode("hello")

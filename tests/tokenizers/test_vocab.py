@@ -9,7 +9,7 @@ def write(path, rows, end="\n"):
 
 
 @pytest.mark.parametrize("name, size", [("zh-vocab.txt", 21128), ("en-vocab.txt", 30522)])
-def test_the_row_is_the_id(golden_file, name, size):
+def test_load_vocab_takes_the_row_as_the_id(golden_file, name, size):
     path = golden_file(name)
     token_dict = load_vocab(path)
     assert list(token_dict.values()) == list(range(size))
@@ -17,62 +17,62 @@ def test_the_row_is_the_id(golden_file, name, size):
     assert all(rows[i].startswith(token) for token, i in token_dict.items())
 
 
-def test_odd_spaces_are_tokens(golden_file):
+def test_load_vocab_takes_odd_spaces_as_tokens(golden_file):
     assert load_vocab(golden_file("zh-vocab.txt"))["\u2028"] == 343
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_line_ends_of_any_system(tmp_path, end):
+def test_load_vocab_reads_line_ends_of_any_system(tmp_path, end):
     path = write(tmp_path / "vocab.txt", ["[PAD]", "\x0b", "a"], end)
     assert load_vocab(path) == {"[PAD]": 0, "\x0b": 1, "a": 2}
 
 
-def test_the_last_row_needs_no_line_end(tmp_path):
+def test_load_vocab_needs_no_last_line_end(tmp_path):
     (tmp_path / "vocab.txt").write_text("a\nb")
     assert load_vocab(tmp_path / "vocab.txt") == {"a": 0, "b": 1}
 
 
-def test_the_first_field_is_the_token(tmp_path):
+def test_load_vocab_takes_the_first_field_as_the_token(tmp_path):
     path = write(tmp_path / "vocab.txt", ["的\t7922", "a  3 4"])
     assert load_vocab(path) == {"的": 0, "a": 1}
 
 
-def test_other_encodings(tmp_path):
+def test_vocabularies_of_other_encodings(tmp_path):
     save_vocab(tmp_path / "vocab.txt", {"深": 0, "度": 1}, encoding="gbk")
     assert (tmp_path / "vocab.txt").read_bytes() == "深\n度\n".encode("gbk")
     assert load_vocab(tmp_path / "vocab.txt", encoding="gbk") == {"深": 0, "度": 1}
 
 
-def test_a_repeated_token_is_named_with_its_rows(tmp_path):
+def test_load_vocab_names_a_repeated_token_and_its_rows(tmp_path):
     path = write(tmp_path / "vocab.txt", ["[PAD]", "a", "b", "a"])
-    with pytest.raises(ValueError, match=r"vocab.txt: .*'a' is in rows 2 and 4"):
+    with pytest.raises(ValueError, match=r"vocab.txt, got 'a' in rows 2 and 4"):
         load_vocab(path)
 
 
-def test_a_start_that_is_not_there_is_named(tmp_path):
+def test_load_vocab_names_absent_tokens_of_startswith(tmp_path):
     path = write(tmp_path / "vocab.txt", ["[PAD]", "a"])
-    with pytest.raises(ValueError, match=r"lacks \['\[UNK\]'\]"):
+    with pytest.raises(ValueError, match=r"tokens of the vocabulary, got \['\[UNK\]'\]"):
         load_vocab(path, simplified=True, startswith=["[PAD]", "[UNK]"])
 
 
-def test_saved_and_loaded_is_the_same(golden_file, tmp_path):
+def test_save_vocab_writes_what_load_vocab_reads(golden_file, tmp_path):
     token_dict = load_vocab(golden_file("en-vocab.txt"))
     save_vocab(tmp_path / "vocab.txt", token_dict)
     assert load_vocab(tmp_path / "vocab.txt") == token_dict
     assert (tmp_path / "vocab.txt").read_bytes() == golden_file("en-vocab.txt").read_bytes()
 
 
-def test_rows_follow_the_ids(tmp_path):
+def test_save_vocab_orders_rows_by_id(tmp_path):
     save_vocab(tmp_path / "vocab.txt", {"b": 1, "a": 0})
     assert (tmp_path / "vocab.txt").read_text() == "a\nb\n"
 
 
-def test_ids_with_gaps_cannot_be_saved(tmp_path):
-    with pytest.raises(ValueError, match="ids of 2 tokens have to be 0 to 1"):
+def test_save_vocab_refuses_ids_with_gaps(tmp_path):
+    with pytest.raises(ValueError, match="Expected the ids 0 to 1, each once"):
         save_vocab(tmp_path / "vocab.txt", {"a": 0, "b": 2})
 
 
-def test_a_failed_save_leaves_the_old_file(tmp_path):
+def test_save_vocab_leaves_the_old_file_if_it_fails(tmp_path):
     save_vocab(tmp_path / "vocab.txt", {"old": 0})
     with pytest.raises(UnicodeEncodeError):
         save_vocab(tmp_path / "vocab.txt", {"new": 0, "深": 1}, encoding="ascii")
