@@ -1,18 +1,18 @@
-"""Checkpoints written beside, then put in place: a failure leaves the old file whole."""
+"""Writers of TensorFlow, safetensors and HDF5 checkpoints; a failure leaves the old file whole."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
 
 import h5py
 import ml_dtypes
 import numpy as np
 
 from bert4keras.checkpoints.checkpoint import Tensors, named
+from bert4keras.files import replace_file, replace_files
 
 SAFETENSORS_TYPES = {
     "float64": "F64",
@@ -45,13 +45,13 @@ def write_tf1(prefix: str | Path, tensors: Tensors, dtype: str | None = None) ->
 
     prefix = Path(prefix)
     names, arrays = zip(*_cast(tensors, dtype))
-    with TemporaryDirectory(dir=_folder(prefix), prefix=".writing-") as beside:
-        new = Path(beside, prefix.name)
+    with replace_files(prefix.parent) as temporary:  # the data file is moved before its index
         tf.raw_ops.SaveV2(
-            prefix=str(new), tensor_names=names, shape_and_slices=[""] * len(names), tensors=arrays
+            prefix=str(temporary / prefix.name),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=arrays,
         )
-        for ending in (".data-00000-of-00001", ".index"):
-            os.replace(f"{new}{ending}", f"{prefix}{ending}")
 
 
 def write_safetensors(
@@ -69,14 +69,14 @@ def write_safetensors(
         dtype: type that floating-point tensors are written in. Default: their own.
     """
     rows: dict[int, list] = {8: [], 4: [], 2: [], 1: []}  # wide types first keeps all aligned
-    with _beside(path) as new, ExitStack() as stack:
-        bodies = {size: stack.enter_context(TemporaryFile(dir=new.parent)) for size in rows}
+    with replace_file(path) as temporary, ExitStack() as stack:
+        bodies = {size: stack.enter_context(TemporaryFile(dir=temporary.parent)) for size in rows}
         for name, array in _cast(tensors, dtype):
             kind = SAFETENSORS_TYPES[array.dtype.name]
             rows[array.itemsize].append((name, kind, array.shape, array.nbytes))
             bodies[array.itemsize].write(np.ascontiguousarray(array).reshape(-1).view("uint8").data)
         header = _header([row for same in rows.values() for row in same], metadata)
-        with new.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(len(header).to_bytes(8, "little") + header)
             for body in bodies.values():
                 body.seek(0)
@@ -101,7 +101,7 @@ def write_h5(path: str | Path, tensors: Tensors, dtype: str | None = None) -> No
         tensors: mapping or pairs, name -> array.
         dtype: type that floating-point tensors are written in. Default: their own.
     """
-    with _beside(path) as new, h5py.File(new, "w") as file:
+    with replace_file(path) as temporary, h5py.File(temporary, "w") as file:
         for name, array in _cast(tensors, dtype):
             data = file.create_dataset(name, data=array)
             if array.dtype == ml_dtypes.bfloat16:  # HDF5 has no such type: marked as Keras marks it
@@ -117,18 +117,3 @@ def _cast(tensors: Tensors, dtype: str | None) -> Iterator[tuple[str, np.ndarray
         array = np.asarray(array)
         floating = array.dtype.kind == "f" or array.dtype == ml_dtypes.bfloat16
         yield name, array.astype(dtype) if dtype and floating else array
-
-
-def _folder(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.parent
-
-
-@contextmanager
-def _beside(path: str | Path) -> Iterator[Path]:
-    """A new file in the folder of `path` that takes its place when all went well."""
-    path = Path(path)
-    with TemporaryDirectory(dir=_folder(path), prefix=".writing-") as beside:
-        new = Path(beside, path.name)
-        yield new
-        os.replace(new, path)

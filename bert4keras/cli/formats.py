@@ -1,11 +1,10 @@
 """Where converted weights go: the format a name asks for, and files put in place at the end."""
 
 import json
-import os
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from bert4keras.files import replace_files
 from bert4keras.models.config import read_config
 
 NAMES = {  # format -> what it is called
@@ -73,9 +72,8 @@ def write(transformer, settings, target, kind, home, force=False):
         home: the folder of the old files, whose vocabulary goes along.
         force: replace what is there.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=target.parent, prefix=".writing-") as beside:
-        new = Path(beside, target.name)
+    with replace_files(target.parent) as temporary:
+        new = temporary / target.name
         if kind == ".keras":
             transformer.model.save(new)
         elif kind == ".weights.h5":
@@ -86,9 +84,8 @@ def write(transformer, settings, target, kind, home, force=False):
         else:
             transformer.save_weights_as_checkpoint(new)
         if kind == ".ckpt":
-            _write_config(settings, Path(beside), target.parent, force)
-            _copy_vocabulary(home, Path(beside), target.parent, force)
-        _put(Path(beside), target.parent)
+            _write_config(settings, temporary, target.parent, force)
+            _copy_vocabulary(home, temporary, target.parent, force)
 
 
 def _write_folder(transformer, folder):
@@ -114,11 +111,3 @@ def _copy_vocabulary(home, beside, folder, force):
     for name in VOCABULARIES:
         if (home / name).is_file() and (force or not (folder / name).exists()):
             shutil.copyfile(home / name, beside / name)
-
-
-def _put(beside, folder):
-    """Move all files of one folder to the same places in another."""
-    for path in sorted(path for path in beside.rglob("*") if path.is_file()):
-        place = folder / path.relative_to(beside)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, place)

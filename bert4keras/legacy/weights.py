@@ -9,12 +9,12 @@ import os
 import shutil
 import tempfile
 import zipfile
-from pathlib import Path
 
 import h5py
 from keras.src.saving import saving_lib
 
 from bert4keras.checkpoints import keras2
+from bert4keras.files import replace_file
 from bert4keras.legacy import lambdas
 from bert4keras.legacy.report import LegacyError, met
 from bert4keras.models.keras2 import load_model as load_model_of_keras_2
@@ -29,10 +29,8 @@ def save_weights(old, self, filepath, overwrite=True, **kwargs):
     if path.endswith(".weights.h5"):
         return old(self, path, overwrite=overwrite, **kwargs)
     met("weights name")
-    _make_folder(path)
-    with _beside(path, ".weights.h5") as part:
-        old(self, part, overwrite=True, **kwargs)
-        os.replace(part, path)
+    with replace_file(path, ".weights.h5") as temporary:
+        old(self, temporary, overwrite=True, **kwargs)
 
 
 def load_weights(old, self, filepath, by_name=False, skip_mismatch=False, **kwargs):
@@ -91,10 +89,8 @@ def save(old, self, filepath, overwrite=True, **kwargs):
     path = _path(filepath)
     if not path.endswith(".keras"):
         met("model name")
-    _make_folder(path)
-    with _beside(path, ".keras") as part:
-        old(self, part, overwrite=True, **kwargs)
-        os.replace(part, path)
+    with replace_file(path, ".keras") as temporary:
+        old(self, temporary, overwrite=True, **kwargs)
     trusted.add(_identity(path))
 
 
@@ -132,21 +128,6 @@ def _existing(path):
             "no layers: load it once with the old library and save it as .h5"
         )
     raise FileNotFoundError(f"There is no file {path} to load weights or a model from")
-
-
-def _make_folder(path):
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def _beside(path, ending):
-    """A name beside a path with an ending that Keras takes; nothing is left of it."""
-    part = f"{path}.part{ending}"
-    try:
-        yield part
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(part)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras.backend import seed_dropout
-from bert4keras.files import atomic_write
+from bert4keras.files import atomic_write, replace_file
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -79,13 +79,8 @@ class BestCheckpoint(keras.callbacks.Callback):
             self.best = score
 
     def _keep(self):
-        beside = self.path.removesuffix(".weights.h5") + ".part.weights.h5"
-        try:
-            (self.kept or self.model).save_weights(beside)
-            os.replace(beside, self.path)
-        finally:
-            if os.path.exists(beside):
-                os.remove(beside)
+        with replace_file(self.path, ".weights.h5") as temporary:
+            (self.kept or self.model).save_weights(temporary)
 
 
 class BackupAndResume(keras.callbacks.Callback):

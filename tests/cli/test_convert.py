@@ -18,7 +18,7 @@ from bert4keras.cli import main
 from bert4keras.layers import Dense
 from bert4keras.models import build_transformer_model
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CONFIG = {
     "vocab_size": 20,
     "hidden_size": 8,
