@@ -54,6 +54,9 @@ def symbolic(function):
     return function
 
 
+graph_mode_decorator = symbolic  # inherited name, for old subclasses
+
+
 def ndim(x):
     """Number of axes of ``x``."""
     return len(x.shape)

@@ -1,6 +1,5 @@
 """Gradient checkpointing: activations are computed again in the backward pass, and not kept."""
 
-import os
 from contextlib import contextmanager
 from functools import wraps
 
@@ -9,13 +8,9 @@ from keras import ops
 from keras.src import backend as internals
 from keras.src.backend.common import global_state
 
+from bert4keras.backend.dispatch import is_env_on
 
-def switched_on(variable):
-    """Whether an environment variable says yes."""
-    return os.environ.get(variable, "0").strip().lower() in ("1", "true", "yes", "on")
-
-
-do_recompute = switched_on("RECOMPUTE")
+do_recompute = is_env_on("RECOMPUTE")
 CALL = "current_call_ctx"  # where Keras keeps what a call knows, such as whether it trains
 
 

@@ -28,7 +28,7 @@ class Layer(keras.layers.Layer):
     def __init__(self, recompute=False, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.supports_jit = backend.backend_name != "tensorflow"
+        self.supports_jit = backend.supports_jit
         self.recompute = recompute
 
     def get_config(self):

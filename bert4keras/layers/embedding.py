@@ -43,7 +43,7 @@ class Embedding(keras.layers.Embedding):
         super().__init__(input_dim, output_dim, *args, **kwargs)
         self.pad_id = pad_id
         self.supports_masking = True
-        self.supports_jit = backend.backend_name != "tensorflow"
+        self.supports_jit = backend.supports_jit
 
     def call(self, inputs, mode="embedding"):
         table = ops.cast(self.embeddings, self.compute_dtype)

@@ -203,7 +203,7 @@ class SinusoidalPositionEmbedding(_Positions):
     def _vectors(self, ids):
         if self.frequencies is None:
             return backend.sinusoidal_embeddings(ids, self.output_dim, self.base)
-        return backend.waves(ids, self.frequencies)
+        return backend.sin_cos(ids, self.frequencies)
 
     def get_config(self):
         return {**super().get_config(), "base": self.base, "frequencies": self.frequencies}

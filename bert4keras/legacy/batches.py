@@ -165,7 +165,7 @@ def stream(x, model, steps=None, shuffle=True, form=batch):
     """A generator, or a Sequence, as a stream, and its number of steps."""
     if isinstance(x, keras.utils.PyDataset) and not isinstance(x, Stream):
         return Batches(of_sequence(x, shuffle), model, form), steps or len(x)
-    if steps is None and inspect.isgenerator(x) and not backend.switched_on("TF_KERAS"):
+    if steps is None and inspect.isgenerator(x) and not backend.is_env_on("TF_KERAS"):
         raise refused("endless", "a generator does not say where it ends")
     if steps is None and not isinstance(x, Stream):
         x = list(x)  # as long as it lasts
