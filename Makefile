@@ -2,7 +2,7 @@ PYTHON ?= python
 
 EXAMPLES ?= $(wildcard $(CURDIR)/examples/*.py)
 
-.PHONY: install check test examples docs bench
+.PHONY: install check types test examples docs bench
 
 install:  # for work on the library itself
 	$(PYTHON) -m pip install -e ".[test]"
@@ -10,6 +10,10 @@ install:  # for work on the library itself
 check:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+
+types:  # needs the extra `types`
+	$(PYTHON) -m pyright --level error
+	$(PYTHON) tests/verify_types.py
 
 test:
 	$(PYTHON) -m pytest

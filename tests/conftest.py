@@ -1,14 +1,51 @@
 import os
+from collections import Counter
+from pathlib import Path
 
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # JAX compiles in 3/4
 
 import keras  # noqa: E402
 import pytest  # noqa: E402
 
+SLOW = pytest.StashKey[list]()  # ids of the slow tests that a run leaves out
+
 
 @pytest.fixture(autouse=True)
-def a_fresh_start():
-    """The same random numbers and the usual precision for every test."""
+def fresh_start():
+    """Seed the random numbers of every test, and reset the precision after it."""
     keras.utils.set_random_seed(2026)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+def pytest_configure(config):
+    config.stash[SLOW] = []
+
+
+def pytest_collection_modifyitems(config, items):
+    """Count slow tests before the marker expression deselects them."""
+    config.stash[SLOW] = [item.nodeid for item in items if item.get_closest_marker("slow")]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist sends what a worker says
+def pytest_sessionfinish(session):
+    """Send the slow tests of a worker to the process that reports."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["slow"] = session.config.stash[SLOW]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """Receive the slow tests from a worker; each worker collects all tests."""
+    node.config.stash[SLOW] = getattr(node, "workeroutput", {}).get("slow", [])
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Report the tests that this run leaves out."""
+    if config.option.markexpr != "not slow" or not config.stash[SLOW]:
+        return
+    files = Counter(Path(nodeid.split("::")[0]).as_posix() for nodeid in config.stash[SLOW])
+    parts = [f"{name} ({count})" for name, count in files.most_common()]
+    total = sum(files.values())
+    terminalreporter.write_line(f"{total} slow tests did not run. `pytest -m slow` adds them:")
+    terminalreporter.write_line("  " + ", ".join(parts))
