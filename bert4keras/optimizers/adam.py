@@ -1,30 +1,34 @@
 """Adam with the defaults of BERT."""
 
+from typing import Any
+
 import keras
-import ml_dtypes  # noqa: F401  (NumPy learns bfloat16)
+import ml_dtypes  # noqa: F401  (registers bfloat16 with NumPy)
 import numpy as np
 from keras import ops
 
-from bert4keras.optimizers.extension import DenseGradients, register
+from bert4keras.backend.types import Tensor
+from bert4keras.optimizers.base import DenseGradients, LearningRate, register
 
 
 @register
 class Adam(DenseGradients, keras.optimizers.Adam):
-    """Adam (Kingma & Ba, arXiv:1412.6980), with the small number beside the root of the moment.
+    """Adam (Kingma & Ba, arXiv:1412.6980), with bias correction as an option.
 
     m and v are the moving averages of the gradient and of its square. A step is
-    lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon), or lr m / (sqrt(v) + epsilon).
+    lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon), or lr m / (sqrt(v) + epsilon)
+    without bias correction.
 
     Args:
-        learning_rate: a float, or a schedule of Keras.
-        beta_1: share of m that stays.
-        beta_2: share of v that stays.
-        epsilon: the small number.
-        bias_correction: whether steps begin at their full size; BERT was trained without.
-        **kwargs: those of ``keras.optimizers.Adam``.
+        learning_rate: a float or a Keras schedule.
+        beta_1: decay rate of m.
+        beta_2: decay rate of v.
+        epsilon: small constant added to sqrt(v).
+        bias_correction: correct m and v for their start at 0; BERT was trained without.
+        **kwargs: arguments of ``keras.optimizers.Adam``.
 
     Raises:
-        ValueError: on weights in half precision, which rounds beta_2 to 1 or epsilon to 0.
+        ValueError: the weights have half precision, which rounds beta_2 to 1 or epsilon to 0.
 
     Example:
         >>> from bert4keras.optimizers import Adam
@@ -34,38 +38,42 @@ class Adam(DenseGradients, keras.optimizers.Adam):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-6,
-        bias_correction=True,
-        **kwargs,
-    ):
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-6,
+        bias_correction: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
-        self.bias_correction = bias_correction
+        self.bias_correction: bool = bias_correction
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         for dtype in sorted({variable.dtype for variable in variables}):
-            self._check_held(dtype)
+            self._check_precision(dtype)
         super().build(variables)
 
-    def _check_held(self, dtype):
-        for name, lost in ("beta_2", 1), ("epsilon", 0):
+    def _check_precision(self, dtype):
+        for name, rounded in ("beta_2", 1), ("epsilon", 0):
             value = getattr(self, name)
-            if value != lost and float(np.asarray(value, dtype)) == lost:
+            if value != rounded and float(np.asarray(value, dtype)) == rounded:
                 raise ValueError(
-                    f"Adam computes in the precision of the weights, and {name}={value} is {lost} "
-                    f"in {dtype}: nothing sound would be learnt. Keep weights in float32, with the "
-                    "policy mixed_bfloat16 or mixed_float16"
+                    f"Expected weights that can represent {name}={value}, got {dtype}, in which it "
+                    f"rounds to {rounded}; Adam would learn nothing sensible. Keep the weights in "
+                    "float32, with the policy mixed_bfloat16 or mixed_float16"
                 )
 
-    def update_step(self, gradient, variable, learning_rate):
-        if not self.bias_correction:  # take out what Keras is about to put in
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
+        if not self.bias_correction:
+            # Keras always multiplies the rate by sqrt(1 - beta_2^t) / (1 - beta_1^t); the inverse
+            # of this factor cancels it.
             dtype, betas = variable.dtype, (self.beta_1, self.beta_2)
             t = ops.cast(self.iterations + 1, dtype)
             first, second = (1 - ops.power(ops.cast(beta, dtype), t) for beta in betas)
             learning_rate = ops.cast(learning_rate, dtype) * first / ops.sqrt(second)
         super().update_step(gradient, variable, learning_rate)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "bias_correction": self.bias_correction}

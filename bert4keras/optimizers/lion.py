@@ -1,21 +1,23 @@
-"""Optimizers that step by the sign of a momentum, and so keep one number for each weight."""
+"""Lion and Tiger: optimizers that step by the sign of a momentum, with one slot per weight."""
+
+from typing import Any
 
 import keras
 
-from bert4keras.optimizers.extension import DenseGradients, register
+from bert4keras.optimizers.base import DenseGradients, LearningRate, register
 
 
 @register
 class Lion(DenseGradients, keras.optimizers.Lion):
-    """Lion (Chen et al., arXiv:2302.06675), with its authors' numbers for language.
+    """Lion (Chen et al., arXiv:2302.06675), with the authors' defaults for language models.
 
     A step is lr sign(beta_1 m + (1 - beta_1) g); then m becomes beta_2 m + (1 - beta_2) g.
 
     Args:
-        learning_rate: a float, or a schedule of Keras; about a fifth of Adam's.
-        beta_1: share of m in the step.
-        beta_2: share of m that stays.
-        **kwargs: those of ``keras.optimizers.Lion``.
+        learning_rate: a float or a Keras schedule; about a fifth of Adam's.
+        beta_1: weight of the momentum m in the step.
+        beta_2: decay rate of m.
+        **kwargs: arguments of ``keras.optimizers.Lion``.
 
     Example:
         >>> from bert4keras.optimizers import Lion
@@ -23,7 +25,13 @@ class Lion(DenseGradients, keras.optimizers.Lion):
         0.0003
     """
 
-    def __init__(self, learning_rate=3e-4, beta_1=0.95, beta_2=0.98, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 3e-4,
+        beta_1: float = 0.95,
+        beta_2: float = 0.98,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, beta_1, beta_2, **kwargs)
 
 
@@ -31,15 +39,15 @@ class Lion(DenseGradients, keras.optimizers.Lion):
 class Tiger(DenseGradients, keras.optimizers.Lion):
     """Tiger, the tight-fisted optimizer (Su Jianlin, https://kexue.fm/archives/9512).
 
-    m becomes beta m + (1 - beta) g, and a step is lr sign(m): Lion with one beta. The article
-    scales the step of a matrix by its root mean square, and halves that of biases and norms. As
-    all numbers of a sign have the size 1, that is what layer adaptation and rates by path do; see
-    the example.
+    m becomes beta m + (1 - beta) g, and a step is lr sign(m): Lion with one beta. The article also
+    scales the step of a matrix by the root mean square of its weights, and halves the step of
+    biases and norms. Layer adaptation and learning rates by path do the same, because every entry
+    of a sign has the size 1. The example shows how.
 
     Args:
-        learning_rate: a float, or a schedule of Keras.
-        beta: share of m that stays.
-        **kwargs: those of ``keras.optimizers.Optimizer``.
+        learning_rate: a float or a Keras schedule.
+        beta: decay rate of the momentum m.
+        **kwargs: arguments of ``keras.optimizers.Optimizer``.
 
     Example:
         >>> from bert4keras import optimizers
@@ -55,10 +63,12 @@ class Tiger(DenseGradients, keras.optimizers.Lion):
         ... )
     """
 
-    def __init__(self, learning_rate=1e-3, beta=0.965, **kwargs):
+    def __init__(
+        self, learning_rate: LearningRate = 1e-3, beta: float = 0.965, **kwargs: Any
+    ) -> None:
         super().__init__(learning_rate, beta, beta, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config["beta"] = config.pop("beta_1")
         del config["beta_2"]

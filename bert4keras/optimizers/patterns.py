@@ -1,14 +1,20 @@
-"""Patterns that choose variables by their path, as ``Transformer-0-FeedForward-Norm/gamma``."""
+"""Regular expressions that select variables by path: ``Transformer-0-FeedForward-Norm/gamma``."""
 
 import re
 import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import keras
+
+Patterns: TypeAlias = str | Iterable[str] | None
 
 
-def checked(patterns, argument):
-    """Patterns as a tuple; one may come as a string, none as None.
+def validate_patterns(patterns: Patterns, argument: str) -> tuple[str, ...]:
+    """Return patterns as a tuple: a string becomes one pattern, None becomes none.
 
     Raises:
-        ValueError: one that is no regular expression.
+        ValueError: a pattern is not a regular expression.
     """
     patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns or ())
     for pattern in patterns:
@@ -16,29 +22,38 @@ def checked(patterns, argument):
             re.compile(pattern)
         except (re.error, TypeError) as error:
             raise ValueError(
-                f"{argument} takes regular expressions that are searched in the paths of "
-                f"variables, got {pattern!r} ({error}). Give a part of a path, such as 'Norm' or "
-                "'bias'; re.escape makes a pattern of any text"
+                f"Expected regular expressions in {argument}, searched in the paths of variables, "
+                f"got {pattern!r} ({error}). Give a part of a path, such as 'Norm' or 'bias'; "
+                "re.escape turns any text into a pattern"
             ) from error
     return patterns
 
 
-def path_of(optimizer, variable):
-    """The path of a variable that an optimizer was built for; TensorFlow hands on a bare one."""
+def get_variable_path(optimizer: keras.optimizers.Optimizer, variable: Any) -> str:
+    """Return the path of a variable that the optimizer was built with.
+
+    Keras passes its own variable to ``update_step``, except on TensorFlow: there it is the
+    ``tf.Variable`` inside, which has no path. So we look it up by its index.
+    """
     return optimizer._trainable_variables[optimizer._get_variable_index(variable)].path
 
 
-def chooses(patterns, path):
-    """Whether one of the patterns is found in a path."""
+def matches_any(patterns: Iterable[str], path: str) -> bool:
+    """True if one of the patterns occurs in the path."""
     return any(re.search(pattern, path) for pattern in patterns)
 
 
-def warn_of_idle(parts, variables, argument, found=re.search):
-    """Name the parts that are ``found(part, path)`` in the path of no variable."""
-    idle = [part for part in parts if not any(found(part, v.path) for v in variables)]
-    if idle and variables:
+def warn_unmatched(
+    patterns: Iterable[str],
+    variables: list[keras.Variable],
+    argument: str,
+    match: Callable[[str, str], Any] = re.search,
+) -> None:
+    """Warn of the patterns for which ``match(pattern, path)`` is false for every variable."""
+    unmatched = [p for p in patterns if not any(match(p, v.path) for v in variables)]
+    if unmatched and variables:
         warnings.warn(
-            f"{argument} {idle} is found in the path of no trainable variable, so it changes "
-            f"nothing. Paths look like {variables[-1].path!r}; mend it or leave it out",
+            f"{argument} {unmatched} matches the path of no trainable variable, so it has no "
+            f"effect. Paths look like {variables[-1].path!r}. Correct it or remove it",
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""Training: callbacks, and a model that adds adversarial and consistency losses."""
+"""Training: callbacks, and adversarial training of a model (FGM, PGD, VAT, R-Drop)."""
 
 from bert4keras.training.adversarial import AdversarialModel
 from bert4keras.training.callbacks import BackupAndResume, BestCheckpoint, RaiseOnNaN
@@ -9,9 +9,9 @@ __all__ = [
     "PGD",
     "VAT",
     "AdversarialModel",
+    "BackupAndResume",
     "BestCheckpoint",
     "GradientPenalty",
     "RDrop",
-    "BackupAndResume",
     "RaiseOnNaN",
 ]

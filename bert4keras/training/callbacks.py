@@ -1,39 +1,42 @@
-"""What Keras does not do beside training: the best weights by scores of one's own, runs that go on
-after a kill, and an end where numbers are none."""
+"""Callbacks: best checkpoint by any score, exact resume after an interruption, error on NaN."""
 
 import json
 import math
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
 from bert4keras.backend import seed_dropout
+from bert4keras.backend.types import StrPath
 from bert4keras.files import atomic_write, replace_file
 
 
 class BestCheckpoint(keras.callbacks.Callback):
-    """Keeps the weights of the epoch whose score is best, as a script computes it.
+    """Saves the weights of the epoch with the best score, computed by any function.
 
-    The scores join the epoch's logs: the progress bar prints them, and callbacks that come after
-    this one (``keras.callbacks.EarlyStopping``, ``CSVLogger``, ``TensorBoard``) see them by name.
+    The scores join the epoch's logs: the progress bar prints them, and later callbacks
+    (``keras.callbacks.EarlyStopping``, ``CSVLogger``, ``TensorBoard``) find them by name.
 
     Args:
-        path: where the weights go, ``*.weights.h5``; written beside, then renamed.
-        evaluate: callable() -> {name: score}, called after each epoch; None for no more than Keras
-            computes.
-        monitor: name of the score that decides, among those of ``evaluate`` and of Keras, such as
-            "val_loss"; by default the first of ``evaluate``.
-        mode: whether "max" or "min" is best.
-        model: whose weights are kept; by default those of the model that is trained.
+        path: file of the weights, ``*.weights.h5``. A failed write leaves the old file.
+        evaluate: callable() -> {name: score}, called after each epoch; None to use only the scores
+            of Keras.
+        monitor: name of the score to compare, from ``evaluate`` or from Keras, such as "val_loss";
+            by default the first of ``evaluate``.
+        mode: "max" if a higher score is better, "min" if a lower one is.
+        model: model to save; by default the model that is trained.
 
     Attributes:
-        best: the best score so far, infinitely bad before the first epoch ends.
+        best: the best score until now; minus or plus infinity before the first epoch ends.
+        saved_model: ``model``, or None for the model that is trained.
 
     Raises:
-        ValueError: another ``path`` or ``mode``; no score to decide by.
+        ValueError: ``path`` or ``mode`` is invalid, or the score ``monitor`` does not exist.
 
     Example:
         >>> import os, tempfile
@@ -53,56 +56,73 @@ class BestCheckpoint(keras.callbacks.Callback):
         (['best.weights.h5'], 0.5, [0.5, 0.4])
     """
 
-    def __init__(self, path, evaluate=None, monitor=None, mode="max", model=None):
+    def __init__(
+        self,
+        path: StrPath,
+        evaluate: Callable[[], Mapping[str, float]] | None = None,
+        monitor: str | None = None,
+        mode: Literal["max", "min"] = "max",
+        model: keras.Model | None = None,
+    ) -> None:
         super().__init__()
         if not str(path).endswith(".weights.h5"):
-            raise ValueError(f"path must end in '.weights.h5', as Keras demands, got {path!r}")
+            raise ValueError(
+                f"Expected path to end in '.weights.h5', got {path!r}. Keras saves weights only "
+                "under such a name"
+            )
         if mode not in ("max", "min"):
-            raise ValueError(f"mode must be 'max' or 'min', got {mode!r}")
-        self.path, self.evaluate, self.monitor, self.mode = str(path), evaluate, monitor, mode
-        self.kept, self.best = model, float("-inf" if mode == "max" else "inf")
+            raise ValueError(f"Expected mode to be 'max' or 'min', got {mode!r}")
+        self.path: str = str(path)
+        self.evaluate: Callable[[], Mapping[str, float]] | None = evaluate
+        self.monitor: str | None = monitor
+        self.mode: str = mode
+        self.saved_model: keras.Model | None = model
+        self.best: float = float("-inf" if mode == "max" else "inf")
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Compute the scores, and keep the weights if there were none better."""
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Compute the scores, and save the weights if they are the best until now."""
         scores = self.evaluate() if self.evaluate else {}
         logs = {} if logs is None else logs
         logs.update({name: float(score) for name, score in scores.items()})
         name = self.monitor or next(iter(scores), None)
         if name not in logs:
             raise ValueError(
-                f"a score must decide which weights are best, got monitor={self.monitor!r} and the "
-                f"scores {sorted(logs)}; give evaluate, or the name of one of them as monitor"
+                f"Expected monitor to be one of the scores {sorted(logs)}, got "
+                f"monitor={self.monitor!r}. Give evaluate, or the name of a score"
             )
         score = logs[name]
-        if score > self.best if self.mode == "max" else score < self.best:  # never where it is NaN
-            self._keep()
+        # a comparison with NaN is false, so NaN is never the best
+        if score > self.best if self.mode == "max" else score < self.best:
+            self._save_weights()
             self.best = score
 
-    def _keep(self):
+    def _save_weights(self):
         with replace_file(self.path, ".weights.h5") as temporary:
-            (self.kept or self.model).save_weights(temporary)
+            (self.saved_model or self.model).save_weights(temporary)
 
 
 class BackupAndResume(keras.callbacks.Callback):
-    """Keeps a whole run after each epoch: one that was killed goes on as if it had not been.
+    """Saves a whole run after each epoch, and resumes it exactly where it stopped.
 
-    One file holds weights, state of dropout, the optimizer's variables, logs and the number of
-    epochs; it is written beside, then renamed. ``keras.callbacks.BackupAndRestore`` writes several,
-    over the old ones. An epoch may be any number of batches: choose ``steps_per_epoch`` by what may
-    be computed again. The data must know where to begin, as ``PretrainingBatches`` does. PyTorch's
-    dropout draws from a state outside the model, which is therefore seeded in each epoch.
+    One file holds weights, dropout states, the optimizer's variables, logs and the number of
+    epochs. An interrupted write leaves the previous file, unlike
+    ``keras.callbacks.BackupAndRestore``, which overwrites several files. Work since the last save
+    is lost, so choose an epoch of few enough batches (``steps_per_epoch``). The data must start at
+    the right batch, as ``PretrainingBatches`` can. PyTorch's dropout draws from a global state, so
+    it is seeded in each epoch.
 
     Args:
-        path: of the file, ``*.npz``.
-        seed: of an epoch is this and the number of the epoch.
-        about: dict for JSON, what the run depends on; another run's file is then refused.
+        path: name of the file, ``*.npz``.
+        seed: seed of epoch n is ``seed + n``.
+        metadata: dict for JSON that identifies the run, such as its settings. A file with other
+            metadata is refused.
 
     Attributes:
-        history: list of {name: value}, the logs of each epoch from the very first on.
+        history: list of {name: value}, the logs of each epoch from the first one on.
 
     Raises:
-        ValueError: another ending of ``path``; when restoring, the file is of a run that was told
-            otherwise, or of another model or optimizer.
+        ValueError: ``path`` has another ending; when restoring, the file has other metadata, or
+            belongs to another model or optimizer.
 
     Example:
         >>> import tempfile
@@ -122,63 +142,72 @@ class BackupAndResume(keras.callbacks.Callback):
         ((0, 2), (2, 3))
     """
 
-    def __init__(self, path, seed=0, about=None):
+    def __init__(
+        self, path: StrPath, seed: int = 0, metadata: dict[str, Any] | None = None
+    ) -> None:
         super().__init__()
         if not str(path).endswith(".npz"):
-            raise ValueError(f"path must end in '.npz', the format of NumPy, got {path!r}")
-        self.path, self.seed, self.about, self.history = str(path), seed, about, []
+            raise ValueError(f"Expected path to end in '.npz' (NumPy's format), got {path!r}")
+        self.path: str = str(path)
+        self.seed: int = seed
+        self.metadata: dict[str, Any] | None = metadata
+        self.history: list[dict[str, float]] = []
 
-    def restore(self, model):
-        """Put a compiled model where the file says it was, and return how many epochs are done.
+    def restore(self, model: keras.Model) -> int:
+        """Restore a built and compiled model from the file, and return the number of epochs done.
 
-        Without a file nothing is changed, and 0 returned. The model must be built. What a kill in
-        the middle of writing has left beside the file is removed.
+        Without a file it returns 0 and changes nothing. Partial files of an interrupted write are
+        removed.
         """
-        for part in Path(self.path).parent.glob(f".{Path(self.path).name}.*.part"):
-            part.unlink()
+        for partial in Path(self.path).parent.glob(f".{Path(self.path).name}.*.part"):
+            partial.unlink()
         if not os.path.exists(self.path):
             return 0
         variables = _all_variables(model)
         with np.load(self.path) as file:
             record = json.loads(str(file["record"]))
-            self._check(record, variables)
+            self._check_record(record, variables)
             for number, variable in enumerate(variables):
                 variable.assign(file[f"variable_{number}"])
         self.history = record["history"]
         return len(self.history)
 
-    def _check(self, record, variables):
-        if record["about"] != self.about:
+    def _check_record(self, record, variables):
+        if record["about"] != self.metadata:
             raise ValueError(
-                f"{self.path} must be of a run like this one, {self.about}, but is of "
-                f"{record['about']}; go on with the same settings, or delete it to begin anew"
+                f"Expected {self.path} to have the metadata {self.metadata}, got "
+                f"{record['about']}. Resume with the same settings, or delete the file to restart"
             )
-        wanted, found = _shapes(variables), record["shapes"]
-        if found != wanted:
-            pairs = zip(variables, found, wanted)
-            other = [f"; {x.path} is {y}, not {z}" for x, y, z in pairs if y != z][:1]
+        expected, shapes = _shapes(variables), record["shapes"]
+        if shapes != expected:
+            triples = zip(variables, shapes, expected)
+            first = [f"; {v.path} is {got}, not {want}" for v, got, want in triples if got != want]
             raise ValueError(
-                f"{self.path} must hold the {len(wanted)} variables of this model and optimizer, "
-                f"but holds {len(found)}{''.join(other)}; build both as they were, or delete it"
+                f"Expected {self.path} to hold the {len(expected)} variables of this model and "
+                f"optimizer, got {len(shapes)}{''.join(first[:1])}. Build both as before, or "
+                "delete the file to restart"
             )
 
-    def on_train_batch_begin(self, batch, logs=None):
-        """Make dropout that of this epoch, once the loading of its data has drawn a seed."""
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Seed dropout for the epoch.
+
+        Not ``on_epoch_begin``: the data loader draws a seed from the same generator after it.
+        """
         if batch == 0:
             seed_dropout(self.seed + len(self.history))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the file."""
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
         variables = _all_variables(self.model)
-        record = {"history": self.history, "about": self.about, "shapes": _shapes(variables)}
-        arrays = {f"variable_{number}": _array(x) for number, x in enumerate(variables)}
+        record = {"history": self.history, "about": self.metadata, "shapes": _shapes(variables)}
+        arrays = {f"variable_{number}": _to_numpy(x) for number, x in enumerate(variables)}
         with atomic_write(self.path, "wb") as file:
             np.savez(file, record=json.dumps(record), **arrays)
 
 
 def _all_variables(model):
-    """Weights, states of random numbers, and the optimizer's variables, in a fixed order."""
+    """Return weights, seeds of dropout, and the optimizer's variables, in a fixed order."""
     model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
 
@@ -187,19 +216,20 @@ def _shapes(variables):
     return [list(variable.shape) for variable in variables]
 
 
-def _array(variable):
-    if keras.backend.standardize_dtype(variable.dtype) == "bfloat16":  # NumPy has no such type
+def _to_numpy(variable):
+    if keras.backend.standardize_dtype(variable.dtype) == "bfloat16":  # not a type of npz files
         variable = ops.cast(variable, "float32")
     return ops.convert_to_numpy(variable)
 
 
 class RaiseOnNaN(keras.callbacks.Callback):
-    """Ends training with an error when the loss is no number, or infinite.
+    """Stops training with an error if the loss is NaN or infinite.
 
-    What other callbacks have kept is of an epoch before it.
+    By default ``keras.callbacks.TerminateOnNaN`` ends training without an error, as if it were
+    complete. Files that other callbacks saved are from earlier epochs.
 
     Raises:
-        FloatingPointError: naming epoch and batch, and what to look at.
+        FloatingPointError: names epoch and batch, and likely causes.
 
     Example:
         >>> import numpy as np
@@ -210,22 +240,24 @@ class RaiseOnNaN(keras.callbacks.Callback):
         >>> try:
         ...     model.fit(np.ones((4, 2)), np.full(4, np.nan), verbose=0, callbacks=[RaiseOnNaN()])
         ... except FloatingPointError as error:
-        ...     print(str(error)[:48])
-        The loss must be a finite number, but is nan in
+        ...     print(str(error)[:43])
+        Expected a finite loss, got nan in epoch 1,
     """
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Remember the number of the epoch."""
+    epoch: int
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Save the number of the epoch."""
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Look at the loss."""
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Check the loss."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             updates = int(self.model.optimizer.iterations)
             raise FloatingPointError(
-                f"The loss must be a finite number, but is {loss} in epoch {self.epoch + 1}, batch "
-                f"{batch + 1}, after {updates} updates. Look at the learning rate (lower it, or "
-                "warm it up), at clipnorm, at half precision (try float32), and at that batch: "
-                "rows without targets, ids beyond the vocabulary"
+                f"Expected a finite loss, got {loss} in epoch {self.epoch + 1}, batch {batch + 1}, "
+                f"after {updates} updates. Check the learning rate (lower it, or warm it up), "
+                "clipnorm, half precision (try float32), and that batch: rows without targets, ids "
+                "beyond the vocabulary"
             )

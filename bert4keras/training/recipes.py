@@ -1,86 +1,114 @@
-"""What to train on instead of the plain loss: attacked weights, smooth losses, two dropouts.
+"""Recipes of adversarial training and regularization: FGM, PGD, VAT, gradient penalty, R-Drop.
 
-A recipe is callable(run, model) -> another run. A run is callable(delta, state) -> (loss, Seen), a
-pass of the model over a batch: with tensors added to trainable variables, {index: tensor}, and with
-values of those that are not trained, such as the state of dropout, or None before the first pass.
+A recipe takes the forward function of a model and returns another one, with another loss:
+``recipe(forward, model) -> forward``. A forward function runs the model on the batch:
+``forward(perturbations, state) -> (loss, PassOutput)``.
+
+- perturbations: {index of a trainable variable: tensor to add to it}. To perturb the embedding is
+  to add a tensor to the weights of the layer ``Embedding-Token``.
+- state: values of the variables that are not trained, such as the seed of dropout, before the pass;
+  None for the values at the start of the step.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 from keras import ops
 
 from bert4keras import backend
+from bert4keras.backend.types import Tensor
 from bert4keras.optimizers import patterns
-from bert4keras.optimizers.extension import register
+from bert4keras.optimizers.base import register
+
+Perturbations: TypeAlias = dict[int, Tensor]
 
 
-class Seen(NamedTuple):
-    """What a pass gives beside its loss: predictions, their masks, the state after it."""
+class PassOutput(NamedTuple):
+    """Output of a forward pass, without the loss: predictions, their masks, the state after it."""
 
     y_pred: Any
     mask: Any
-    state: Any
+    state: list[Tensor]
+
+
+Forward: TypeAlias = Callable[[Perturbations, list[Tensor] | None], tuple[Tensor, PassOutput]]
 
 
 class Recipe:
-    """Base of recipes; fields of the dataclass are its config."""
+    """Base of recipes; the fields of the dataclass are its config."""
 
-    def check(self, variables):
-        """Raise a ValueError if these are not the variables that it needs."""
+    def __call__(self, forward: Forward, model: Any) -> Forward:
+        """Return a forward function with the loss of this recipe."""
+        raise NotImplementedError
 
-    def get_config(self):
+    def check_variables(self, variables: list[keras.Variable]) -> None:
+        """Raise a ValueError if a variable that the recipe perturbs is missing."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, for saving."""
         return asdict(self)
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Recipe":
+        """Create a recipe from its config."""
         return cls(**config)
 
 
-class Attack(Recipe):
-    """Base of recipes that move the variables whose path a regular expression is found in."""
+class _PerturbingRecipe(Recipe):
+    """Base of recipes that perturb the variables whose path matches ``pattern``."""
 
-    def check(self, variables):
-        self.places(variables)
+    pattern: str
 
-    def places(self, variables):
-        """The indices of those variables."""
-        (pattern,) = patterns.checked(self.pattern, f"{type(self).__name__}.pattern")
-        found = [i for i, v in enumerate(variables) if patterns.chooses([pattern], v.path)]
-        if not found:
+    def check_variables(self, variables: list[keras.Variable]) -> None:
+        """Raise a ValueError if no variable matches the pattern."""
+        self._find_indices(variables)
+
+    def _find_indices(self, variables):
+        """Return the indices of the variables to perturb."""
+        (pattern,) = patterns.validate_patterns(self.pattern, f"{type(self).__name__}.pattern")
+        indices = [i for i, v in enumerate(variables) if patterns.matches_any([pattern], v.path)]
+        if not indices:
             raise ValueError(
-                f"{type(self).__name__} moves the variables whose path holds {pattern!r}, and no "
-                f"trainable one does; they are {[v.path for v in variables][:5]} and so on. Give a "
-                "layer's name, and let it be trainable"
+                f"Expected {type(self).__name__}.pattern to match the path of a trainable "
+                f"variable, got {pattern!r}; the paths are {[v.path for v in variables][:5]}... "
+                "Give the name of a layer, and let it be trainable"
             )
-        return found
+        return indices
 
-    def shapes(self, model):
-        """The shapes of those of a model."""
+    def _perturbation_shapes(self, model):
+        """Return the shapes of the variables to perturb."""
         variables = model.trainable_variables
-        return [variables[i].shape for i in self.places(variables)]
+        return [variables[i].shape for i in self._find_indices(variables)]
 
-    def around(self, model, run, delta, state):
-        """The run as a function of a list of tensors to add, and such a list of zeros."""
-        places = self.places(model.trainable_variables)
-        zeros = [ops.zeros(shape, "float32") for shape in self.shapes(model)]
-        return lambda moves: run(_added(delta, dict(zip(places, moves))), state), zeros
+    def _bind(self, model, forward, perturbations, state):
+        """Return the forward pass as a function of further perturbations, and zeros to start at.
+
+        The gradient of this function by its argument is the gradient by the perturbed weights.
+        """
+        indices = self._find_indices(model.trainable_variables)
+        zeros = [ops.zeros(shape, "float32") for shape in self._perturbation_shapes(model)]
+
+        def perturb_and_forward(deltas):
+            return forward(_add_perturbations(perturbations, dict(zip(indices, deltas))), state)
+
+        return perturb_and_forward, zeros
 
 
 @register
 @dataclass(frozen=True)
-class PGD(Attack):
-    """Train on the worst weights nearby, found in several steps (Madry et al., arXiv:1706.06083).
+class PGD(_PerturbingRecipe):
+    """Projected gradient descent: adversarial training in several steps (arXiv:1706.06083).
 
-    The move d of the variables begins at 0. At each step d becomes d + alpha g / |g|, cut to the
-    length epsilon, with g the gradient of the loss there.
+    The perturbation d of the embedding starts at 0. At each step d becomes d + alpha g / |g|,
+    clipped to the norm epsilon, with g the gradient of the loss at w + d (Madry et al.).
 
     Args:
         pattern: a regular expression, searched in the paths of trainable variables.
-        epsilon: the greatest length of d, as one vector.
-        alpha: the length of a step.
-        steps: how many; each costs a pass forward and back.
+        epsilon: largest norm of d, over all its entries.
+        alpha: norm of a step.
+        steps: number of steps; each costs a forward and a backward pass.
     """
 
     pattern: str = "Embedding-Token"
@@ -88,30 +116,31 @@ class PGD(Attack):
     alpha: float = 0.3
     steps: int = 3
 
-    def __call__(self, run, model):
-        def attacked(delta, state):
-            function, moves = self.around(model, run, delta, state)
+    def __call__(self, forward: Forward, model: Any) -> Forward:
+        def adversarial_forward(perturbations, state):
+            function, deltas = self._bind(model, forward, perturbations, state)
             for _ in range(self.steps):
-                _, g = backend.value_and_grad(function, moves)
-                step = _of_length(g, self.alpha)
-                moves = _cut([d + s for d, s in zip(moves, step)], self.epsilon)
-                moves = [ops.stop_gradient(d) for d in moves]
-            return function(moves)
+                _, gradients = backend.value_and_grad(function, deltas)
+                step = _scale_to_norm(gradients, self.alpha)
+                deltas = _clip_norm([d + s for d, s in zip(deltas, step)], self.epsilon)
+                # the perturbation is a constant: no gradient flows through its computation
+                deltas = [ops.stop_gradient(d) for d in deltas]
+            return function(deltas)
 
-        return attacked
+        return adversarial_forward
 
 
 @register
 @dataclass(frozen=True)
-class FGM(Attack):
-    """Train on weights moved along the gradient (Miyato et al., arXiv:1605.07725).
+class FGM(_PerturbingRecipe):
+    """Fast gradient method: adversarial training that perturbs the embedding (arXiv:1605.07725).
 
-    The loss is taken at w + epsilon g / |g|, with g the gradient of the loss at w
-    (https://kexue.fm/archives/7234).
+    The loss is computed at w + epsilon g / |g|, with w the weights of the embedding and g the
+    gradient of the loss at w (Miyato et al.; https://kexue.fm/archives/7234).
 
     Args:
         pattern: a regular expression, searched in the paths of trainable variables.
-        epsilon: the length of the move, as one vector.
+        epsilon: norm of the perturbation, over all its entries.
 
     Example:
         >>> from bert4keras.training import FGM
@@ -122,49 +151,51 @@ class FGM(Attack):
     pattern: str = "Embedding-Token"
     epsilon: float = 0.5
 
-    def __call__(self, run, model):
-        return PGD(self.pattern, self.epsilon, self.epsilon, steps=1)(run, model)
+    def __call__(self, forward: Forward, model: Any) -> Forward:
+        return PGD(self.pattern, self.epsilon, self.epsilon, steps=1)(forward, model)
 
 
 @register
 @dataclass(frozen=True)
-class GradientPenalty(Attack):
-    """Add epsilon / 2 |g|^2 to the loss, with g its gradient (https://kexue.fm/archives/7234).
+class GradientPenalty(_PerturbingRecipe):
+    """Gradient penalty: adds epsilon / 2 |g|^2 to the loss (https://kexue.fm/archives/7234).
 
-    To first order it is FGM, smooth, and costs more.
+    g is the gradient of the loss by the embedding. To first order this is FGM, but smooth, and it
+    costs more: the gradient of a gradient.
 
     Args:
         pattern: a regular expression, searched in the paths of trainable variables.
-        epsilon: the weight of the penalty.
+        epsilon: weight of the penalty.
     """
 
     pattern: str = "Embedding-Token"
     epsilon: float = 1.0
 
-    def __call__(self, run, model):
-        def penalized(delta, state):
-            function, zeros = self.around(model, run, delta, state)
-            (loss, seen), g = backend.value_and_grad(function, zeros, create_graph=True)
-            return loss + 0.5 * self.epsilon * _square(g), seen
+    def __call__(self, forward: Forward, model: Any) -> Forward:
+        def penalized_forward(perturbations, state):
+            function, zeros = self._bind(model, forward, perturbations, state)
+            # create_graph: the penalty contains the gradients, and is differentiated in turn
+            (loss, output), gradients = backend.value_and_grad(function, zeros, create_graph=True)
+            return loss + 0.5 * self.epsilon * _squared_norm(gradients), output
 
-        return penalized
+        return penalized_forward
 
 
 @register
 @dataclass(frozen=True)
-class VAT(Attack):
-    """Add how far predictions can be moved (Miyato et al., arXiv:1704.03976).
+class VAT(_PerturbingRecipe):
+    """Virtual adversarial training: adds the change that a perturbation makes (arXiv:1704.03976).
 
-    Of a random direction u, ``iters`` times u becomes the gradient of KL(f(w), f(w + xi u)) where u
-    has the length 1; KL(f(w), f(w + epsilon u)) is added to the loss. It needs no labels: give
-    samples without any the weight 0 (https://kexue.fm/archives/7466).
+    The direction u starts at random. In each of ``iters`` power iterations, u becomes the gradient
+    of KL(f(w), f(w + xi u)), normalized. KL(f(w), f(w + epsilon u)) is added to the loss. It needs
+    no labels: give unlabelled samples the weight 0 (Miyato et al.; https://kexue.fm/archives/7466).
 
     Args:
         pattern: a regular expression, searched in the paths of trainable variables.
-        epsilon: the length of the move.
-        xi: the length of the move that the direction is found with.
-        iters: how often it is bettered.
-        from_logits: whether predictions are scores without softmax.
+        epsilon: norm of the perturbation.
+        xi: norm of the perturbation in power iterations.
+        iters: number of power iterations.
+        from_logits: True if predictions are logits, without softmax.
     """
 
     pattern: str = "Embedding-Token"
@@ -173,37 +204,40 @@ class VAT(Attack):
     iters: int = 1
     from_logits: bool = False
 
-    def __call__(self, run, model):
-        def smoothed(delta, state):
-            loss, seen = run(delta, state)
-            still = keras.tree.map_structure(ops.stop_gradient, seen.y_pred)
-            u, begin = model.normal(self.shapes(model), seen.state)
-            function, _ = self.around(model, run, delta, begin)
+    def __call__(self, forward: Forward, model: Any) -> Forward:
+        def virtual_adversarial_forward(perturbations, state):
+            loss, output = forward(perturbations, state)
+            reference = keras.tree.map_structure(ops.stop_gradient, output.y_pred)
+            u, start = model.draw_normal(self._perturbation_shapes(model), output.state)
+            function, _ = self._bind(model, forward, perturbations, start)
 
-            def change(moves):
-                _, there = function(moves)
-                apart = divergence(still, there.y_pred, seen.mask, self.from_logits)
-                return apart, there.state
+            def perturbed_divergence(deltas):
+                _, perturbed = function(deltas)
+                divergence = kl_divergence(
+                    reference, perturbed.y_pred, output.mask, self.from_logits
+                )
+                return divergence, perturbed.state
 
             for _ in range(self.iters):
-                _, u = backend.value_and_grad(change, _of_length(u, self.xi))
-            farthest = [ops.stop_gradient(d) for d in _of_length(u, self.epsilon)]
-            apart, after = change(farthest)
-            return loss + apart, seen._replace(state=after)
+                _, u = backend.value_and_grad(perturbed_divergence, _scale_to_norm(u, self.xi))
+            deltas = [ops.stop_gradient(d) for d in _scale_to_norm(u, self.epsilon)]
+            divergence, end = perturbed_divergence(deltas)
+            return loss + divergence, output._replace(state=end)
 
-        return smoothed
+        return virtual_adversarial_forward
 
 
 @register
 @dataclass(frozen=True)
 class RDrop(Recipe):
-    """Have two dropouts agree (Liang et al., arXiv:2106.14448; https://kexue.fm/archives/8496).
+    """R-Drop: KL divergence between two dropout passes (Liang et al., arXiv:2106.14448).
 
-    The loss is the mean of two passes, and alpha / 4 (KL(p, q) + KL(q, p)) of their predictions.
+    The loss is the mean of both losses, plus alpha / 4 (KL(p, q) + KL(q, p)) of their predictions
+    (https://kexue.fm/archives/8496).
 
     Args:
-        alpha: the weight of the divergence.
-        from_logits: whether predictions are scores without softmax.
+        alpha: weight of the divergence.
+        from_logits: True if predictions are logits, without softmax.
 
     Example:
         >>> from bert4keras.training import FGM, RDrop
@@ -213,58 +247,60 @@ class RDrop(Recipe):
     alpha: float = 4.0
     from_logits: bool = False
 
-    def __call__(self, run, model):
-        def agreed(delta, state):
-            first, p = run(delta, state)
-            second, q = run(delta, p.state)
-            sides = [(p.y_pred, q.y_pred), (q.y_pred, p.y_pred)]
-            apart = sum(divergence(*side, p.mask, self.from_logits) for side in sides)
-            return 0.5 * (first + second) + 0.25 * self.alpha * apart, q
+    def __call__(self, forward: Forward, model: Any) -> Forward:
+        def rdrop_forward(perturbations, state):
+            loss_p, p = forward(perturbations, state)
+            # the state after the first pass: dropout draws another mask
+            loss_q, q = forward(perturbations, p.state)
+            pairs = [(p.y_pred, q.y_pred), (q.y_pred, p.y_pred)]
+            divergence = sum(kl_divergence(*pair, p.mask, self.from_logits) for pair in pairs)
+            return 0.5 * (loss_p + loss_q) + 0.25 * self.alpha * divergence, q
 
-        return agreed
+        return rdrop_forward
 
 
-def divergence(p, q, mask=None, from_logits=False):
-    """Mean of KL(p, q), the sum of it where there are several predictions.
+def kl_divergence(p: Any, q: Any, mask: Any = None, from_logits: bool = False) -> Tensor:
+    """Compute the mean of KL(p, q) over visible positions, summed over several predictions.
 
     Args:
-        p, q: probabilities (B, ..., n), or nested ones.
-        mask: nested like them; (B, ...) or None, true where visible.
-        from_logits: whether they are scores without softmax.
+        p: probabilities (B, ..., n), or a nest of them.
+        q: like ``p``.
+        mask: nested like them; (B, ...) or None, true for visible positions.
+        from_logits: True if they are logits, without softmax.
     """
-    flat = [keras.tree.flatten(x) for x in (p, q)]
-    masks = mask if isinstance(mask, list | tuple) else [mask] * len(flat[0])
-    return sum(_divergence(*pair, m, from_logits) for *pair, m in zip(*flat, masks))
+    flat_p, flat_q = keras.tree.flatten(p), keras.tree.flatten(q)
+    masks = mask if isinstance(mask, list | tuple) else [mask] * len(flat_p)
+    return sum(_kl_divergence(*item, from_logits) for item in zip(flat_p, flat_q, masks))
 
 
-def _divergence(p, q, mask, from_logits):
-    log_p, log_q = (_log(x, from_logits) for x in (p, q))
-    apart = ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
+def _kl_divergence(p, q, mask, from_logits):
+    log_p, log_q = (_log_probabilities(x, from_logits) for x in (p, q))
+    divergence = ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
     if mask is None:
-        return ops.mean(apart)
+        return ops.mean(divergence)
     visible = ops.cast(mask, "float32")
-    return ops.sum(apart * visible) / ops.maximum(ops.sum(visible), 1.0)
+    return ops.sum(divergence * visible) / ops.maximum(ops.sum(visible), 1.0)
 
 
-def _log(x, from_logits):
+def _log_probabilities(x, from_logits):
     x = ops.cast(x, "float32")
     return ops.log_softmax(x) if from_logits else ops.log(ops.maximum(x, keras.config.epsilon()))
 
 
-def _square(tensors):
+def _squared_norm(tensors):
     return sum(ops.sum(ops.square(x)) for x in tensors)
 
 
-def _of_length(tensors, length):
-    """Tensors scaled so that they have a length, as one vector; zero stays zero."""
-    scale = length * ops.rsqrt(ops.maximum(_square(tensors), 1e-24))
+def _scale_to_norm(tensors, norm):
+    """Scale tensors to a common norm over all their entries; zeros stay zero."""
+    scale = norm * ops.rsqrt(ops.maximum(_squared_norm(tensors), 1e-24))
     return [x * scale for x in tensors]
 
 
-def _cut(tensors, length):
-    scale = ops.minimum(1.0, length * ops.rsqrt(ops.maximum(_square(tensors), 1e-24)))
+def _clip_norm(tensors, norm):
+    scale = ops.minimum(1.0, norm * ops.rsqrt(ops.maximum(_squared_norm(tensors), 1e-24)))
     return [x * scale for x in tensors]
 
 
-def _added(delta, more):
-    return {i: delta.get(i, 0.0) + more.get(i, 0.0) for i in {*delta, *more}}
+def _add_perturbations(first, second):
+    return {i: first.get(i, 0.0) + second.get(i, 0.0) for i in {*first, *second}}

@@ -48,7 +48,7 @@ def make_model():
 
 def train(shards, path, epochs, *callbacks):
     """The final weights, and the logs of all epochs."""
-    model, resume = make_model(), BackupAndResume(path, about={"seed": 5})
+    model, resume = make_model(), BackupAndResume(path, metadata={"seed": 5})
     done = resume.restore(model)
     batches = PretrainingBatches(Shards(shards), MaskedLM(TOKENIZER), 2, done * STEPS)
     model.fit(

@@ -84,13 +84,13 @@ def test_the_number_of_a_batch_says_what_is_in_it(shards):
 def test_what_a_run_cannot_go_on_from_is_said(shards, tmp_path):
     path = tmp_path / "run.npz"
     train(shards, path, 1)
-    with pytest.raises(ValueError, match="of a run like this one, .'seed': 6., but is of .'seed'"):
-        BackupAndResume(path, about={"seed": 6}).restore(make_model())
+    with pytest.raises(ValueError, match="to have the metadata .'seed': 6., got .'seed'"):
+        BackupAndResume(path, metadata={"seed": 6}).restore(make_model())
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     other.compile("sgd")
-    with pytest.raises(ValueError, match=r"must hold the 4 variables .* but holds .*kernel is"):
-        BackupAndResume(path, about={"seed": 5}).restore(other)
-    with pytest.raises(ValueError, match="must end in '.npz'"):
+    with pytest.raises(ValueError, match=r"to hold the 4 variables .* got .*kernel is"):
+        BackupAndResume(path, metadata={"seed": 5}).restore(other)
+    with pytest.raises(ValueError, match="to end in '.npz'"):
         BackupAndResume("run.h5")
 
 

@@ -21,7 +21,7 @@ def rates_of(model, decay):
     schedule = layer_wise_decay(model, decay)
     optimizer = extend_with_parameter_wise_lr(Adam)(1.0, paramwise_lr_schedule=schedule)
     optimizer.build(model.trainable_variables)
-    return {v.path: optimizer.rate(v, 1.0) for v in model.trainable_variables}
+    return {v.path: optimizer.scale_learning_rate(v, 1.0) for v in model.trainable_variables}
 
 
 def test_each_block_passes_a_share_of_its_rate_down():
@@ -59,5 +59,5 @@ def test_a_decay_is_a_share(decay):
 
 def test_blocks_without_numbers_are_not_guessed_at():
     model = build_transformer_model({**CONFIG, "num_hidden_layers": 2}, model="albert")
-    with pytest.raises(ValueError, match="needs blocks with numbers.*by hand"):
+    with pytest.raises(ValueError, match="a model with numbered blocks.*by hand"):
         layer_wise_decay(model)

@@ -132,6 +132,6 @@ def test_patterns_find_the_layers_of_a_model():
     ).weights
     optimizer = extended("decay")(exclude_from_weight_decay=["Norm", "bias"])
     optimizer.build(variables)
-    excluded = {v.path for v in variables if optimizer.chosen(v, "exclude_from_weight_decay")}
+    excluded = {v.path for v in variables if optimizer.matches(v, "exclude_from_weight_decay")}
     assert {v.path for v in variables if len(v.shape) < 2} == excluded
     assert "Transformer-0-MultiHeadSelfAttention-Norm/gamma" in excluded

@@ -8,7 +8,7 @@ from optimizers import toy
 
 from bert4keras import layers
 from bert4keras.training import FGM, PGD, VAT, AdversarialModel, GradientPenalty, RDrop
-from bert4keras.training.recipes import divergence
+from bert4keras.training.recipes import kl_divergence
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(4, 3)), RANDOM.normal(size=(4, 2))
@@ -140,7 +140,7 @@ U = RANDOM.normal(size=(3, 2))
 @pytest.mark.parametrize("iters", [0, 1, 3])
 def test_predictions_are_smoothed_where_they_change_most(iters, monkeypatch):
     draw = lambda self, shapes, state: ([ops.convert_to_tensor(U.astype("float32"))], state)  # noqa: E731
-    monkeypatch.setattr(AdversarialModel, "normal", draw)
+    monkeypatch.setattr(AdversarialModel, "draw_normal", draw)
     p, q, u = softmax(X @ W), lambda w: softmax(2 * X @ w), U  # the first pass is the plain one
     for _ in range(iters):
         u = 2 * X.T @ (q(W + 0.3 * unit(u)) - p) / len(X)
@@ -168,9 +168,9 @@ def test_hidden_positions_do_not_count():
     tensors = [ops.convert_to_tensor(x.astype("float32")) for x in (p, q, np.log(p), np.log(q))]
     mask_tensor = ops.convert_to_tensor(mask)
     want = np.sum(p * np.log(p / q), -1)[mask].mean()
-    assert float(divergence(*tensors[:2], [mask_tensor])) == pytest.approx(want, rel=1e-5)
-    assert float(divergence(*tensors[2:], [mask_tensor], True)) == pytest.approx(want, rel=1e-5)
-    both = divergence([tensors[0]] * 2, [tensors[1]] * 2, [mask_tensor, None])
+    assert float(kl_divergence(*tensors[:2], [mask_tensor])) == pytest.approx(want, rel=1e-5)
+    assert float(kl_divergence(*tensors[2:], [mask_tensor], True)) == pytest.approx(want, rel=1e-5)
+    both = kl_divergence([tensors[0]] * 2, [tensors[1]] * 2, [mask_tensor, None])
     assert float(both) == pytest.approx(want + kl(p, q), rel=1e-5)
 
 
@@ -268,16 +268,20 @@ def test_a_saved_trainer_loads_and_goes_on(tmp_path):
 
 def test_a_recipe_is_an_instance():
     for wrong in (FGM, ["Embedding-Token"]):
-        with pytest.raises(TypeError, match=r"takes recipes, such as FGM.*Make an instance"):
+        with pytest.raises(
+            TypeError, match=r"recipes to be instances, such as FGM.*Create an instance"
+        ):
             AdversarialModel(tagger(), wrong)
 
 
 def test_an_attack_needs_a_variable_to_move():
     model = tagger()
-    with pytest.raises(ValueError, match=r"FGM moves the variables .* 'Token-X'.*'Embedding-Token"):
+    with pytest.raises(ValueError, match=r"FGM.pattern to match .* 'Token-X'.*'Embedding-Token"):
         AdversarialModel(model, FGM("Token-X"))
     model.get_layer("Embedding-Token").trainable = False
-    with pytest.raises(ValueError, match=r"no trainable one does.*let it be trainable"):
+    with pytest.raises(
+        ValueError, match=r"PGD.pattern to match .* trainable variable.*let it be trainable"
+    ):
         AdversarialModel(model, PGD())
-    with pytest.raises(ValueError, match=r"VAT.pattern takes regular expressions.*got '\('"):
+    with pytest.raises(ValueError, match=r"regular expressions in VAT.pattern.*got '\('"):
         AdversarialModel(model, VAT("("))
