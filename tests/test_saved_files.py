@@ -19,10 +19,10 @@ from support import GOLDEN, arrays, assert_close, outputs_of, record
 import bert4keras.layers
 import bert4keras.models
 from bert4keras import optimizers
-from bert4keras.callbacks import Resume
 from bert4keras.data import Shards
 from bert4keras.models import build_transformer_model
-from bert4keras.optimizers import FGM, PGD, VAT, Adam, GradientPenalty, RDrop
+from bert4keras.optimizers import Adam
+from bert4keras.training import FGM, PGD, VAT, BackupAndResume, GradientPenalty, RDrop
 
 ARCHIVE = GOLDEN / "saved" / "files.tar.xz"
 CASES = record("saved/cases.json")
@@ -224,7 +224,7 @@ def test_a_kept_run_goes_on_where_it_was(folder):
     model = keras.Model(bert.inputs, keras.layers.Dense(2, name="head")(bert.output))
     averaged = optimizers.extend_with_exponential_moving_average(Adam, "AdamEMA")
     model.compile(averaged(0.01), "mse")
-    keeper = Resume(folder / "run.npz", seed=3, about={"data": "五言"})
+    keeper = BackupAndResume(folder / "run.npz", seed=3, metadata={"data": "五言"})
     assert keeper.restore(model) == 2
     assert keeper.history == [{"loss": 0.5}, {"loss": 0.375}]
     assert_all_close(model.get_weights(), recorded("run", ""))
