@@ -177,12 +177,15 @@ def _loaded(path, settings, model, application):
 
 def _heads(family, opened, stored):
     """The arguments of a family whose heads are in a file."""
-    takes = {*parameters(family, "__init__")} - {*family.refused, *family.ignored}
-    views = [opened, *(to_google_names(opened, dialect) for dialect in family.dialects)]
+    config_spec, checkpoint_spec = family.config_spec, family.checkpoint_spec
+    takes = {*parameters(family, "__init__")}
+    takes -= {*config_spec.unsupported_args, *config_spec.ignored_args}
+    dialects = checkpoint_spec.readable_dialects
+    views = [opened, *(to_google_names(opened, dialect) for dialect in dialects)]
     for argument, layers in HEADS.items():
-        layer = next((name for name in layers if name in family.weights), None)
+        layer = next((name for name in layers if name in checkpoint_spec.weights), None)
         if argument in takes and layer:
-            variables = family.weights[layer]
+            variables = checkpoint_spec.weights[layer]
             held = any(all(name in view for name in variables) for view in views)
             if layer in stored or held:
                 yield argument

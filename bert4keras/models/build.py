@@ -6,9 +6,9 @@ from pathlib import Path
 from bert4keras.checkpoints import CheckpointError, open_checkpoint
 from bert4keras.checkpoints.hub import local
 from bert4keras.models.config import (
-    check_arguments,
-    check_complete,
-    check_refused,
+    check_argument_names,
+    check_required_settings,
+    check_supported,
     parameters,
     read_config,
 )
@@ -29,6 +29,7 @@ from bert4keras.models.families.roberta import RoBERTa
 from bert4keras.models.families.roformer import RoFormer
 from bert4keras.models.families.roformer_v2 import RoFormerV2
 from bert4keras.models.families.t5 import T5, T5_Decoder, T5_Encoder
+from bert4keras.models.families.t5_base import T5_VERSIONS
 from bert4keras.models.loading import resemblance
 from bert4keras.models.mixins import (
     extend_with_language_model,
@@ -56,18 +57,16 @@ FAMILIES = {
     "llama": LLaMA,
     "mistral": Mistral,
     "qwen2": Qwen2,
-    "t5": T5,
-    "t5_encoder": T5_Encoder,
-    "t5_decoder": T5_Decoder,
-    "t5.1.0": T5,
-    "t5.1.0_encoder": T5_Encoder,
-    "t5.1.0_decoder": T5_Decoder,
-    "t5.1.1": T5,
-    "t5.1.1_encoder": T5_Encoder,
-    "t5.1.1_decoder": T5_Decoder,
-    "mt5.1.1": T5,
-    "mt5.1.1_encoder": T5_Encoder,
-    "mt5.1.1_decoder": T5_Decoder,
+    **{
+        f"{version}{part}": family
+        for version in ("t5", *T5_VERSIONS)
+        for part, family in (("", T5), ("_encoder", T5_Encoder), ("_decoder", T5_Decoder))
+    },
+}
+_IMPLIED_SETTINGS = {  # a name in FAMILIES -> arguments that it stands for
+    f"{version}{part}": {"version": version}
+    for version in T5_VERSIONS
+    for part in ("", "_encoder", "_decoder")
 }
 MODEL_TYPES = {  # what transformers calls them, where it is not the same but for dashes
     "camembert": "xlm_roberta",
@@ -134,17 +133,17 @@ def build_transformer_model(
     base, settings = family_of(model, written)
     application = application or application_of(written, base)
     extend = _chosen(application, APPLICATIONS, "application")
-    check_refused(base, kwargs, application)
+    check_supported(base, kwargs, application)
     family = extend(base)
     takes, builds = parameters(family, "__init__"), parameters(family, "build")
-    check_arguments(kwargs, [*takes, *builds], base)
-    config = {**family.arguments_of(written), **settings, **kwargs}
-    check_complete(config, config_path)
+    check_argument_names(kwargs, [*takes, *builds], base)
+    config = {**family.parse_config(written), **settings, **kwargs}
+    check_required_settings(config, config_path)
     if checkpoint_path is None and isinstance(config_path, str | Path):
         checkpoint_path = config_path if Path(config_path).is_dir() else None
     with nullcontext() if checkpoint_path is None else open_checkpoint(checkpoint_path) as opened:
         if opened is not None:
-            config = family.config_for(config, opened)
+            config = family.adapt_config(config, opened)
         transformer = family(**{key: config[key] for key in takes if key in config})
         if opened is not None:
             transformer.expect(opened)
@@ -174,15 +173,14 @@ def family_of(model, config):
     if not isinstance(model, str):
         return model, {}
     name = model.lower()
-    settings = {"version": name.partition("_")[0]} if "." in name else {}
-    return _chosen(name, FAMILIES, "model"), settings
+    return _chosen(name, FAMILIES, "model"), _IMPLIED_SETTINGS.get(name, {})
 
 
 def application_of(config, family):
     """What a configuration says that a model is used as."""
     classes = config.get("architectures") or ()
     decodes = any(name.endswith(("LMHeadModel", "ForCausalLM")) for name in classes)
-    return "lm" if decodes and "lm" in family.applications else "encoder"
+    return "lm" if decodes and "lm" in family.config_spec.applications else "encoder"
 
 
 def _load(transformer, checkpoint):

@@ -1,13 +1,18 @@
-"""Configurations: Google's and Hugging Face's keys, and arguments checked by name."""
+"""Configurations in Google's and Hugging Face's keys, and checks of arguments."""
+
+from __future__ import annotations
 
 import difflib
 import inspect
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from bert4keras import backend
+from bert4keras.backend.types import StrPath
+from bert4keras.models.specs import ConfigSpec
 
 ARGUMENTS = {  # keys of config.json that have another name as arguments
     "hidden_dropout_prob": "dropout_rate",
@@ -31,11 +36,11 @@ ACTIVATIONS = {  # Hugging Face's names of activations
     "gelu_fast": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
 }
-FILES = ("config.json", "bert_config.json", "albert_config.json", "*config*.json")
+_FILES = ("config.json", "bert_config.json", "albert_config.json", "*config*.json")
 
 
-def read_config(source):
-    """A configuration as it is written.
+def read_config(source: StrPath | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Read a configuration as it is.
 
     Args:
         source: path of a JSON file in Google's or Hugging Face's keys, of a folder that holds one,
@@ -47,63 +52,74 @@ def read_config(source):
     """
     if source is None:
         return {}
-    return dict(source) if isinstance(source, Mapping) else _read(_found(Path(source)))
+    return dict(source) if isinstance(source, Mapping) else _read_json(_find_config(Path(source)))
 
 
-def arguments_of(config, keys, defaults):
-    """The settings of a configuration under the names of arguments.
+def translate_keys(config: Mapping[str, Any], spec: ConfigSpec) -> dict[str, Any]:
+    """Return the settings of a configuration under the names of arguments.
 
     Args:
-        config: settings as they are written.
-        keys: argument -> its key in the family's configurations, where they differ.
-        defaults: settings that a configuration of ``transformers`` may leave out.
+        config: settings as a file has them.
+        spec: the family's; its defaults count for configurations of ``transformers``.
     """
     config = dict(config)
-    for argument, key in [*keys.items(), *((a, key) for key, a in ARGUMENTS.items())]:
+    for argument, key in [*spec.keys.items(), *((a, key) for key, a in ARGUMENTS.items())]:
         if key in config:
             config.setdefault(argument, config[key])
     if "model_type" in config:  # as transformers writes it, and with its names of activations
         activation = config.get("hidden_act")
         if isinstance(activation, str):
             config["hidden_act"] = ACTIVATIONS.get(activation, activation)
-        config = {**defaults, **config}
+        config = {**spec.defaults, **config}
     return config
 
 
-def written_keys(model):
-    """The settings of a model under the keys that a configuration of its family has."""
-    keys = {argument: key for key, argument in ARGUMENTS.items()} | model.keys
-    settings = {name: getattr(model, name) for name in (*REQUIRED, *OPTIONAL, *model.keys)}
-    names = {"gelu_erf": "gelu", "gelu_tanh": "gelu_new", "swish": "silu"}
-    if model.hugging_face is None:  # read by ourselves alone
-        settings["hidden_act"] = _written(model.hidden_act, {})
+def export_settings(model: Any) -> dict[str, Any]:
+    """Return the settings of a model under the keys of its family's configurations.
+
+    Args:
+        model: a ``Transformer``.
+    """
+    spec_keys = model.config_spec.keys
+    keys = {argument: key for key, argument in ARGUMENTS.items()} | dict(spec_keys)
+    settings = {name: getattr(model, name) for name in (*REQUIRED, *OPTIONAL, *spec_keys)}
+    if model.checkpoint_spec.hugging_face is None:  # a folder of our own
+        settings["hidden_act"] = _activation_name(model.hidden_act, {})
         for name in ("attention_head_size", "attention_key_size", "layer_norm_eps"):
             settings[name] = getattr(model, name)
     else:
-        settings["hidden_act"] = _written(model.hidden_act, names)
+        names = {"gelu_erf": "gelu", "gelu_tanh": "gelu_new", "swish": "silu"}
+        settings["hidden_act"] = _activation_name(model.hidden_act, names)
         settings["tie_word_embeddings"] = model.tie_word_embeddings
         settings["layer_norm_eps"] = model.layer_norm_eps or model.epsilon or 1e-12
     return {keys.get(name, name): value for name, value in settings.items()}
 
 
-def _written(activation, names):
-    """An activation or a list of them by name, where they have another one in ``names`` by that."""
+def _activation_name(activation: Any, names: Mapping[str, str]) -> Any:
+    """Return the name of an activation, or of each in a list.
+
+    Args:
+        names: our name -> another name to use instead.
+    """
     if isinstance(activation, list | tuple):
-        return [_written(one, names) for one in activation]
+        return [_activation_name(item, names) for item in activation]
     name = backend.activation_config(backend.get_activation(activation))
     return names.get(name, name)
 
 
-def _found(path):
+def _find_config(path: Path) -> Path:
+    """Return a path, or the configuration in a folder."""
     if not path.is_dir():
         return path
-    for pattern in FILES:
+    for pattern in _FILES:
         for file in sorted(path.glob(pattern)):
             return file
-    raise FileNotFoundError(f"No configuration in the folder {path}: looked for {', '.join(FILES)}")
+    raise FileNotFoundError(
+        f"No configuration in the folder {path}: looked for {', '.join(_FILES)}"
+    )
 
 
-def _read(path):
+def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(
             f"No configuration at {path}. It is the config.json or bert_config.json that comes "
@@ -120,8 +136,12 @@ def _read(path):
     return config
 
 
-def check_complete(config, source):
-    """Raise a ValueError that names the needed settings a configuration lacks."""
+def check_required_settings(config: Mapping[str, Any], source: Any) -> None:
+    """Raise a ValueError that names the required settings that a configuration does not have.
+
+    Args:
+        source: its path, if it has one, for the message.
+    """
     missing = [key for key in REQUIRED if config.get(key) is None]
     if missing:
         raise ValueError(
@@ -137,9 +157,9 @@ def check_complete(config, source):
         )
 
 
-def check_computable(family, config):
+def check_required_values(family: Any, config: Mapping[str, Any]) -> None:
     """Raise a ValueError for a setting whose value a family cannot compute."""
-    for key, value in family.computable.items():
+    for key, value in family.config_spec.required_values.items():
         if config.get(key, value) != value:
             raise ValueError(
                 f"{family.__name__} can compute {key}={value!r} alone, the configuration says "
@@ -147,50 +167,58 @@ def check_computable(family, config):
             )
 
 
-def parameters(cls, method):
-    """Names of the parameters that a method takes, those passed on to base classes included."""
+def parameters(cls: type, method: str) -> list[str]:
+    """Return names of the parameters of a method, with those that base classes take."""
     names = []
     for base in cls.__mro__:
         if method in vars(base):
-            found = inspect.signature(vars(base)[method]).parameters.values()
-            names += [p.name for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+            params = inspect.signature(vars(base)[method]).parameters.values()
+            names += [p.name for p in params if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     return [name for name in dict.fromkeys(names) if name != "self"]
 
 
-def check_arguments(given, known, family):
-    """Raise a TypeError for an argument that a model does not take, with the nearest it does."""
-    known = [name for name in known if name not in family.refused]
-    for name in given:
-        if name not in known and name not in family.refused:
+def check_argument_names(arguments: Iterable[str], known: Iterable[str], family: Any) -> None:
+    """Raise a TypeError for an argument that a model does not take, with the nearest it does.
+
+    Args:
+        arguments: names of the user's arguments.
+        known: names of all arguments of the family and its base classes.
+    """
+    unsupported = family.config_spec.unsupported_args
+    known = [name for name in known if name not in unsupported]
+    for name in arguments:
+        if name not in known and name not in unsupported:
             nearest = [ARGUMENTS.get(name)] if name in ARGUMENTS else None
             nearest = nearest or difflib.get_close_matches(name, known, 1)
             hint = f"Did you mean {nearest[0]!r}?" if nearest else f"It takes: {', '.join(known)}."
             raise TypeError(f"{family.__name__} takes no argument {name!r}. {hint}")
 
 
-def check_refused(family, given, application):
+def check_supported(family: Any, arguments: Mapping[str, Any], application: str) -> None:
     """Raise a ValueError for a head or an application that a family does not have.
 
     Args:
-        given: arguments; a refused one may be False or None.
+        arguments: the user's arguments; an unsupported one may be False or None.
         application: name of an application, in any case.
     """
-    useless = (*family.refused, *family.ignored)
-    for name in useless:
-        if name in family.ignored and given.get(name):
+    spec = family.config_spec
+    for name in spec.ignored_args:
+        if arguments.get(name):
             warnings.warn(
-                f"{family.__name__} ignores {name}={given[name]!r}: it has no such head",
+                f"{family.__name__} ignores {name}={arguments[name]!r}: it has no such head",
                 stacklevel=3,
             )
-        elif given.get(name) is not None and given[name] is not False:
+    for name in spec.unsupported_args:
+        if arguments.get(name) is not None and arguments[name] is not False:
+            useless = (*spec.unsupported_args, *spec.ignored_args)
             heads = [x for x in parameters(family, "__init__") if x.startswith(("with_", "final_"))]
             heads = [x for x in heads if x not in useless]
             raise ValueError(
-                f"{family.__name__} has no {name}, got {given[name]!r}. It can be built with: "
+                f"{family.__name__} has no {name}, got {arguments[name]!r}. It can be built with: "
                 f"{', '.join(heads) or 'no head'}."
             )
-    if application.lower() not in family.applications:
+    if application.lower() not in spec.applications:
         raise ValueError(
             f"{family.__name__} cannot be used as application={application!r}. It can be: "
-            f"{', '.join(family.applications)}."
+            f"{', '.join(spec.applications)}."
         )

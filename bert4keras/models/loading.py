@@ -37,7 +37,7 @@ def read(transformer, source, mapping=None):
             mapping = keras2_mapping(transformer, checkpoint.flat)
             variable = checkpoint.__getitem__
         else:
-            for dialect in transformer.dialects:
+            for dialect in transformer.checkpoint_spec.readable_dialects:
                 checkpoint = to_google_names(checkpoint, dialect)
             mapping = mapping or held(transformer, checkpoint)
             variable = partial(transformer.load_variable, checkpoint)
@@ -52,7 +52,7 @@ def read(transformer, source, mapping=None):
 def held(transformer, checkpoint):
     """The table to read by, without optional layers that a checkpoint lacks."""
     mapping = transformer.mapping_of(checkpoint)
-    for name in transformer.optional:
+    for name in transformer.checkpoint_spec.optional:
         lacks = any(variable not in checkpoint for variable in mapping[name])
         if lacks and transformer.prefixed(name) in transformer.layers:
             warnings.warn(
@@ -67,9 +67,12 @@ def held(transformer, checkpoint):
 
 def resemblance(family, checkpoint):
     """How like a family a checkpoint is: its variables there, less those its block lacks."""
-    checkpoints = [checkpoint, *(to_google_names(checkpoint, d) for d in family.dialects)]
+    checkpoints = [
+        checkpoint,
+        *(to_google_names(checkpoint, d) for d in family.checkpoint_spec.readable_dialects),
+    ]
     score = 0
-    for layer, names in expand_blocks(family.weights, 1).items():
+    for layer, names in expand_blocks(family.checkpoint_spec.weights, 1).items():
         for name in names:
             held = any(name in one for one in checkpoints)
             score += held or -("Transformer" in layer)  # a head or a mapping may well be lacking
@@ -152,7 +155,7 @@ def write(transformer, filename, mapping=None, dtype=None):
     named = tensors(transformer, mapping, dtype)
     suffix = Path(filename).suffix
     if suffix == ".safetensors":
-        dialect = transformer.hugging_face
+        dialect = transformer.checkpoint_spec.hugging_face
         write_safetensors(filename, named if dialect is None else to_foreign_names(named, dialect))
     elif suffix == ".h5":
         write_h5(filename, named)

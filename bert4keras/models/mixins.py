@@ -1,31 +1,57 @@
-"""Mixins for families: attention masks, normalizations and positions."""
+"""Mixins that families are composed of: attention masks, heads, normalizations, positions.
 
-from bert4keras.backend import Sinusoidal
+Each defines hooks of ``Transformer`` that the others do not, and calls no ``super()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from keras.layers import Activation
+
+from bert4keras.backend import Sinusoidal, get_activation
+from bert4keras.backend.types import Tensor
 from bert4keras.layers import (
     Add,
     CausalMask,
+    Embedding,
     RelativePositionEmbedding,
     SinusoidalPositionEmbedding,
     UniLMMask,
 )
 
+if TYPE_CHECKING:
+    from bert4keras.models.transformer import Transformer as _Base
+else:
+    _Base = object  # each mixin stands before a Transformer
 
-class LM_Mask:  # noqa: N801  (inherited name)
-    """Each position sees itself and what came before: a language model."""
 
-    def compute_attention_bias(self, inputs=None):
+# Attention masks
+
+
+class LM_Mask(_Base):
+    """Causal mask: each position sees itself and those before it, as in a language model."""
+
+    mask_kind = "causal"
+
+    def compute_attention_bias(self, index: Any = None) -> Tensor:
+        """Return the causal mask."""
         if self.attention_bias is None:
             self.attention_bias = self.apply(self.inputs[0], CausalMask, name="Attention-LM-Mask")
         return self.attention_bias
 
 
-class UniLM_Mask:  # noqa: N801  (inherited name)
-    """Segment 0 sees itself, segment 1 also what came before: sequence to sequence.
+class UniLM_Mask(_Base):
+    """UniLM mask: segment 0 sees itself, segment 1 also what came before: sequence to sequence.
 
     From "Unified Language Model Pre-training" (arXiv:1905.03197, https://kexue.fm/archives/6933).
     """
 
-    def compute_attention_bias(self, inputs=None):
+    mask_kind = "unilm"
+
+    def compute_attention_bias(self, index: Any = None) -> Tensor:
+        """Return the UniLM mask."""
         if self.attention_bias is None:
             segments = self.layers.get(self.prefixed("Input-Segment"))
             if segments is None:
@@ -37,8 +63,20 @@ class UniLM_Mask:  # noqa: N801  (inherited name)
         return self.attention_bias
 
 
-def _with_a_head(mask, base, name):
-    def __init__(self, *args, **kwargs):
+def extend_with_language_model(BaseModel: type) -> type:
+    """Return a subclass of ``BaseModel`` that is a language model, with its token head."""
+    if issubclass(BaseModel, LM_Mask):
+        return BaseModel
+    return _add_mask(LM_Mask, BaseModel, "LanguageModel")
+
+
+def extend_with_unified_language_model(BaseModel: type) -> type:
+    """Return a subclass of ``BaseModel`` that is a UniLM, with its token head."""
+    return _add_mask(UniLM_Mask, BaseModel, "UnifiedLanguageModel")
+
+
+def _add_mask(mask: type, base: type, name: str) -> type:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         super(extended, self).__init__(*args, **kwargs)
         self.with_mlm = self.with_mlm or True
 
@@ -46,65 +84,95 @@ def _with_a_head(mask, base, name):
     return extended
 
 
-def extend_with_language_model(BaseModel):  # noqa: N803  (inherited name)
-    """A subclass of ``BaseModel`` that is a language model, with its token head."""
-    if issubclass(BaseModel, LM_Mask):
-        return BaseModel
-    return _with_a_head(LM_Mask, BaseModel, "LanguageModel")
+# Heads
 
 
-def extend_with_unified_language_model(BaseModel):  # noqa: N803  (inherited name)
-    """A subclass of ``BaseModel`` that is a UniLM, with its token head."""
-    return _with_a_head(UniLM_Mask, BaseModel, "UnifiedLanguageModel")
+class LanguageModelHead(_Base):
+    """Scores of the next token, from the table of embeddings, under ``final_activation``."""
+
+    final_activation: Any
+
+    def apply_final_layers(self, inputs: Tensor) -> Tensor:
+        """Predict the next token at each position: (B, L, V)."""
+        return self.apply(
+            self.score_tokens(inputs),
+            Activation,
+            activation=get_activation(self.final_activation),
+            dtype=self.output_dtype,
+            name="LM-Activation",
+        )
+
+    def score_tokens(self, x: Tensor) -> Tensor:
+        """Score tokens by the table of their embeddings: (B, L, V)."""
+        return self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
 
 
-class PreNorm:
-    """Each sublayer normalizes its input, and the sum goes on as it is."""
+def check_embedding_size(model: Any) -> None:
+    """Raise a ValueError if embeddings have another size than the blocks, whose scores need one."""
+    if model.embedding_size != model.hidden_size:
+        raise ValueError(
+            f"{type(model).__name__} has no map between embeddings and blocks: embedding_size "
+            f"must be hidden_size, got {model.embedding_size} and {model.hidden_size}"
+        )
 
-    def residual(self, x, name, sublayer):
+
+# Normalizations
+
+
+class PreNorm(_Base):
+    """Norm before each sublayer; the residual sum is not normalized."""
+
+    def residual(self, x: Tensor, name: str, sublayer: Callable[[Tensor, str], Tensor]) -> Tensor:
         """Join a sublayer to its input: norm, sublayer, dropout, sum."""
         y = sublayer(self.normalize(x, f"{name}-Norm"), name)
-        return self.apply([x, self.drop(y, f"{name}-Dropout")], Add, name=f"{name}-Add")
+        return self.apply([x, self.dropout(y, f"{name}-Dropout")], Add, name=f"{name}-Add")
 
 
-class RMSNorm:
-    """Normalizations divide by the root mean square, and neither center nor offset."""
+class RMSNorm(_Base):
+    """Root mean square normalization, without centering and offset (arXiv:1910.07467)."""
 
-    norm = {"zero_mean": False, "offset": False}
+    norm_options = {"zero_mean": False, "offset": False}
 
 
-def without_positions(weights):
-    """A table of a checkpoint's variables without the row of learnt positions."""
+# Positions
+
+
+def without_positions(weights: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Return a table of weights without learnt absolute positions."""
     return {layer: names for layer, names in weights.items() if layer != "Embedding-Position"}
 
 
-def check_equal_sizes(model, common):
-    """Raise a ValueError unless keys and values have one size, as what they have in common needs.
+def check_equal_sizes(model: Any, reason: str) -> None:
+    """Raise a ValueError unless keys and values have one size.
 
     Args:
-        common: what that is, for the message.
+        reason: why they must, for the message; "keys and values" come before it.
     """
     if model.attention_key_size != model.attention_head_size:
         raise ValueError(
-            f"keys and values {common}: attention_key_size must equal attention_head_size, got "
+            f"keys and values {reason}: attention_key_size must equal attention_head_size, got "
             f"{model.attention_key_size} and {model.attention_head_size}"
         )
 
 
-class RotaryPositions:
-    """Queries and keys are turned by an angle that grows with the position (arXiv:2104.09864)."""
+class RotaryPositions(_Base):
+    """Rotary positions: queries and keys turn by an angle that grows with the position.
+
+    RoPE, arXiv:2104.09864. The arguments in ``unsupported_args`` mean nothing with them.
+    """
 
     position_kind = "rotary"
-    rotary = {}  # further arguments of the sines and cosines
     position_dtype = "float32"  # fractions are positions too
-    refused = ("hierarchical_position",)
+    rotary_options: Mapping[str, Any] = {}  # further arguments of the sines and cosines
+    unsupported_args = ("hierarchical_position",)
+    custom_position_ids: bool
 
-    def embed_positions(self, inputs):
-        """Nothing is added."""
+    def embed_positions(self, inputs: Any) -> Tensor:
+        """Return the vectors as they are: nothing is added."""
         return inputs[0] if isinstance(inputs, list) else inputs
 
-    def compute_position_bias(self, inputs=None):
-        """Sines and cosines (1 or B, L, key_size)."""
+    def compute_position_bias(self, inputs: Any = None) -> Tensor:
+        """Return sines and cosines (1 or B, L, key_size)."""
         if self.attention_key_size % 2:
             raise ValueError(
                 "rotary positions turn pairs of features: attention_key_size must be even, got "
@@ -119,24 +187,27 @@ class RotaryPositions:
                 merge_mode="zero",
                 custom_position_ids=self.custom_position_ids,
                 name="Embedding-Rotary-Position",
-                **self.rotary,
+                **self.rotary_options,
             )
         return self.position_bias
 
 
-class RelativePositions:
-    """Clipped distances have vectors, added to keys and values (arXiv:1803.02155)."""
+class RelativePositions(_Base):
+    """Relative positions: clipped distances have vectors, added to keys and values.
+
+    From arXiv:1803.02155. The arguments in ``unsupported_args`` mean nothing with them.
+    """
 
     position_kind = "typical_relative"
-    max_relative_position = 64  # distances beyond it count as it
-    refused = ("hierarchical_position", "custom_position_ids")
+    max_relative_position: int = 64  # distances beyond it count as it
+    unsupported_args = ("hierarchical_position", "custom_position_ids")
 
-    def embed_positions(self, inputs):
-        """Nothing is added."""
+    def embed_positions(self, inputs: Any) -> Tensor:
+        """Return the vectors as they are: nothing is added."""
         return inputs
 
-    def compute_position_bias(self, inputs=None):
-        """Vectors of distances (L, L, key_size), sines and cosines that are not trained."""
+    def compute_position_bias(self, inputs: Any = None) -> Tensor:
+        """Return vectors of distances (L, L, key_size): sines and cosines that are not trained."""
         check_equal_sizes(self, "have vectors of distances in common")
         if self.position_bias is None:
             self.position_bias = self.apply(

@@ -1,53 +1,66 @@
-"""The skeleton that every family fills in.
+"""The skeleton of all families: ``Transformer`` and its hooks.
 
-Hooks, about in the order in which they are called; a family, or a subclass in your script,
-overrides those in which it differs:
+Hooks, in about the order of their calls. A family, or a subclass in your script, overrides those in
+which it differs:
 
-=====================================  =============================================================
-``get_inputs()``                       the input tensors
-``apply_embeddings(inputs)``           from ids to vectors
-``sum_embeddings(inputs)``             the sum of vectors that makes these
-``embed_positions(inputs)``            vectors with their positions added, where they are added
-``block(index)``                       name of a block; equal names share their weights
-``apply_main_layers(inputs, index)``   one block
-``attend(x, name, index)``             its self-attention
-``attention(inputs, name, ...)``       any attention layer, in the family's sizes
-``feed_forward(x, name)``              the feed-forward half of a block
-``residual(x, name, sublayer)``        how either is joined to its input: order of sum and norm
-``normalize(x, name, epsilon=None)``   a normalization
-``compute_attention_bias(inputs)``     a mask or bias for attention, or None
-``compute_position_bias(inputs)``      relative or rotary positions, or None
-``apply_final_layers(inputs)``         output heads
-``arguments_of(config)``               arguments from a config.json; a class method
-``config_for(config, checkpoint)``     the same, changed for a checkpoint's layout; a class method
-``variable_mapping()``                 layer name -> variables of a checkpoint
-``load_variable(checkpoint, name)``    one variable, made ready for its weight
-``load_embeddings(embeddings)``        rows of a table that the vocabulary keeps
-``create_variable(name, value)``       the reverse of ``load_variable``, for writing
-=====================================  =============================================================
+=======================================  ===========================================================
+``get_inputs()``                         the input tensors
+``apply_embeddings(inputs)``             from ids to vectors
+``sum_embeddings(inputs)``               the sum of vectors that makes these
+``embed_positions(inputs)``              adds vectors of positions, in families that add them
+``block_name(index)``                    name of a block; equal names share their weights
+``apply_main_layers(inputs, index)``     one block
+``self_attention(x, name, index)``       its self-attention
+``attention(inputs, name, ...)``         any attention layer, in the family's sizes
+``feed_forward(x, name)``                the feed-forward half of a block
+``residual(x, name, sublayer)``          joins either to its input: order of sum and norm
+``normalize(x, name, epsilon=None)``     a normalization
+``dropout(x, name)``                     a dropout
+``compute_attention_bias(index)``        an attention mask or bias, or None
+``compute_position_bias(inputs)``        relative or rotary positions, or None
+``apply_final_layers(inputs)``           output heads
+``parse_config(config)``                 arguments from a config.json; a class method
+``adapt_config(config, checkpoint)``     the same, changed for a checkpoint; a class method
+``variable_mapping()``                   layer name -> variables of a checkpoint
+``load_variable(checkpoint, name)``      one variable, made ready for its weight
+``load_embeddings(embeddings)``          rows of a table that the vocabulary keeps
+``create_variable(name, value)``         the reverse of ``load_variable``, for writing
+=======================================  ===========================================================
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any, ClassVar, Literal
 
 import keras
-from keras.layers import Dense, Dropout
+from keras.layers import Dense, Dropout, Input
 
 from bert4keras import backend
+from bert4keras.backend.types import Tensor
+from bert4keras.checkpoints import expand_blocks, keep_rows
 from bert4keras.layers import (
     Add,
-    AttentionBias,
-    Concatenate1D,
     Embedding,
     FeedForward,
     LayerNormalization,
     MultiHeadAttention,
 )
-from bert4keras.models.checkpointing import Stored
+from bert4keras.models import checkpointing
+from bert4keras.models.config import check_required_values, export_settings, translate_keys
+from bert4keras.models.hugging_face import check_writable
 from bert4keras.models.initial import Initial, spared
+from bert4keras.models.layer_calls import call_layer, is_skipped, make_layer
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
+
+__all__ = ["Activation", "Transformer"]
+
+Activation = str | Callable[[Tensor], Tensor]  # a name, or a function
 
 
-class Transformer(Stored):
+class Transformer:
     """A stack of transformer blocks, built as a functional Keras model.
 
     Args:
@@ -79,42 +92,44 @@ class Transformer(Stored):
             keep in memory (arXiv:1604.06174). Same numbers, less memory, more time.
     """
 
-    epsilon = None  # of the normalizations; None is Keras' own, 1e-7
-    refused = ()  # arguments of its base that the family has no use for
-    ignored = ()  # the same, but old scripts give them: with a warning
-    applications = ("encoder", "lm", "unilm")
-    use_bias = True  # in attention and feed-forward
-    norm = {}  # further arguments of the normalizations
-    position_kind = None  # what compute_position_bias gives: a p_bias of MultiHeadAttention
+    checkpoint_spec: ClassVar[CheckpointSpec] = CheckpointSpec()
+    config_spec: ClassVar[ConfigSpec] = ConfigSpec()
+    epsilon: float | None = None  # of the normalizations; None is Keras' own, 1e-7
+    norm_options: Mapping[str, bool] = {}  # further arguments of the normalizations
+    use_bias: bool = True  # in attention and feed-forward layers
+    mask_kind: Literal["full", "causal", "unilm"] = "full"
+    position_kind: str | None = None  # of compute_position_bias: a p_bias of MultiHeadAttention
+    position_dtype: str = "int32"  # of the position ids that are a further input
+    tie_word_embeddings: bool = True  # True if the scores of tokens come from their embeddings
 
     def __init__(
         self,
-        vocab_size,
-        hidden_size,
-        num_hidden_layers,
-        num_attention_heads,
-        intermediate_size,
-        hidden_act,
-        dropout_rate=None,
-        attention_dropout_rate=None,
-        embedding_size=None,
-        attention_head_size=None,
-        attention_key_size=None,
-        sequence_length=None,
-        keep_tokens=None,
-        compound_tokens=None,
-        residual_attention_scores=False,
-        ignore_invalid_weights=False,
-        autoresize_weights=False,
-        layers=None,
-        prefix=None,
-        name=None,
-        layer_norm_eps=None,
-        pad_token_id=0,
-        recompute=False,
-    ):
-        kept = vocab_size if keep_tokens is None else len(keep_tokens)
-        self.vocab_size = kept + len(compound_tokens or ())
+        vocab_size: int,
+        hidden_size: int,
+        num_hidden_layers: int,
+        num_attention_heads: int,
+        intermediate_size: int,
+        hidden_act: Activation | Sequence[Activation],
+        dropout_rate: float | None = None,
+        attention_dropout_rate: float | None = None,
+        embedding_size: int | None = None,
+        attention_head_size: int | None = None,
+        attention_key_size: int | None = None,
+        sequence_length: int | None = None,
+        keep_tokens: Sequence[int] | None = None,
+        compound_tokens: Sequence[Any] | None = None,
+        residual_attention_scores: bool = False,
+        ignore_invalid_weights: bool = False,
+        autoresize_weights: bool = False,
+        layers: dict[str, Any] | None = None,
+        prefix: str | None = None,
+        name: str | None = None,
+        layer_norm_eps: float | None = None,
+        pad_token_id: int | None = 0,
+        recompute: bool = False,
+    ) -> None:
+        rows = vocab_size if keep_tokens is None else len(keep_tokens)
+        self.vocab_size = rows + len(compound_tokens or ())
         self.hidden_size = hidden_size
         self.num_hidden_layers = num_hidden_layers
         self.num_attention_heads = num_attention_heads
@@ -132,24 +147,24 @@ class Transformer(Stored):
         self.ignore_invalid_weights = ignore_invalid_weights
         self.autoresize_weights = autoresize_weights
         self.layers = {} if layers is None else layers
-        self.prefix = _usable(prefix or "")
+        self.prefix = _without_slashes(prefix or "")
         self.name = name
         self.layer_norm_eps = layer_norm_eps
         self.pad_token_id = pad_token_id
         self.recompute = recompute
         self.filled = ()  # layers whose first weights a checkpoint is about to replace
-        self.attention_bias = None
-        self.position_bias = None
-        self.attention_scores = {}  # kind of attention -> its scores in the block before
+        self.attention_bias: Tensor | None = None
+        self.position_bias: Any = None
+        self.attention_scores: dict[str, Tensor] = {}  # those of the block before, by kind
         self.built = False
 
     @property
-    def initializer(self):
+    def initializer(self) -> keras.Initializer:
         """A new initializer of weights: a truncated normal distribution of deviation 0.02."""
         return Initial(stddev=0.02)
 
     @property
-    def table_initializer(self):
+    def table_initializer(self) -> keras.Initializer:
         """A new initializer of tables of vectors; that of all weights by default."""
         return self.initializer
 
@@ -157,12 +172,12 @@ class Transformer(Stored):
 
     def build(
         self,
-        attention_caches=None,
-        layer_norm_cond=None,
-        layer_norm_cond_hidden_size=None,
-        layer_norm_cond_hidden_act=None,
-        additional_input_layers=None,
-    ):
+        attention_caches: Mapping[str, Sequence[Tensor]] | None = None,
+        layer_norm_cond: Tensor | None = None,
+        layer_norm_cond_hidden_size: int | None = None,
+        layer_norm_cond_hidden_act: Activation | None = None,
+        additional_input_layers: Tensor | Sequence[Tensor] | None = None,
+    ) -> None:
         """Build ``self.model``.
 
         Args:
@@ -189,114 +204,91 @@ class Transformer(Stored):
         self.model = keras.Model(self.input, self.output, name=self.name)
         self.built = True
 
-    def call(self, inputs):
-        """From input tensors to output tensors."""
+    def call(self, inputs: Any) -> Any:
+        """Compute the output tensors from the input tensors."""
         x = self.apply_embeddings(inputs)
         for index in range(self.num_hidden_layers):
             x = self.apply_main_layers(x, index)
         return self.apply_final_layers(x)
 
-    def prefixed(self, name):
-        """The name that a layer has in this model."""
+    def prefixed(self, name: str | None) -> str | None:
+        """Return the name that a layer has in this model."""
         return None if name is None else self.prefix + name
 
-    def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
-        """Call the layer of a name, making it when the name is first met.
+    def apply(
+        self,
+        inputs: Any = None,
+        layer: Callable[..., Any] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Find the layer of a name, or make it, and call it.
+
+        Dropout at rate 0 is left out. Attention layers get ``attention_caches`` and the scores of
+        ``residual_attention_scores``: see ``models/layer_calls.py``.
 
         Args:
-            inputs: what the layer is called on; None returns the layer itself.
+            inputs: inputs of the layer; None returns the layer itself.
             layer: the layer's class.
             arguments: keyword arguments of the call.
             **kwargs: arguments of the class, ``name`` among them.
         """
-        if layer is Dropout and not self.dropout_rate:
+        if is_skipped(self, layer):
             return inputs
-        attention = isinstance(layer, type) and issubclass(layer, MultiHeadAttention)
-        if attention and self.residual_attention_scores:
-            kwargs["return_attention_scores"] = True
         name = kwargs["name"] = self.prefixed(kwargs.get("name"))
         if name not in self.layers:
-            created = layer(**kwargs)
-            if self.recompute:
-                created.recompute = True  # looked at by those of our layers that keep much
-            name = name or created.name
-            self.layers[name] = created
-        layer, arguments = self.layers[name], dict(arguments or {})
+            new_layer = make_layer(self, layer, kwargs)
+            name = name or new_layer.name
+            self.layers[name] = new_layer
         if inputs is None:
-            return layer
+            return self.layers[name]
         with spared(name.removeprefix(self.prefix) in self.filled):
-            if isinstance(layer, MultiHeadAttention):
-                return self._attended(layer, list(inputs), arguments)
-            return layer(inputs, **arguments)
+            return call_layer(self.layers[name], self, inputs, dict(arguments or {}))
 
-    def _attended(self, layer, inputs, arguments):
-        """An attention layer called with what the caches and the block before give it."""
-        name = layer.name.removeprefix(self.prefix)
-        inputs = self._with_caches(layer.name, name, inputs, arguments)
-        if not self.residual_attention_scores:
-            return layer(inputs, **arguments)
-        inputs = self._with_scores(name, inputs, arguments)
-        output, self.attention_scores[_kind(name)] = layer(inputs, **arguments)
-        return output
-
-    def _with_caches(self, layer_name, name, inputs, arguments):
-        """Inputs of an attention layer with cached keys and values before its own."""
-        caches = self.attention_caches.get(layer_name)
-        if caches is None:
-            return inputs
-        if arguments.get("a_bias"):
-            raise ValueError("attention_caches cannot be used with a causal or UniLM mask")
-        for i, part in ((1, "Cached-Key"), (2, "Cached-Value")):
-            pair = [caches[i - 1], inputs[i]]
-            inputs[i] = self.apply(pair, Concatenate1D, name=f"{name}-{part}")
-        return inputs
-
-    def _with_scores(self, name, inputs, arguments):
-        """Inputs of an attention layer with the scores of the one before as bias."""
-        bias = self.attention_scores.get(_kind(name))
-        if bias is None:
-            return inputs
-        if arguments.get("a_bias"):
-            pair = [bias, inputs.pop(3)]
-            bias = self.apply(pair, AttentionBias, name=f"{name}-Attention-Bias")
-        arguments["a_bias"] = True
-        return [*inputs[:3], bias, *inputs[3:]]
-
-    def set_inputs(self, inputs, additional_input_layers=None):
-        """Keep the inputs, further ones included."""
-        several = isinstance(inputs, list | tuple)
-        self.inputs = list(inputs) if several else [inputs]
-        more = additional_input_layers
-        if more is not None:
-            self.inputs += list(more) if isinstance(more, list | tuple) else [more]
+    def set_inputs(
+        self, inputs: Any, additional_input_layers: Tensor | Sequence[Tensor] | None = None
+    ) -> None:
+        """Store the model's inputs, with further ones behind them."""
+        self.inputs = _as_list(inputs)
+        if additional_input_layers is not None:
+            self.inputs += _as_list(additional_input_layers)
         self.input = self.inputs if len(self.inputs) > 1 else self.inputs[0]
 
-    def set_outputs(self, outputs):
-        """Keep the outputs."""
-        self.outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+    def set_outputs(self, outputs: Any) -> None:
+        """Store the model's outputs."""
+        self.outputs = _as_list(outputs)
         self.output = self.outputs if len(self.outputs) > 1 else self.outputs[0]
 
-    def simplify(self, inputs):
-        """Drop what is None; a single input that is left stands bare."""
+    def simplify(self, inputs: Iterable[Any]) -> Any:
+        """Drop None from a list; return a single item without the list."""
         inputs = [x for x in inputs if x is not None]
         return inputs[0] if len(inputs) == 1 else inputs
 
     # Parts of the graph
 
-    def get_inputs(self):
-        """The input tensors of the family."""
+    def get_inputs(self) -> Any:
+        """Make the input tensors of the family."""
         raise NotImplementedError
 
-    def apply_embeddings(self, inputs):
-        """From ids to vectors (B, L, D)."""
+    def apply_embeddings(self, inputs: Any) -> Any:
+        """Compute vectors (B, L, D) from ids."""
         raise NotImplementedError
 
-    def apply_final_layers(self, inputs):
-        """Output heads on the last vectors."""
+    def apply_final_layers(self, inputs: Any) -> Any:
+        """Apply the output heads to the last vectors."""
         raise NotImplementedError
 
-    def embed(self, ids, name, size):
-        """Vectors of ids; tokens carry the padding mask."""
+    def id_input(self, name: str) -> Tensor:
+        """Make an input of ids (B, L)."""
+        dtype = self.position_dtype if name == "Input-Position" else "int32"
+        return self.apply(layer=Input, shape=(self.sequence_length,), dtype=dtype, name=name)
+
+    def embed(self, ids: Tensor, name: str, size: int) -> Tensor:
+        """Embed ids; those of tokens give the padding mask.
+
+        Args:
+            size: number of ids.
+        """
         return self.apply(
             ids,
             Embedding,
@@ -308,8 +300,15 @@ class Transformer(Stored):
             name=name,
         )
 
-    def dense(self, x, units, name, activation=None, **kwargs):
-        """A dense layer in the family's initialisation."""
+    def dense(
+        self,
+        x: Tensor,
+        units: int,
+        name: str,
+        activation: Activation | bool | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Apply a dense layer with the family's initializer."""
         return self.apply(
             x,
             Dense,
@@ -321,30 +320,36 @@ class Transformer(Stored):
         )
 
     @property
-    def exact(self):
+    def output_dtype(self) -> str:
         """The dtype of probabilities: float32 under mixed precision."""
         return keras.config.dtype_policy().variable_dtype
 
-    def block(self, index):
-        """Name of a block; blocks of one name share their weights."""
+    def block_name(self, index: int) -> str:
+        """Return the name of a block; blocks of one name share their weights."""
         return f"Transformer-{index}"
 
-    def apply_main_layers(self, inputs, index):
-        """One block: attention, then feed-forward, each joined to its input by ``residual``."""
-        name = self.block(index)
-        attend = partial(self.attend, index=index)
-        x = self.residual(inputs, f"{name}-MultiHeadSelfAttention", attend)
+    def apply_main_layers(self, inputs: Any, index: int) -> Any:
+        """Apply one block: attention, then feed-forward, each joined by ``residual``."""
+        name = self.block_name(index)
+        attention = partial(self.self_attention, index=index)
+        x = self.residual(inputs, f"{name}-MultiHeadSelfAttention", attention)
         return self.residual(x, f"{name}-FeedForward", self.feed_forward)
 
-    def attend(self, x, name, index):
-        """Self-attention."""
+    def self_attention(self, x: Tensor, name: str, index: int) -> Tensor:
+        """Apply the self-attention of a block."""
         bias, position = self.compute_attention_bias(index), self.compute_position_bias(x)
         return self.attention([x, x, x], name, bias, position)
 
     def attention(
-        self, inputs, name, bias=None, position=None, layer=MultiHeadAttention, **options
-    ):
-        """An attention layer of the family's sizes.
+        self,
+        inputs: Sequence[Tensor],
+        name: str,
+        bias: Tensor | None = None,
+        position: Tensor | None = None,
+        layer: type[MultiHeadAttention] = MultiHeadAttention,
+        **options: Any,
+    ) -> Tensor:
+        """Apply an attention layer of the family's sizes.
 
         Args:
             inputs: queries, keys and values.
@@ -369,8 +374,8 @@ class Transformer(Stored):
         inputs = self.simplify([*inputs, bias, position])
         return self.apply(inputs, layer, arguments, **{**sizes, **options}, name=name)
 
-    def feed_forward(self, x, name, **options):
-        """The feed-forward half of a block.
+    def feed_forward(self, x: Tensor, name: str, **options: Any) -> Tensor:
+        """Apply the feed-forward half of a block.
 
         Args:
             **options: further arguments of the layer.
@@ -383,20 +388,20 @@ class Transformer(Stored):
         }
         return self.apply(x, FeedForward, **{**sizes, **options}, name=name)
 
-    def residual(self, x, name, sublayer):
+    def residual(self, x: Tensor, name: str, sublayer: Callable[[Tensor, str], Tensor]) -> Tensor:
         """Join a sublayer to its input: dropout, sum, norm."""
-        y = self.drop(sublayer(x, name), f"{name}-Dropout")
+        y = self.dropout(sublayer(x, name), f"{name}-Dropout")
         return self.normalize(self.apply([x, y], Add, name=f"{name}-Add"), f"{name}-Norm")
 
-    def drop(self, x, name):
-        """Dropout, where there is any."""
+    def dropout(self, x: Tensor, name: str) -> Tensor:
+        """Apply dropout, if the model has any."""
         return self.apply(x, Dropout, rate=self.dropout_rate, name=name)
 
-    def normalize(self, x, name, epsilon=None):
-        """Layer normalization, conditional if the model has a condition.
+    def normalize(self, x: Tensor, name: str, epsilon: float | None = None) -> Tensor:
+        """Apply layer normalization, conditional if the model has a condition.
 
         Args:
-            epsilon: where it is not the family's; ``layer_norm_eps`` goes before.
+            epsilon: where it is not the family's; ``layer_norm_eps`` has precedence.
         """
         condition, hidden_size, hidden_act = self.layer_norm_conds
         return self.apply(
@@ -408,25 +413,106 @@ class Transformer(Stored):
             hidden_activation=hidden_act,
             hidden_initializer=self.initializer,
             name=name,
-            **self.norm,
+            **self.norm_options,
         )
 
-    def compute_attention_bias(self, inputs=None):
-        """A mask or bias for attention; none in an encoder."""
+    def compute_attention_bias(self, index: Any = None) -> Tensor | None:
+        """Return the attention mask or bias of a block; an encoder has none.
+
+        Args:
+            index: number of the block. Scripts of 0.x may pass tensors.
+        """
         return self.attention_bias
 
-    def compute_position_bias(self, inputs=None):
-        """Relative positions for attention; none by default."""
+    def compute_position_bias(self, inputs: Any = None) -> Any:
+        """Return relative or rotary positions for attention; None by default.
+
+        Args:
+            inputs: vectors (B, L, D), which tell the length.
+        """
         return self.position_bias
 
+    # Configurations and checkpoints
 
-def _kind(name):
-    """What an attention layer attends to, from its name: its own sequence or another."""
-    return name.rpartition("-")[2]
+    load_weights_from_checkpoint = checkpointing.load_weights_from_checkpoint
+    save_weights_as_checkpoint = checkpointing.save_weights_as_checkpoint
+    save_pretrained = checkpointing.save_pretrained
+    expect = checkpointing.expect
+
+    @classmethod
+    def parse_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that a configuration gives.
+
+        Args:
+            config: settings in Google's or Hugging Face's keys.
+        """
+        check_required_values(cls, config)
+        return translate_keys(config, cls.config_spec)
+
+    @classmethod
+    def adapt_config(cls, config: dict[str, Any], checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments, changed if the layout of a checkpoint needs it."""
+        return config
+
+    def variable_mapping(self) -> dict[str, list[str]]:
+        """Return the table of weights: layer name -> names of its variables in a checkpoint."""
+        return expand_blocks(self.checkpoint_spec.weights, self.num_hidden_layers)
+
+    def mapping_of(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Return the table to read a checkpoint by, for families stored in more than one way."""
+        return self.variable_mapping()
+
+    def written_mapping(self) -> dict[str, list[str]]:
+        """Return the table to write by: a layer for each name of a variable."""
+        return self.variable_mapping()
+
+    def load_embeddings(self, embeddings: Any) -> Any:
+        """Select the rows of a table that the vocabulary keeps, and average those it compounds."""
+        return keep_rows(embeddings, self.keep_tokens, self.compound_tokens)
+
+    def load_variable(self, checkpoint: Mapping[str, Any], name: str) -> Any:
+        """Read one variable of a checkpoint in the layout of its weight.
+
+        Args:
+            checkpoint: a mapping from names to arrays.
+            name: a name of ``variable_mapping``.
+        """
+        variable = checkpoint[name]
+        if name in self.checkpoint_spec.transposed:
+            variable = variable.T
+        has_rows_of_ids = name in self.checkpoint_spec.vocabulary
+        return self.load_embeddings(variable) if has_rows_of_ids else variable
+
+    def create_variable(self, name: str, value: Any, dtype: Any = None) -> Any:
+        """Convert one weight to the layout of a checkpoint: the reverse of ``load_variable``."""
+        value = value.T if name in self.checkpoint_spec.transposed else value
+        return value.astype(dtype or value.dtype, copy=False)
+
+    @property
+    def model_type(self) -> str | None:
+        """Name of the family in a ``config.json``."""
+        return self.config_spec.model_type
+
+    def hugging_face_config(self) -> dict[str, Any]:
+        """Return the ``config.json`` of the same model: that of ``transformers``, or our own."""
+        check_writable(self)
+        config = {"model_type": self.model_type, **export_settings(self)}
+        if self.checkpoint_spec.hugging_face is None:
+            return config
+        return {"architectures": [self.architecture()], **config}
+
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same heads."""
+        raise NotImplementedError
 
 
-def _usable(prefix):
-    """A prefix that Keras 3 takes in the names of layers."""
+def _as_list(tensors: Any) -> list[Any]:
+    """Return a list of one or several tensors."""
+    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
+
+
+def _without_slashes(prefix: str) -> str:
+    """Return a prefix that Keras 3 allows in names of layers."""
     if "/" in prefix:
         warnings.warn(
             f"Layer names cannot hold '/': prefix {prefix!r} is used with '-'", stacklevel=3

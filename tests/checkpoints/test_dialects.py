@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from support import GOLDEN, record
 
+from bert4keras import models
 from bert4keras.checkpoints import hugging_face, open_checkpoint, to_foreign_names, to_google_names
 from bert4keras.models.families.albert import BRIGHTMART
-from bert4keras.models.families.albert import HUGGING_FACE as ALBERT
-from bert4keras.models.families.bert import HUGGING_FACE as BERT
+
+BERT = models.BERT.checkpoint_spec.hugging_face
+ALBERT = models.ALBERT.checkpoint_spec.hugging_face
 
 FUSED = hugging_face(
     (r"attention/self/query/(kernel|bias)$", r"attn/c_attn/\1[0 of 3]"),

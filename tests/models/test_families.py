@@ -88,7 +88,8 @@ def families_for(*applications, takes=None):
             row(name, application)
             for name in ROWS
             for application in applications
-            if application in FAMILIES[name].applications and takes not in FAMILIES[name].refused
+            if application in FAMILIES[name].config_spec.applications
+            and takes not in FAMILIES[name].config_spec.unsupported_args
         ],
     )
 
@@ -99,8 +100,9 @@ def config(family):
 
 def taken(family, options):
     """Those of the options that a family takes."""
-    base = FAMILIES[family]
-    known = [x for x in parameters(base, "__init__") if x not in (*base.refused, *base.ignored)]
+    spec = FAMILIES[family].config_spec
+    useless = (*spec.unsupported_args, *spec.ignored_args)
+    known = [x for x in parameters(FAMILIES[family], "__init__") if x not in useless]
     heads = {*HEADS, "with_pool", "with_lm"}
     return {name: x for name, x in options.items() if name in known or name not in heads}
 
@@ -188,7 +190,9 @@ def test_a_saved_language_model_opens_as_one(family, application, tmp_path):
     except ValueError as error:
         assert "a causal mask" in str(error)
         return
-    native = {} if bert.hugging_face else {"application": application}  # our own say no class
+    native = (
+        {} if bert.checkpoint_spec.hugging_face else {"application": application}
+    )  # our own say no class
     again = build_transformer_model(tmp_path, **native, **taken(family, TOKENS))
     assert_close(predict(again)[0], predict(bert.model)[0], 1e-5)
 

@@ -86,10 +86,10 @@ def _(_):
     assert np.ptp(got[0], axis=0).max() < 1e-5
 
 
-@overrides("block")
+@overrides("block_name")
 def _(_):
     class Shared(BERT):
-        def block(self, index):
+        def block_name(self, index):
             return f"Transformer-{index % 2}"
 
     names = {layer.name for layer in build(Shared).layers}
@@ -106,10 +106,10 @@ def _(_):
     assert "Transformer-2-FeedForward" in names and "Transformer-1-FeedForward" not in names
 
 
-@overrides("attend")
+@overrides("self_attention")
 def _(_):
     class Blind(BERT):
-        def attend(self, x, name, index):
+        def self_attention(self, x, name, index):
             return self.apply(x, keras.layers.Rescaling, scale=0.0, name=f"{name}-None")
 
     changed = TOKENS.copy()
@@ -160,10 +160,20 @@ def _(_):
     assert build(Coarse).get_layer("Embedding-Norm").epsilon == 0.5
 
 
+@overrides("dropout")
+def _(_):
+    class NoDropout(BERT):
+        def dropout(self, x, name):
+            return x
+
+    names = [layer.name for layer in build(NoDropout, dropout_rate=0.5).layers]
+    assert not [name for name in names if name.endswith("-Dropout")]
+
+
 @overrides("compute_attention_bias")
 def _(_):
     class Causal(BERT):
-        def compute_attention_bias(self, inputs=None):
+        def compute_attention_bias(self, index=None):
             if self.attention_bias is None:
 
                 def lower(ids):
@@ -260,21 +270,21 @@ def _(folder):
         np.testing.assert_allclose(ops.convert_to_numpy(a) / 2, ops.convert_to_numpy(b), rtol=1e-6)
 
 
-@overrides("arguments_of")
+@overrides("parse_config")
 def _(_):
     class Shallow(BERT):
         @classmethod
-        def arguments_of(cls, config):
-            return {**super().arguments_of(config), "num_hidden_layers": 1}
+        def parse_config(cls, config):
+            return {**super().parse_config(config), "num_hidden_layers": 1}
 
     assert build(Shallow, return_keras_model=False).num_hidden_layers == 1
 
 
-@overrides("config_for")
+@overrides("adapt_config")
 def _(_):
     class AsStored(BERT):
         @classmethod
-        def config_for(cls, config, checkpoint):
+        def adapt_config(cls, config, checkpoint):
             rows = len(checkpoint["bert/embeddings/word_embeddings"])
             return {**config, "vocab_size": rows}
 

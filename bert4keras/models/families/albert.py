@@ -1,20 +1,28 @@
 """ALBERT (Lan et al., arXiv:1909.11942): BERT with one block used again and again."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 from bert4keras.checkpoints import Dialect, attention, dense, expand_blocks, hugging_face, norm
 from bert4keras.models.families.bert import BERT, EMBEDDINGS, HEADS
-from bert4keras.models.mixins import LM_Mask
+from bert4keras.models.hugging_face import CAUSAL_MASK, EMBEDDING_SIZE
 
-GROUP = "bert/encoder/transformer/group_0/inner_group_0"
-BLOCK = {
+_GROUP = "bert/encoder/transformer/group_0/inner_group_0"
+_SHARED_BLOCK = {
     "Transformer-MultiHeadSelfAttention": attention(
-        f"{GROUP}/attention_1/self", f"{GROUP}/attention_1/output/dense"
+        f"{_GROUP}/attention_1/self", f"{_GROUP}/attention_1/output/dense"
     ),
-    "Transformer-MultiHeadSelfAttention-Norm": norm(f"{GROUP}/LayerNorm"),
-    "Transformer-FeedForward": dense(f"{GROUP}/ffn_1/intermediate/dense")
-    + dense(f"{GROUP}/ffn_1/intermediate/output/dense"),
-    "Transformer-FeedForward-Norm": norm(f"{GROUP}/LayerNorm_1"),
+    "Transformer-MultiHeadSelfAttention-Norm": norm(f"{_GROUP}/LayerNorm"),
+    "Transformer-FeedForward": dense(f"{_GROUP}/ffn_1/intermediate/dense")
+    + dense(f"{_GROUP}/ffn_1/intermediate/output/dense"),
+    "Transformer-FeedForward-Norm": norm(f"{_GROUP}/LayerNorm_1"),
 }
-HUGGING_FACE = hugging_face(
+_SEPARATE_BLOCKS = {
+    name.replace("Transformer", "Transformer-{i}"): names for name, names in _SHARED_BLOCK.items()
+}
+_HUGGING_FACE = hugging_face(
     (r"^bert/", "albert/"),
     (r"/transformer/group_(\d+)/inner_group_(\d+)/", r"/albert_layer_groups/\1/albert_layers/\2/"),
     (r"/attention_1/(self|output)/", "/attention/"),
@@ -28,7 +36,7 @@ HUGGING_FACE = hugging_face(
     (r"^cls/seq_relationship/output_bias$", "sop_classifier/classifier/bias"),
     prefix="albert.",
 )
-FIRST, SECOND = "bert/embeddings/word_embeddings", "bert/embeddings/word_embeddings_2"
+_WORDS, _WORD_MAP = "bert/embeddings/word_embeddings", "bert/embeddings/word_embeddings_2"
 # brightmart's Chinese ALBERT maps word vectors to the hidden size before it adds the positions
 BRIGHTMART = Dialect(
     (
@@ -38,7 +46,7 @@ BRIGHTMART = Dialect(
         (r"/LayerNorm_1/", "/output/LayerNorm/"),
         (r"/ffn_1/intermediate/output/", "/output/"),
         (r"/ffn_1/intermediate/", "/intermediate/"),
-        (f"^{FIRST}$", f"{FIRST} @ {SECOND}"),
+        (f"^{_WORDS}$", f"{_WORDS} @ {_WORD_MAP}"),
     )
 )
 
@@ -50,16 +58,21 @@ class ALBERT(BERT):
     are multiplied into one. Arguments and outputs are BERT's.
     """
 
-    weights = EMBEDDINGS | BLOCK | HEADS
-    dialects = (BRIGHTMART, HUGGING_FACE)
-    hugging_face = HUGGING_FACE
-    model_type = "albert"
+    checkpoint_spec = BERT.checkpoint_spec.replace(
+        weights=EMBEDDINGS | _SHARED_BLOCK | HEADS,
+        dialects=(BRIGHTMART,),
+        hugging_face=_HUGGING_FACE,
+    )
+    config_spec = BERT.config_spec.replace(
+        model_type="albert",
+        hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE} | {CAUSAL_MASK},
+    )
     epsilon = None  # but for the embeddings
 
     @classmethod
-    def config_for(cls, config, checkpoint):
-        """The config that fits a checkpoint: brightmart's tables, multiplied, need no mapping."""
-        if SECOND not in checkpoint:
+    def adapt_config(cls, config: dict[str, Any], checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        """Drop the mapping of embeddings for brightmart's tables, which are multiplied."""
+        if _WORD_MAP not in checkpoint:
             return config
         if config.get("ln_type", "postln") != "postln":
             raise ValueError(
@@ -67,51 +80,41 @@ class ALBERT(BERT):
             )
         return {**config, "embedding_size": config["hidden_size"]}
 
-    def block(self, index):
-        """All blocks are one."""
+    def block_name(self, index: int) -> str:
+        """Return one name for all blocks."""
         return "Transformer"
 
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute, and whether this model does it."""
-        ours = super().beyond_hugging_face()
-        if self.hugging_face is None:
-            return ours
-        ours["embedding_size other than hidden_size"] = False
-        return {**ours, "a causal mask": isinstance(self, LM_Mask)}
-
-    def architecture(self):
-        """The class in ``transformers`` with the same heads."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same heads."""
         if self.with_nsp:
             return "AlbertForPreTraining"
         return "AlbertForMaskedLM" if self.with_mlm else "AlbertModel"
 
 
-class ALBERT_Unshared(ALBERT):  # noqa: N801  (inherited name)
-    """ALBERT whose blocks begin equal, from one shared block, and then go their own ways.
+class ALBERT_Unshared(ALBERT):
+    """ALBERT whose blocks begin equal, from one shared block, and are trained apart.
 
     It learns faster and ends equal or better (https://kexue.fm/archives/7187). Saved, it has the
     names of a BERT with mapped word vectors; it reads both.
     """
 
-    weights = (
-        EMBEDDINGS
-        | {name.replace("Transformer", "Transformer-{i}"): names for name, names in BLOCK.items()}
-        | HEADS
+    checkpoint_spec = ALBERT.checkpoint_spec.replace(
+        weights=EMBEDDINGS | _SEPARATE_BLOCKS | HEADS,
+        dialects=ALBERT.checkpoint_spec.readable_dialects,
+        hugging_face=None,  # transformers has no ALBERT with separate blocks
     )
-    own_weights = BERT.weights
-    hugging_face = None  # transformers has no ALBERT with blocks of their own
-    model_type = "albert_unshared"
+    config_spec = ALBERT.config_spec.replace(model_type="albert_unshared")
 
-    def block(self, index):
-        """Each block is its own."""
+    def block_name(self, index: int) -> str:
+        """Return a name for each block."""
         return f"Transformer-{index}"
 
-    def mapping_of(self, checkpoint):
-        """The table of blocks of their own if the checkpoint has such."""
-        own = self.written_mapping()
-        first = own["Transformer-0-FeedForward"][0]
-        return own if first in checkpoint else self.variable_mapping()
+    def mapping_of(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Return the table of separate blocks if the checkpoint has such."""
+        separate = self.written_mapping()
+        first = separate["Transformer-0-FeedForward"][0]
+        return separate if first in checkpoint else self.variable_mapping()
 
-    def written_mapping(self):
-        """The table to write by: a block's weights no longer have one name."""
-        return expand_blocks(self.own_weights, self.num_hidden_layers)
+    def written_mapping(self) -> dict[str, list[str]]:
+        """Return the table to write by: BERT's, as the blocks' weights differ now."""
+        return expand_blocks(BERT.checkpoint_spec.weights, self.num_hidden_layers)

@@ -1,12 +1,27 @@
 """BERT (Devlin et al., arXiv:1810.04805), and RoBERTa in the Chinese checkpoints' sense."""
 
-from keras.layers import Activation, Input
+from __future__ import annotations
+
+from typing import Any
+
+import keras
 
 from bert4keras import backend
+from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import attention, dense, hugging_face, norm
 from bert4keras.layers import Add, Embedding, FirstToken, PositionEmbedding, ScaleOffset
-from bert4keras.models.mixins import LM_Mask, UniLM_Mask
-from bert4keras.models.transformer import Transformer
+from bert4keras.models.hugging_face import (
+    ANY_FAMILY,
+    EMBEDDING_SIZE,
+    HEAD_SIZE,
+    HIERARCHICAL_POSITION,
+    NO_SEGMENTS,
+    POOLER_ACTIVATION,
+    SHARED_SEGMENTS,
+    UNILM_MASK,
+)
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
+from bert4keras.models.transformer import Activation, Transformer
 
 EMBEDDINGS = {
     "Embedding-Token": ["bert/embeddings/word_embeddings"],
@@ -22,17 +37,17 @@ HEADS = {
     "MLM-Norm": norm("cls/predictions/transform/LayerNorm"),
     "MLM-Bias": ["cls/predictions/output_bias"],
 }
-LAYER = "bert/encoder/layer_{i}"
+_LAYER = "bert/encoder/layer_{i}"
 BLOCKS = {
     "Transformer-{i}-MultiHeadSelfAttention": attention(
-        f"{LAYER}/attention/self", f"{LAYER}/attention/output/dense"
+        f"{_LAYER}/attention/self", f"{_LAYER}/attention/output/dense"
     ),
-    "Transformer-{i}-MultiHeadSelfAttention-Norm": norm(f"{LAYER}/attention/output/LayerNorm"),
-    "Transformer-{i}-FeedForward": dense(f"{LAYER}/intermediate/dense")
-    + dense(f"{LAYER}/output/dense"),
-    "Transformer-{i}-FeedForward-Norm": norm(f"{LAYER}/output/LayerNorm"),
+    "Transformer-{i}-MultiHeadSelfAttention-Norm": norm(f"{_LAYER}/attention/output/LayerNorm"),
+    "Transformer-{i}-FeedForward": dense(f"{_LAYER}/intermediate/dense")
+    + dense(f"{_LAYER}/output/dense"),
+    "Transformer-{i}-FeedForward-Norm": norm(f"{_LAYER}/output/LayerNorm"),
 }
-HUGGING_FACE = hugging_face(
+_HUGGING_FACE = hugging_face(
     (r"/output_bias$", "/bias"), (r"/output_weights$", "/weight"), prefix="bert."
 )
 
@@ -56,31 +71,43 @@ class BERT(Transformer):
     tokens (B, L, V); a list of both when both are asked for. Padding is masked throughout.
     """
 
-    weights = EMBEDDINGS | BLOCKS | HEADS
-    vocabulary = ("bert/embeddings/word_embeddings", "cls/predictions/output_bias")
-    transposed = ("cls/seq_relationship/output_weights",)
-    dialects = (HUGGING_FACE,)
-    hugging_face = HUGGING_FACE
-    model_type = "bert"
-    keys = {"max_position": "max_position_embeddings", "segment_vocab_size": "type_vocab_size"}
+    checkpoint_spec = CheckpointSpec(
+        weights=EMBEDDINGS | BLOCKS | HEADS,
+        vocabulary=("bert/embeddings/word_embeddings", "cls/predictions/output_bias"),
+        transposed=("cls/seq_relationship/output_weights",),
+        hugging_face=_HUGGING_FACE,
+    )
+    config_spec = ConfigSpec(
+        model_type="bert",
+        keys={"max_position": "max_position_embeddings", "segment_vocab_size": "type_vocab_size"},
+        required_values={"position_embedding_type": "absolute"},
+        hf_unsupported=ANY_FAMILY
+        | {
+            UNILM_MASK,
+            HIERARCHICAL_POSITION,
+            SHARED_SEGMENTS,
+            NO_SEGMENTS,
+            EMBEDDING_SIZE,
+            HEAD_SIZE,
+            POOLER_ACTIVATION,
+        },
+    )
     epsilon = 1e-12
-    computable = {"position_embedding_type": "absolute"}
-    position_dtype = "int32"  # of positions given by the caller
-    token_activation = None  # inside the token head, where it is not hidden_act
+    token_activation: Activation | None = None  # inside the token head; None for hidden_act
 
     def __init__(
         self,
-        *args,
-        max_position=512,
-        segment_vocab_size=2,
-        with_pool=False,
-        with_nsp=False,
-        with_mlm=False,
-        hierarchical_position=None,
-        custom_position_ids=False,
-        shared_segment_embeddings=False,
-        **kwargs,
-    ):
+        *args: Any,
+        max_position: int = 512,
+        segment_vocab_size: int = 2,
+        with_pool: Activation | bool = False,
+        with_nsp: bool = False,
+        with_mlm: Activation | bool = False,
+        hierarchical_position: float | bool | None = None,
+        custom_position_ids: bool = False,
+        shared_segment_embeddings: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.max_position = max_position
         self.segment_vocab_size = segment_vocab_size
@@ -92,41 +119,40 @@ class BERT(Transformer):
         self.shared_segment_embeddings = shared_segment_embeddings
 
     @property
-    def input_names(self):
-        """Names of the inputs: tokens, segments if any, positions if given by the caller."""
+    def input_names(self) -> list[str]:
+        """Names of the inputs: tokens; segments if any; positions if they are an input."""
         segments = ["Input-Segment"] if self.segment_vocab_size > 0 else []
         positions = ["Input-Position"] if self.custom_position_ids else []
         return ["Input-Token", *segments, *positions]
 
-    def get_inputs(self):
-        """Ids (B, L) for each name of ``input_names``."""
-        positions = {"Input-Position": self.position_dtype}
-        dtypes = [positions.get(name, "int32") for name in self.input_names]
-        return self.simplify(
-            self.apply(layer=Input, shape=(self.sequence_length,), dtype=dtype, name=name)
-            for name, dtype in zip(self.input_names, dtypes)
-        )
+    def get_inputs(self) -> Tensor | list[Tensor]:
+        """Make an input of ids (B, L) for each name of ``input_names``."""
+        return self.simplify(self.id_input(name) for name in self.input_names)
 
-    def apply_embeddings(self, inputs):
-        """Sum of token, segment and position; norm, dropout, and a map to the hidden size."""
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Sum token, segment and position; norm, dropout, and a map to the hidden size."""
         x = self.normalize(self.sum_embeddings(inputs), "Embedding-Norm", 1e-12)
-        x = self.drop(x, "Embedding-Dropout")
+        x = self.dropout(x, "Embedding-Dropout")
         if self.embedding_size == self.hidden_size:
             return x
         return self.dense(x, self.hidden_size, "Embedding-Mapping")
 
-    def sum_embeddings(self, inputs):
-        """Vectors (B, L, embedding_size) of tokens, with those of segments and positions added."""
-        tokens, *others = inputs if isinstance(inputs, list) else [inputs]
+    def sum_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Sum vectors (B, L, embedding_size) of tokens, segments and positions."""
+        tokens, *ids = inputs if isinstance(inputs, list) else [inputs]
         x = self.embed(tokens, "Embedding-Token", self.vocab_size)
         if self.segment_vocab_size > 0:
             name = "Token" if self.shared_segment_embeddings else "Segment"
-            segments = self.embed(others.pop(0), f"Embedding-{name}", self.segment_vocab_size)
+            segments = self.embed(ids.pop(0), f"Embedding-{name}", self.segment_vocab_size)
             x = self.apply([x, segments], Add, name="Embedding-Token-Segment")
-        return self.embed_positions(self.simplify([x, *others]))
+        return self.embed_positions(self.simplify([x, *ids]))
 
-    def embed_positions(self, inputs):
-        """Vectors with those of their positions added; a list of both if positions are given."""
+    def embed_positions(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Add vectors of positions.
+
+        Args:
+            inputs: vectors, or a list of vectors and position ids.
+        """
         return self.apply(
             inputs,
             PositionEmbedding,
@@ -138,8 +164,8 @@ class BERT(Transformer):
             name="Embedding-Position",
         )
 
-    def apply_final_layers(self, inputs):
-        """The heads that were asked for, or the vectors as they are."""
+    def apply_final_layers(self, inputs: Tensor) -> Any:
+        """Apply the heads that were asked for; without any, return the vectors."""
         outputs = []
         if self.with_pool:
             outputs.append(self.pool(inputs))
@@ -147,17 +173,17 @@ class BERT(Transformer):
             outputs.append(self.predict_tokens(inputs))
         return self.simplify(outputs) if outputs else inputs
 
-    def pool(self, x):
-        """The first token's vector, or with NSP the probabilities made of it."""
+    def pool(self, x: Tensor) -> Tensor:
+        """Pool the first token; with NSP, compute the probabilities from it."""
         x = self.apply(x, FirstToken, name="Pooler")
         activation = "tanh" if self.with_pool is True else self.with_pool
         x = self.dense(x, self.hidden_size, "Pooler-Dense", activation)
         if not self.with_nsp:
             return x
-        return self.dense(x, 2, "NSP-Proba", "softmax", dtype=self.exact)
+        return self.dense(x, 2, "NSP-Proba", "softmax", dtype=self.output_dtype)
 
-    def predict_tokens(self, x):
-        """Scores or probabilities of tokens, from the table of their embeddings."""
+    def predict_tokens(self, x: Tensor) -> Tensor:
+        """Score tokens by the table of their embeddings: (B, L, V)."""
         activation = self.token_activation or self.hidden_act
         x = self.dense(x, self.embedding_size, "MLM-Dense", activation)
         x = self.normalize(x, "MLM-Norm")
@@ -165,38 +191,29 @@ class BERT(Transformer):
         x = self.apply(x, ScaleOffset, scale=False, name="MLM-Bias")
         return self.activate(x, "MLM-Activation")
 
-    def activate(self, x, name):
-        """Scores of tokens under the activation that ``with_mlm`` asks for."""
+    def activate(self, x: Tensor, name: str) -> Tensor:
+        """Apply the activation that ``with_mlm`` asks for to scores of tokens."""
         activation = backend.get_activation("softmax" if self.with_mlm is True else self.with_mlm)
-        return self.apply(x, Activation, activation=activation, dtype=self.exact, name=name)
+        return self.apply(
+            x,
+            keras.layers.Activation,
+            activation=activation,
+            dtype=self.output_dtype,
+            name=name,
+        )
 
     # In transformers
 
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute, and whether this model does it."""
-        if self.hugging_face is None:
-            return super().beyond_hugging_face()
-        values = self.num_attention_heads * self.attention_head_size
-        return {
-            **super().beyond_hugging_face(),
-            "a UniLM mask": isinstance(self, UniLM_Mask),
-            "hierarchical_position": self.hierarchical_position,
-            "shared_segment_embeddings": self.shared_segment_embeddings,
-            "segment_vocab_size=0": self.segment_vocab_size == 0,
-            "embedding_size other than hidden_size": self.embedding_size != self.hidden_size,
-            "heads of other sizes": values != self.hidden_size
-            or self.attention_key_size != self.attention_head_size,
-            "a pooler other than tanh": self.with_pool not in (False, True, "tanh"),
-        }
+    def hugging_face_config(self) -> dict[str, Any]:
+        """Return the ``config.json`` of the same model in ``transformers``."""
+        config = super().hugging_face_config()
+        if self.checkpoint_spec.hugging_face is None:
+            return config
+        return {**config, "is_decoder": self.mask_kind == "causal"}
 
-    def hugging_face_config(self):
-        """The ``config.json`` of the same model in ``transformers``."""
-        decoder = {} if self.hugging_face is None else {"is_decoder": isinstance(self, LM_Mask)}
-        return {**super().hugging_face_config(), **decoder}
-
-    def architecture(self):
-        """The class in ``transformers`` with the same heads."""
-        if isinstance(self, LM_Mask):
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same heads."""
+        if self.mask_kind == "causal":
             return "BertLMHeadModel"
         if self.with_mlm:
             return "BertForPreTraining" if self.with_nsp else "BertForMaskedLM"

@@ -1,12 +1,22 @@
-"""ELECTRA (Clark et al., arXiv:2003.10555): an encoder that has learnt to tell replaced tokens."""
+"""ELECTRA (Clark et al., arXiv:2003.10555): an encoder trained to detect replaced tokens."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import dense, hugging_face, norm, renamed
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
+from bert4keras.models.hugging_face import EMBEDDING_SIZE, Unsupported
+from bert4keras.models.transformer import Activation
 
-HUGGING_FACE = hugging_face(
+_HUGGING_FACE = hugging_face(
     (r"^discriminator_predictions/dense_1/", "discriminator_predictions/dense_prediction/"),
     (r"^generator_predictions/output_bias$", "generator_lm_head/bias"),
     prefix="electra.",
+)
+_BOTH_HEADS = Unsupported(
+    "both heads", lambda model: bool(model.with_discriminator and model.with_generator)
 )
 
 
@@ -27,55 +37,58 @@ class ELECTRA(BERT):
         ValueError: a head of BERT is asked for, or a language model.
     """
 
-    weights = renamed(
-        EMBEDDINGS | BLOCKS,
-        ("bert/encoder/embedding_hidden_mapping_in", "electra/embeddings_project"),
-        ("bert/", "electra/"),
-    ) | {
-        "Discriminator-Dense": dense("discriminator_predictions/dense"),
-        "Discriminator-Prediction": dense("discriminator_predictions/dense_1"),
-        "MLM-Dense": dense("generator_predictions/dense"),
-        "MLM-Norm": norm("generator_predictions/LayerNorm"),
-        "MLM-Bias": ["generator_predictions/output_bias"],
-    }
-    vocabulary = ("electra/embeddings/word_embeddings", "generator_predictions/output_bias")
-    transposed = ()
-    dialects = (HUGGING_FACE,)
-    hugging_face = HUGGING_FACE
-    model_type = "electra"
-    config_defaults = {"embedding_size": 128}
-    refused = ("with_pool", "with_nsp", "with_mlm")
-    applications = ("encoder",)
+    checkpoint_spec = BERT.checkpoint_spec.replace(
+        weights=renamed(
+            EMBEDDINGS | BLOCKS,
+            ("bert/encoder/embedding_hidden_mapping_in", "electra/embeddings_project"),
+            ("bert/", "electra/"),
+        )
+        | {
+            "Discriminator-Dense": dense("discriminator_predictions/dense"),
+            "Discriminator-Prediction": dense("discriminator_predictions/dense_1"),
+            "MLM-Dense": dense("generator_predictions/dense"),
+            "MLM-Norm": norm("generator_predictions/LayerNorm"),
+            "MLM-Bias": ["generator_predictions/output_bias"],
+        },
+        vocabulary=("electra/embeddings/word_embeddings", "generator_predictions/output_bias"),
+        transposed=(),
+        hugging_face=_HUGGING_FACE,
+    )
+    config_spec = BERT.config_spec.replace(
+        model_type="electra",
+        defaults={"embedding_size": 128},
+        unsupported_args=("with_pool", "with_nsp", "with_mlm"),
+        applications=("encoder",),
+        hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE} | {_BOTH_HEADS},
+    )
     token_activation = "gelu_erf"
 
-    def __init__(self, *args, with_discriminator=False, with_generator=False, **kwargs):
+    def __init__(
+        self,
+        *args: Any,
+        with_discriminator: Activation | bool = False,
+        with_generator: Activation | bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.with_discriminator = with_discriminator
         self.with_mlm = self.with_generator = with_generator
 
-    def apply_final_layers(self, inputs):
-        """The heads that were asked for, or the vectors as they are."""
+    def apply_final_layers(self, inputs: Tensor) -> Any:
+        """Apply the heads that were asked for; without any, return the vectors."""
         if not self.with_discriminator:
             return super().apply_final_layers(inputs)
         replaced = self.discriminate(inputs)
         return [replaced, self.predict_tokens(inputs)] if self.with_generator else replaced
 
-    def discriminate(self, x):
-        """Scores or probabilities (B, L, 1) that a token was replaced."""
+    def discriminate(self, x: Tensor) -> Tensor:
+        """Score each token as replaced or not: (B, L, 1)."""
         x = self.dense(x, self.hidden_size, "Discriminator-Dense", self.hidden_act)
         activation = "sigmoid" if self.with_discriminator is True else self.with_discriminator
-        return self.dense(x, 1, "Discriminator-Prediction", activation, dtype=self.exact)
+        return self.dense(x, 1, "Discriminator-Prediction", activation, dtype=self.output_dtype)
 
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute, and whether this model does it."""
-        return {
-            **super().beyond_hugging_face(),
-            "embedding_size other than hidden_size": False,
-            "both heads": bool(self.with_discriminator and self.with_generator),
-        }
-
-    def architecture(self):
-        """The class in ``transformers`` with the same heads."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same heads."""
         if self.with_discriminator:
             return "ElectraForPreTraining"
         return "ElectraForMaskedLM" if self.with_generator else "ElectraModel"

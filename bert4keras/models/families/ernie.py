@@ -1,10 +1,15 @@
 """ERNIE of Baidu (Sun et al., arXiv:1904.09223; 2.0: arXiv:1907.12412; 3.0: arXiv:2107.02137)."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import hugging_face
 from bert4keras.layers import Add, ConstantIds
 from bert4keras.models.families.bert import BERT
 
-HUGGING_FACE = hugging_face(
+_HUGGING_FACE = hugging_face(
     (r"^bert/", "ernie/"),
     (r"/output_bias$", "/bias"),
     (r"/output_weights$", "/weight"),
@@ -28,16 +33,30 @@ class ERNIE(BERT):
         ValueError: ``task_id`` is none of the tasks.
     """
 
-    weights = BERT.weights | {"Embedding-Task": ["bert/embeddings/task_type_embeddings"]}
-    dialects = (HUGGING_FACE,)
-    hugging_face = HUGGING_FACE
-    model_type = "ernie"
-    keys = BERT.keys | {
-        "use_task_id": "use_task_id",
-        "task_type_vocab_size": "task_type_vocab_size",
-    }
+    checkpoint_spec = BERT.checkpoint_spec.replace(
+        weights={
+            **BERT.checkpoint_spec.weights,
+            "Embedding-Task": ["bert/embeddings/task_type_embeddings"],
+        },
+        hugging_face=_HUGGING_FACE,
+    )
+    config_spec = BERT.config_spec.replace(
+        model_type="ernie",
+        keys={
+            **BERT.config_spec.keys,
+            "use_task_id": "use_task_id",
+            "task_type_vocab_size": "task_type_vocab_size",
+        },
+    )
 
-    def __init__(self, *args, use_task_id=False, task_type_vocab_size=3, task_id=0, **kwargs):
+    def __init__(
+        self,
+        *args: Any,
+        use_task_id: bool = False,
+        task_type_vocab_size: int = 3,
+        task_id: int | None = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         if task_id is not None and not 0 <= task_id < task_type_vocab_size:
             raise ValueError(
@@ -49,21 +68,21 @@ class ERNIE(BERT):
         self.task_id = task_id
 
     @property
-    def input_names(self):
+    def input_names(self) -> list[str]:
         """Names of the inputs; tasks come last."""
-        given = self.use_task_id and self.task_id is None
-        return super().input_names + (["Input-Task"] if given else [])
+        has_task_input = self.use_task_id and self.task_id is None
+        return super().input_names + (["Input-Task"] if has_task_input else [])
 
-    def apply_embeddings(self, inputs):
-        """BERT's, the task of every text among the inputs."""
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Embed as BERT does, with the task of every text among the inputs."""
         inputs = inputs if isinstance(inputs, list) else [inputs]
         if self.use_task_id and self.task_id is not None:
             task = self.apply(inputs[0], ConstantIds, value=self.task_id, name="Task-Ids")
             inputs = [*inputs, task]
         return super().apply_embeddings(inputs)
 
-    def embed_positions(self, inputs):
-        """Vectors with those of their positions and tasks added."""
+    def embed_positions(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Add vectors of positions and of tasks."""
         if not self.use_task_id:
             return super().embed_positions(inputs)
         *inputs, tasks = inputs
@@ -71,7 +90,7 @@ class ERNIE(BERT):
         tasks = self.embed(tasks, "Embedding-Task", self.task_type_vocab_size)
         return self.apply([x, tasks], Add, name="Embedding-Position-Task")
 
-    def architecture(self):
-        """The class in ``transformers`` with the same heads."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same heads."""
         head = super().architecture().removeprefix("Bert")
         return "Ernie" + head.replace("LMHeadModel", "ForCausalLM")

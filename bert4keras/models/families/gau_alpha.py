@@ -1,14 +1,17 @@
 """GAU-alpha (https://kexue.fm/archives/9052): RoFormerV2 of gated attention units."""
 
+from __future__ import annotations
+
 from functools import partial
 
+from bert4keras.backend.types import Tensor
 from bert4keras.layers import GatedAttentionUnit
 from bert4keras.models.families.roformer_v2 import RoFormerV2
 
-GAU = "GAU_alpha/encoder/layer_{i}/gau"
+_GAU = "GAU_alpha/encoder/layer_{i}/gau"
 
 
-class GAU_alpha(RoFormerV2):  # noqa: N801  (inherited name)
+class GAU_alpha(RoFormerV2):
     """GAU-alpha: each block is one gated attention unit (arXiv:2202.10447) and an RMS norm.
 
     Reads the release of ZhuiyiTechnology and writes its names: the embeddings are BERT's, the
@@ -29,30 +32,38 @@ class GAU_alpha(RoFormerV2):  # noqa: N801  (inherited name)
         ValueError: one of these arguments, and as for ``RoFormerV2``.
     """
 
-    weights = {
-        "Embedding-Token": ["bert/embeddings/word_embeddings"],
-        "Embedding-Segment": ["bert/embeddings/token_type_embeddings"],
-        "Embedding-Mapping": ["bert/encoder/embedding_hidden_mapping_in/kernel"],
-        "Transformer-{i}-GatedAttentionUnit": [
-            f"{GAU}/i_dense/kernel",
-            f"{GAU}/q_scaleoffset/gamma",
-            f"{GAU}/k_scaleoffset/gamma",
-            f"{GAU}/o_dense/kernel",
-        ],
-        "Output-Mapping": ["cls/predictions/transform/dense/kernel"],
-    }
-    dialects = ()
-    model_type = "gau_alpha"
-    refused = (*RoFormerV2.refused, "residual_attention_scores", "attention_caches")
+    checkpoint_spec = RoFormerV2.checkpoint_spec.replace(
+        weights={
+            "Embedding-Token": ["bert/embeddings/word_embeddings"],
+            "Embedding-Segment": ["bert/embeddings/token_type_embeddings"],
+            "Embedding-Mapping": ["bert/encoder/embedding_hidden_mapping_in/kernel"],
+            "Transformer-{i}-GatedAttentionUnit": [
+                f"{_GAU}/i_dense/kernel",
+                f"{_GAU}/q_scaleoffset/gamma",
+                f"{_GAU}/k_scaleoffset/gamma",
+                f"{_GAU}/o_dense/kernel",
+            ],
+            "Output-Mapping": ["cls/predictions/transform/dense/kernel"],
+        },
+        dialects=(),
+    )
+    config_spec = RoFormerV2.config_spec.replace(
+        model_type="gau_alpha",
+        unsupported_args=(
+            *RoFormerV2.config_spec.unsupported_args,
+            "residual_attention_scores",
+            "attention_caches",
+        ),
+    )
     depth_order = 3
 
-    def apply_main_layers(self, inputs, index):
-        """One block: a gated attention unit joined to its input."""
-        name = f"{self.block(index)}-GatedAttentionUnit"
-        return self.residual(inputs, name, partial(self.attend, index=index))
+    def apply_main_layers(self, inputs: Tensor, index: int) -> Tensor:
+        """Apply one block: a gated attention unit joined to its input."""
+        name = f"{self.block_name(index)}-GatedAttentionUnit"
+        return self.residual(inputs, name, partial(self.self_attention, index=index))
 
-    def attend(self, x, name, index):
-        """Self-attention of one head, and what feed-forward does, in one."""
+    def self_attention(self, x: Tensor, name: str, index: int) -> Tensor:
+        """Apply a gated attention unit: attention of one head, and what feed-forward does."""
         bias, position = self.compute_attention_bias(index), self.compute_position_bias(x)
         return self.apply(
             self.simplify([x, bias, position]),

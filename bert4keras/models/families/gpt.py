@@ -1,15 +1,19 @@
 """GPT (Radford et al., "Improving Language Understanding by Generative Pre-Training", 2018)."""
 
-from keras.layers import Activation
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from bert4keras import backend
+from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import Dialect, renamed
-from bert4keras.layers import Embedding
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
-from bert4keras.models.mixins import LM_Mask
+from bert4keras.models.hugging_face import NO_SEGMENTS, SHARED_SEGMENTS, Unsupported
+from bert4keras.models.mixins import LanguageModelHead, LM_Mask, check_embedding_size
+from bert4keras.models.transformer import Activation
 
-NATIVE = ("bert/", "gpt/"), ("/encoder/", "/transformer/")  # from BERT's names to GPT's
-PARTS = (  # kernels lie as Google's do, those of queries, keys and values in one
+BLOCK_RULES = (  # kernels lie as Google's do, those of queries, keys and values in one
     (r"^gpt/transformer/layer_(\d+)/", r"transformer.h.\1."),
     (r"attention/self/query/(\w+)$", r"attn.c_attn.\1[0 of 3]"),
     (r"attention/self/key/(\w+)$", r"attn.c_attn.\1[1 of 3]"),
@@ -20,19 +24,34 @@ PARTS = (  # kernels lie as Google's do, those of queries, keys and values in on
     (r"\b(kernel|gamma)\b", "weight"),
     (r"\bbeta$", "bias"),
 )
-HUGGING_FACE = Dialect(
+_HUGGING_FACE = Dialect(
     (
         (r"^gpt/embeddings/word_embeddings$", "transformer.tokens_embed.weight"),
         (r"^gpt/embeddings/position_embeddings$", "transformer.positions_embed.weight"),
         (r"attention/output/LayerNorm/", "ln_1."),
         (r"output/LayerNorm/", "ln_2."),
-        *PARTS,
+        *BLOCK_RULES,
     ),
     prefix="transformer.",
 )
+_OWN_SEGMENTS = Unsupported(
+    "segments of their own",
+    lambda model: model.segment_vocab_size > 0 and not model.shared_segment_embeddings,
+)
+_INTERMEDIATE_SIZE = Unsupported(
+    "intermediate_size other than 4 * hidden_size",
+    lambda model: model.intermediate_size != 4 * model.hidden_size,
+)
+_ACTIVATION = Unsupported(
+    "hidden_act other than gelu_tanh, relu or silu",
+    lambda model: (
+        backend.get_activation(model.hidden_act)
+        not in [backend.get_activation(x) for x in ("gelu_tanh", "relu", "silu")]
+    ),
+)
 
 
-class GPT(LM_Mask, BERT):
+class GPT(LM_Mask, LanguageModelHead, BERT):
     """GPT: a language model; BERT's blocks, each position seeing what came before.
 
     Args:
@@ -49,102 +68,69 @@ class GPT(LM_Mask, BERT):
             ``hidden_size``: the scores come from the embeddings.
     """
 
-    weights = renamed(
-        {
-            layer: names
-            for layer, names in (EMBEDDINGS | BLOCKS).items()
-            if layer not in ("Embedding-Norm", "Embedding-Mapping")
-        },
-        *NATIVE,
+    checkpoint_spec = BERT.checkpoint_spec.replace(
+        weights=renamed(
+            {
+                layer: names
+                for layer, names in (EMBEDDINGS | BLOCKS).items()
+                if layer not in ("Embedding-Norm", "Embedding-Mapping")
+            },
+            ("bert/", "gpt/"),
+            ("/encoder/", "/transformer/"),
+        ),
+        vocabulary=("gpt/embeddings/word_embeddings",),
+        transposed=(),
+        hugging_face=_HUGGING_FACE,
     )
-    vocabulary = ("gpt/embeddings/word_embeddings",)
-    transposed = ()
-    dialects = (HUGGING_FACE,)
-    hugging_face = HUGGING_FACE
-    model_type = "openai-gpt"
-    keys = {
-        "hidden_size": "n_embd",
-        "num_hidden_layers": "n_layer",
-        "num_attention_heads": "n_head",
-        "hidden_act": "afn",
-        "dropout_rate": "resid_pdrop",
-        "attention_dropout_rate": "attn_pdrop",
-        "max_position": "n_positions",
-        "layer_norm_eps": "layer_norm_epsilon",
-        "segment_vocab_size": "type_vocab_size",
-        "shared_segment_embeddings": "shared_segment_embeddings",
-    }
-    config_defaults = {"pad_token_id": None, "segment_vocab_size": 0, "layer_norm_eps": 1e-5}
-    computable = {"tie_word_embeddings": True}
-    refused = ("with_pool", "with_nsp", "with_mlm")
+    config_spec = BERT.config_spec.replace(
+        model_type="openai-gpt",
+        keys={
+            "hidden_size": "n_embd",
+            "num_hidden_layers": "n_layer",
+            "num_attention_heads": "n_head",
+            "hidden_act": "afn",
+            "dropout_rate": "resid_pdrop",
+            "attention_dropout_rate": "attn_pdrop",
+            "max_position": "n_positions",
+            "layer_norm_eps": "layer_norm_epsilon",
+            "segment_vocab_size": "type_vocab_size",
+            "shared_segment_embeddings": "shared_segment_embeddings",
+        },
+        defaults={"pad_token_id": None, "segment_vocab_size": 0, "layer_norm_eps": 1e-5},
+        required_values={"tie_word_embeddings": True},
+        unsupported_args=("with_pool", "with_nsp", "with_mlm"),
+        hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS, SHARED_SEGMENTS}
+        | {_OWN_SEGMENTS, _INTERMEDIATE_SIZE, _ACTIVATION},
+    )
 
-    def __init__(self, *args, final_activation="softmax", **kwargs):
+    def __init__(self, *args: Any, final_activation: Activation = "softmax", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.final_activation = final_activation
-        if self.embedding_size != self.hidden_size:
-            raise ValueError(
-                f"{type(self).__name__} has no map between embeddings and blocks: embedding_size "
-                f"must be hidden_size, got {self.embedding_size} and {self.hidden_size}"
-            )
+        check_embedding_size(self)
 
     @classmethod
-    def arguments_of(cls, config):
-        """The arguments that a configuration gives; in that of ``transformers`` some follow."""
-        settings = super().arguments_of(config)
+    def parse_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that a configuration gives; some follow from others."""
+        settings = super().parse_config(config)
         if config.get("afn") == "gelu":
             settings["hidden_act"] = "gelu_tanh"
         if config.get("n_embd") and settings.get("intermediate_size") is None:
             settings["intermediate_size"] = 4 * config["n_embd"]
         return settings
 
-    def apply_embeddings(self, inputs):
-        """Sum of token, segment and position, and dropout."""
-        return self.drop(self.sum_embeddings(inputs), "Embedding-Dropout")
-
-    def apply_final_layers(self, inputs):
-        """Scores or probabilities of the next token."""
-        x = self.score_tokens(inputs)
-        activation = backend.get_activation(self.final_activation)
-        return self.apply(
-            x, Activation, activation=activation, dtype=self.exact, name="LM-Activation"
-        )
-
-    def score_tokens(self, x):
-        """Scores (B, L, V), from the table of embeddings."""
-        return self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Sum token, segment and position, and apply dropout."""
+        return self.dropout(self.sum_embeddings(inputs), "Embedding-Dropout")
 
     # In transformers
 
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute, and whether this model does it."""
-        ours = super().beyond_hugging_face()
-        if self.hugging_face is None:
-            return ours
-        return {
-            **ours,
-            **dict.fromkeys(("shared_segment_embeddings", "segment_vocab_size=0"), False),
-            **self.fixed(),
-        }
-
-    def fixed(self):
-        """What the family fixes there, and whether this model differs."""
-        known = [backend.get_activation(x) for x in ("gelu_tanh", "relu", "silu")]
-        own_segments = self.segment_vocab_size > 0 and not self.shared_segment_embeddings
-        return {
-            "segments of their own": own_segments,
-            "intermediate_size other than 4 * hidden_size": self.intermediate_size
-            != 4 * self.hidden_size,
-            "hidden_act other than gelu_tanh, relu or silu": backend.get_activation(self.hidden_act)
-            not in known,
-        }
-
-    def hugging_face_config(self):
-        """The ``config.json`` of the same model in ``transformers``."""
+    def hugging_face_config(self) -> dict[str, Any]:
+        """Return the ``config.json`` of the same model in ``transformers``."""
         config = super().hugging_face_config()
         if config.get("afn") == "gelu_new":
             config["afn"] = "gelu"
         return config
 
-    def architecture(self):
-        """The class in ``transformers`` with the same head."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same head."""
         return "OpenAIGPTLMHeadModel"

@@ -1,17 +1,24 @@
 """GPT-2 (Radford et al., "Language Models are Unsupervised Multitask Learners", 2019)."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import Dialect, norm, renamed
-from bert4keras.models.families.gpt import GPT, PARTS
+from bert4keras.models.families.bert import BERT
+from bert4keras.models.families.gpt import BLOCK_RULES, GPT
+from bert4keras.models.hugging_face import NO_SEGMENTS, SHARED_SEGMENTS
 from bert4keras.models.mixins import PreNorm
 
-HUGGING_FACE = Dialect(
+_HUGGING_FACE = Dialect(
     (
         (r"^gpt/embeddings/word_embeddings$", "transformer.wte.weight"),
         (r"^gpt/embeddings/position_embeddings$", "transformer.wpe.weight"),
         (r"^gpt/output/LayerNorm/", "transformer.ln_f."),
         (r"attention/input/LayerNorm/", "ln_1."),
         (r"input/LayerNorm/", "ln_2."),
-        *PARTS,
+        *BLOCK_RULES,
     ),
     prefix="transformer.",
 )
@@ -29,50 +36,55 @@ class GPT2(PreNorm, GPT):
         ValueError: a head of BERT, segments, position ids or a UniLM mask are asked for.
     """
 
-    weights = renamed(
-        {layer: names for layer, names in GPT.weights.items() if layer != "Embedding-Segment"},
-        ("output/LayerNorm", "input/LayerNorm"),
-    ) | {"Output-Norm": norm("gpt/output/LayerNorm")}
-    dialects = (HUGGING_FACE,)
-    hugging_face = HUGGING_FACE
-    model_type = "gpt2"
-    keys = {
-        **{argument: key for argument, key in GPT.keys.items() if "segment" not in argument},
-        "hidden_act": "activation_function",
-        "intermediate_size": "n_inner",
-    }
-    config_defaults = {"pad_token_id": None, "hidden_act": "gelu_tanh"}
-    computable = {
-        **GPT.computable,
-        "scale_attn_weights": True,
-        "scale_attn_by_inverse_layer_idx": False,
-        "add_cross_attention": False,
-    }
-    refused = (
-        *GPT.refused,
-        "segment_vocab_size",
-        "shared_segment_embeddings",
-        "custom_position_ids",
+    checkpoint_spec = GPT.checkpoint_spec.replace(
+        weights=renamed(
+            {
+                layer: names
+                for layer, names in GPT.checkpoint_spec.weights.items()
+                if layer != "Embedding-Segment"
+            },
+            ("output/LayerNorm", "input/LayerNorm"),
+        )
+        | {"Output-Norm": norm("gpt/output/LayerNorm")},
+        hugging_face=_HUGGING_FACE,
     )
-    applications = ("encoder", "lm")
+    config_spec = GPT.config_spec.replace(
+        model_type="gpt2",
+        keys={
+            **{arg: key for arg, key in GPT.config_spec.keys.items() if "segment" not in arg},
+            "hidden_act": "activation_function",
+            "intermediate_size": "n_inner",
+        },
+        defaults={"pad_token_id": None, "hidden_act": "gelu_tanh"},
+        required_values={
+            **GPT.config_spec.required_values,
+            "scale_attn_weights": True,
+            "scale_attn_by_inverse_layer_idx": False,
+            "add_cross_attention": False,
+        },
+        unsupported_args=(
+            *GPT.config_spec.unsupported_args,
+            "segment_vocab_size",
+            "shared_segment_embeddings",
+            "custom_position_ids",
+        ),
+        applications=("encoder", "lm"),
+        hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS, SHARED_SEGMENTS},
+    )
     epsilon = 1e-5
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "segment_vocab_size": 0})
 
-    def apply_embeddings(self, inputs):
-        """Sum of token and position."""
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Sum token and position."""
         return self.sum_embeddings(inputs)
 
-    def apply_final_layers(self, inputs):
-        """The last norm, then scores or probabilities of the next token."""
-        x = self.drop(self.normalize(inputs, "Output-Norm"), "Output-Dropout")
+    def apply_final_layers(self, inputs: Tensor) -> Tensor:
+        """Apply the last norm, then predict the next token."""
+        x = self.dropout(self.normalize(inputs, "Output-Norm"), "Output-Dropout")
         return super().apply_final_layers(x)
 
-    def fixed(self):
-        """What the family fixes there: nothing."""
-        return {}
-
-    def architecture(self):
-        """The class in ``transformers`` with the same head."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same head."""
         return "GPT2LMHeadModel"

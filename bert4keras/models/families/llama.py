@@ -1,105 +1,139 @@
 """LLaMA (Touvron et al., arXiv:2302.13971), and decoders of its kind: Mistral, Qwen2."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import deinterleave_rotary, dense, hugging_face, interleave_rotary
 from bert4keras.layers import Embedding
-from bert4keras.models.families.gpt import GPT
-from bert4keras.models.mixins import PreNorm, RMSNorm, RotaryPositions
+from bert4keras.models.hugging_face import ANY_FAMILY, KEY_SIZE
+from bert4keras.models.mixins import (
+    LanguageModelHead,
+    LM_Mask,
+    PreNorm,
+    RMSNorm,
+    RotaryPositions,
+    check_embedding_size,
+)
 from bert4keras.models.rope_scaling import rotary_frequencies
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
+from bert4keras.models.transformer import Activation, Transformer
 
-LAYER = "model/layers_{i}"
-HUGGING_FACE = hugging_face((r"^(model/embed_tokens|lm_head)$", r"\1/weight"), prefix="model.")
-BIASES = {  # what says whether there are some -> endings of their names
+_LAYER = "model/layers_{i}"
+_HUGGING_FACE = hugging_face((r"^(model/embed_tokens|lm_head)$", r"\1/weight"), prefix="model.")
+_OPTIONAL_BIASES = {  # attribute that is True where a model has them -> ends of their names
     "projection_bias": ("/q_proj/bias", "/k_proj/bias", "/v_proj/bias"),
     "output_bias": ("/o_proj/bias",),
     "mlp_bias": ("/gate_proj/bias", "/up_proj/bias", "/down_proj/bias"),
 }
 
 
-class LLaMA(RMSNorm, PreNorm, RotaryPositions, GPT):
+class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Transformer):
     """LLaMA: a language model of rotary positions, RMS norms and gated feed-forward layers.
 
     Args:
+        max_position: number of positions that the model was trained on.
+        custom_position_ids: take position ids as a further input, "Input-Position".
+        final_activation: of the scores of tokens: "softmax" for probabilities, "linear" for none.
         key_value_heads: heads of keys and values, each shared by as many heads of queries
             (arXiv:2305.13245); ``num_attention_heads`` by default.
         rope_theta: base of the rotary positions.
         rope_scaling: how these are changed for longer texts; see ``rotary_frequencies``.
         projection_bias: biases in attention.
         mlp_bias: biases in feed-forward layers.
-        tie_word_embeddings: score tokens by the table of their embeddings, not by one of their own.
-        *args, **kwargs: as for ``GPT``, but for segments; ``hidden_act`` is that of the gate.
+        tie_word_embeddings: score tokens by the table of their embeddings, not by another table.
+        *args, **kwargs: as for ``Transformer``; ``hidden_act`` is that of the gate.
 
-    Output: tokens (B, L, V), the prediction of the next one at each position.
+    Output: tokens (B, L, V), the prediction of the next one at each position. Padding is masked
+    throughout.
 
     Raises:
         ValueError: heads that do not divide; a sliding window or a change of rotary positions that
             is not computed here; a head of BERT, segments or a UniLM mask.
     """
 
-    weights = {
-        "Embedding-Token": ["model/embed_tokens"],
-        "Transformer-{i}-MultiHeadSelfAttention-Norm": [f"{LAYER}/input_layernorm/gamma"],
-        "Transformer-{i}-MultiHeadSelfAttention": [
-            name for part in "qkvo" for name in dense(f"{LAYER}/self_attn/{part}_proj")
-        ],
-        "Transformer-{i}-FeedForward-Norm": [f"{LAYER}/post_attention_layernorm/gamma"],
-        "Transformer-{i}-FeedForward": [
-            name for part in ("gate", "up", "down") for name in dense(f"{LAYER}/mlp/{part}_proj")
-        ],
-        "Output-Norm": ["model/norm/gamma"],
-        "Output-LM": ["lm_head"],
-    }
-    vocabulary = ("model/embed_tokens", "lm_head")
-    dialects = (HUGGING_FACE,)
-    hugging_face = HUGGING_FACE
-    model_type = "llama"
-    keys = {
-        "attention_head_size": "head_dim",
-        "attention_dropout_rate": "attention_dropout",
-        "key_value_heads": "num_key_value_heads",
-        "layer_norm_eps": "rms_norm_eps",
-        "max_position": "max_position_embeddings",
-        "rope_theta": "rope_theta",
-        "projection_bias": "attention_bias",
-        "mlp_bias": "mlp_bias",
-    }
-    config_defaults = {"pad_token_id": None}
-    computable = {"partial_rotary_factor": 1.0}
-    refused = (
-        *GPT.refused,
-        "segment_vocab_size",
-        "shared_segment_embeddings",
-        "hierarchical_position",
+    checkpoint_spec = CheckpointSpec(
+        weights={
+            "Embedding-Token": ["model/embed_tokens"],
+            "Transformer-{i}-MultiHeadSelfAttention-Norm": [f"{_LAYER}/input_layernorm/gamma"],
+            "Transformer-{i}-MultiHeadSelfAttention": [
+                name for part in "qkvo" for name in dense(f"{_LAYER}/self_attn/{part}_proj")
+            ],
+            "Transformer-{i}-FeedForward-Norm": [f"{_LAYER}/post_attention_layernorm/gamma"],
+            "Transformer-{i}-FeedForward": [
+                name
+                for part in ("gate", "up", "down")
+                for name in dense(f"{_LAYER}/mlp/{part}_proj")
+            ],
+            "Output-Norm": ["model/norm/gamma"],
+            "Output-LM": ["lm_head"],
+        },
+        vocabulary=("model/embed_tokens", "lm_head"),
+        hugging_face=_HUGGING_FACE,
     )
-    applications = ("encoder", "lm")
+    config_spec = ConfigSpec(
+        model_type="llama",
+        keys={
+            "attention_head_size": "head_dim",
+            "attention_dropout_rate": "attention_dropout",
+            "key_value_heads": "num_key_value_heads",
+            "layer_norm_eps": "rms_norm_eps",
+            "max_position": "max_position_embeddings",
+            "rope_theta": "rope_theta",
+            "projection_bias": "attention_bias",
+            "mlp_bias": "mlp_bias",
+        },
+        defaults={"pad_token_id": None},
+        required_values={"partial_rotary_factor": 1.0},
+        unsupported_args=(
+            "with_pool",
+            "with_nsp",
+            "with_mlm",
+            "segment_vocab_size",
+            "shared_segment_embeddings",
+            "hierarchical_position",
+        ),
+        applications=("encoder", "lm"),
+        hf_unsupported=ANY_FAMILY | {KEY_SIZE},
+    )
     tie_word_embeddings = False
     epsilon = 1e-6
-    slides = False  # whether a sliding window is in use if no one says so
+    uses_sliding_window = False  # where a configuration does not say it
 
     def __init__(
         self,
-        *args,
-        key_value_heads=None,
-        rope_theta=10000.0,
-        rope_scaling=None,
-        projection_bias=False,
-        mlp_bias=False,
-        tie_word_embeddings=False,
-        **kwargs,
-    ):
-        super().__init__(*args, **{**kwargs, "segment_vocab_size": 0})
+        *args: Any,
+        max_position: int = 512,
+        custom_position_ids: bool = False,
+        final_activation: Activation = "softmax",
+        key_value_heads: int | None = None,
+        rope_theta: float = 10000.0,
+        rope_scaling: Mapping[str, Any] | None = None,
+        projection_bias: bool = False,
+        mlp_bias: bool = False,
+        tie_word_embeddings: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        check_embedding_size(self)
+        self.max_position = max_position
+        self.custom_position_ids = custom_position_ids
+        self.final_activation = final_activation
         self.key_value_heads = key_value_heads or self.num_attention_heads
         self.rope_theta = rope_theta
         self.rope_scaling = rope_scaling
         frequencies = rotary_frequencies(self.attention_key_size, rope_theta, rope_scaling)
-        self.rotary = {"frequencies": frequencies}
+        self.rotary_options = {"frequencies": frequencies}
         self.use_bias = self.projection_bias = self.output_bias = projection_bias
         self.mlp_bias = mlp_bias
         self.tie_word_embeddings = tie_word_embeddings
 
     @classmethod
-    def arguments_of(cls, config):
-        """The arguments that a configuration gives, in its older and its newer way."""
-        settings = super().arguments_of(config)
+    def parse_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that a configuration gives, of ``transformers`` 4 or 5."""
+        settings = super().parse_config(config)
         cls.check_window(settings)
         rope = dict(config.get("rope_scaling") or config.get("rope_parameters") or {})
         if "rope_theta" in rope:
@@ -107,13 +141,13 @@ class LLaMA(RMSNorm, PreNorm, RotaryPositions, GPT):
         return {**settings, "rope_scaling": rope or None}
 
     @classmethod
-    def check_window(cls, settings):
+    def check_window(cls, settings: Mapping[str, Any]) -> None:
         """Raise a ValueError if positions do not see all that came before."""
         window, longest = settings.get("sliding_window"), settings.get("max_position")
-        slides = settings.get("use_sliding_window", cls.slides)
+        is_used = settings.get("use_sliding_window", cls.uses_sliding_window)
         if settings.get("layer_types"):
-            slides = any(kind != "full_attention" for kind in settings["layer_types"])
-        if slides and window and not (longest and window >= longest):
+            is_used = any(kind != "full_attention" for kind in settings["layer_types"])
+        if is_used and window and not (longest and window >= longest):
             raise ValueError(
                 f"{cls.__name__} can compute sliding_window=None alone, the configuration says "
                 f"{window}. For texts no longer than that they are the same: set it to null there."
@@ -121,26 +155,39 @@ class LLaMA(RMSNorm, PreNorm, RotaryPositions, GPT):
 
     # Parts of the graph
 
-    def apply_embeddings(self, inputs):
-        """Vectors of tokens."""
-        return self.sum_embeddings(inputs)
+    def get_inputs(self) -> Tensor | list[Tensor]:
+        """Make the input of token ids (B, L), and that of position ids if wanted."""
+        positions = ["Input-Position"] if self.custom_position_ids else []
+        return self.simplify(self.id_input(name) for name in ["Input-Token", *positions])
 
-    def attention(self, inputs, name, bias=None, position=None, **options):
-        """An attention layer of the family's sizes, with heads in groups."""
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Embed tokens."""
+        tokens = inputs[0] if isinstance(inputs, list) else inputs
+        return self.embed(tokens, "Embedding-Token", self.vocab_size)
+
+    def attention(
+        self,
+        inputs: Any,
+        name: str,
+        bias: Tensor | None = None,
+        position: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Apply an attention layer of the family's sizes, with heads in groups."""
         groups = {"key_value_heads": self.key_value_heads, "output_bias": self.output_bias}
         return super().attention(inputs, name, bias, position, **groups, **options)
 
-    def feed_forward(self, x, name, **options):
-        """The feed-forward half of a block, gated."""
+    def feed_forward(self, x: Tensor, name: str, **options: Any) -> Tensor:
+        """Apply the feed-forward half of a block, gated."""
         gated = {"activation": [self.hidden_act, "linear"], "use_bias": self.mlp_bias}
         return super().feed_forward(x, name, **gated, **options)
 
-    def apply_final_layers(self, inputs):
-        """The last norm, then scores or probabilities of the next token."""
+    def apply_final_layers(self, inputs: Tensor) -> Tensor:
+        """Apply the last norm, then predict the next token."""
         return super().apply_final_layers(self.normalize(inputs, "Output-Norm"))
 
-    def score_tokens(self, x):
-        """Scores (B, L, V), from the table of embeddings or from one of their own."""
+    def score_tokens(self, x: Tensor) -> Tensor:
+        """Score tokens (B, L, V), by the table of embeddings or by another table."""
         if self.tie_word_embeddings:
             return super().score_tokens(x)
         return self.apply(
@@ -155,55 +202,51 @@ class LLaMA(RMSNorm, PreNorm, RotaryPositions, GPT):
 
     # Weights
 
-    def variable_mapping(self):
-        """Layer name -> variables, without the biases that this model does not have."""
-        absent = [endings for which, endings in BIASES.items() if not getattr(self, which)]
-        lacking = tuple(ending for endings in absent for ending in endings)
+    def variable_mapping(self) -> dict[str, list[str]]:
+        """Return the table of weights, without the biases that this model does not have."""
+        absent = tuple(
+            ending
+            for attribute, endings in _OPTIONAL_BIASES.items()
+            for ending in endings
+            if not getattr(self, attribute)
+        )
         return {
-            layer: [name for name in names if not name.endswith(lacking)]
+            layer: [name for name in names if not name.endswith(absent)]
             for layer, names in super().variable_mapping().items()
         }
 
-    def turned_heads(self, name):
-        """Number of heads that a variable makes, if rotary positions turn them; else 0."""
+    def rotary_heads(self, name: str) -> int:
+        """Return the number of heads of a variable that makes queries or keys; 0 for others."""
         parts = {"q_proj": self.num_attention_heads, "k_proj": self.key_value_heads}
         return next((heads for part, heads in parts.items() if f"/{part}/" in name), 0)
 
-    def load_variable(self, checkpoint, name):
-        """One variable; ours turns neighbouring features, the checkpoint's the halves of a head."""
-        variable, heads = super().load_variable(checkpoint, name), self.turned_heads(name)
+    def load_variable(self, checkpoint: Mapping[str, Any], name: str) -> Any:
+        """Read one variable; ours turns neighbouring features, a checkpoint's the halves."""
+        variable, heads = super().load_variable(checkpoint, name), self.rotary_heads(name)
         return interleave_rotary(variable, heads) if heads else variable
 
-    def create_variable(self, name, value, dtype=None):
-        """One weight as a checkpoint holds it."""
-        heads = self.turned_heads(name)
+    def create_variable(self, name: str, value: Any, dtype: Any = None) -> Any:
+        """Convert one weight to the layout of a checkpoint."""
+        heads = self.rotary_heads(name)
         value = deinterleave_rotary(value, heads) if heads else value
         return super().create_variable(name, value, dtype)
 
     # In transformers
 
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute, and whether this model does it."""
-        return {**super().beyond_hugging_face(), "heads of other sizes": False}
-
-    def fixed(self):
-        """What the family fixes there, and whether this model differs."""
-        keys = self.attention_key_size != self.attention_head_size
-        return {"keys and values of different sizes": keys}
-
-    def hugging_face_config(self):
-        """The ``config.json`` of the same model in ``transformers``, older and newer."""
+    def hugging_face_config(self) -> dict[str, Any]:
+        """Return the ``config.json`` of the same model, for ``transformers`` 4 and 5."""
         scaling = {"rope_type": "default", **(self.rope_scaling or {})}
-        scaled = scaling.get("type", scaling["rope_type"]) != "default"
+        is_scaled = scaling.get("type", scaling["rope_type"]) != "default"
         return {
             **super().hugging_face_config(),
+            "is_decoder": True,
             "rope_parameters": {**scaling, "rope_theta": self.rope_theta},
-            "rope_scaling": scaling if scaled else None,
+            "rope_scaling": scaling if is_scaled else None,
             "sliding_window": None,
         }
 
-    def architecture(self):
-        """The class in ``transformers`` with the same head."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same head."""
         return f"{self.model_type.capitalize()}ForCausalLM"
 
 
@@ -214,11 +257,17 @@ class Mistral(LLaMA):
         *args, **kwargs: as for ``LLaMA``, but for biases.
     """
 
-    model_type = "mistral"
-    config_defaults = {**LLaMA.config_defaults, "sliding_window": 4096}
-    computable = {**LLaMA.computable, "attention_bias": False, "mlp_bias": False}
-    refused = (*LLaMA.refused, "projection_bias", "mlp_bias")
-    slides = True
+    config_spec = LLaMA.config_spec.replace(
+        model_type="mistral",
+        defaults={**LLaMA.config_spec.defaults, "sliding_window": 4096},
+        required_values={
+            **LLaMA.config_spec.required_values,
+            "attention_bias": False,
+            "mlp_bias": False,
+        },
+        unsupported_args=(*LLaMA.config_spec.unsupported_args, "projection_bias", "mlp_bias"),
+    )
+    uses_sliding_window = True
 
 
 class Qwen2(LLaMA):
@@ -228,10 +277,12 @@ class Qwen2(LLaMA):
         *args, **kwargs: as for ``LLaMA``, but for biases.
     """
 
-    model_type = "qwen2"
-    computable = {**LLaMA.computable, "mlp_bias": False}
-    refused = (*LLaMA.refused, "projection_bias", "mlp_bias")
+    config_spec = LLaMA.config_spec.replace(
+        model_type="qwen2",
+        required_values={**LLaMA.config_spec.required_values, "mlp_bias": False},
+        unsupported_args=(*LLaMA.config_spec.unsupported_args, "projection_bias", "mlp_bias"),
+    )
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "projection_bias": True})
         self.output_bias = False

@@ -1,12 +1,20 @@
-"""ModernBERT (Warner et al., arXiv:2412.13663): an encoder of long texts, mostly by windows."""
+"""ModernBERT (Warner et al., arXiv:2412.13663): an encoder with windows of attention."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import deinterleave_rotary, hugging_face, interleave_rotary
 from bert4keras.layers import SinusoidalPositionEmbedding, WindowMask
 from bert4keras.models.config import ACTIVATIONS
 from bert4keras.models.families.bert import BERT
+from bert4keras.models.hugging_face import NO_SEGMENTS
 from bert4keras.models.mixins import PreNorm
+from bert4keras.models.transformer import Activation
 
-HUGGING_FACE = hugging_face(
+_HUGGING_FACE = hugging_face(
     (r"/query/kernel$", "/Wqkv/weight^T[0 of 3]"),
     (r"/key/kernel$", "/Wqkv/weight^T[1 of 3]"),
     (r"/value/kernel$", "/Wqkv/weight^T[2 of 3]"),
@@ -14,11 +22,11 @@ HUGGING_FACE = hugging_face(
     (r"/gate/kernel$", "/Wi/weight^T[1 of 2]"),
     prefix="model.",
 )
-LAYER = "model/layers_{i}"
-TURNED = ("/query/kernel", "/key/kernel")  # rotary positions pair their features
-FULL, SLIDING = "full_attention", "sliding_attention"
-BASES = {FULL: "global_rope_theta", SLIDING: "local_rope_theta"}
-POSITIONS = {FULL: "Embedding-Rotary-Position", SLIDING: "Embedding-Rotary-Position-Local"}
+_LAYER = "model/layers_{i}"
+_ROTARY_KERNELS = ("/query/kernel", "/key/kernel")  # rotary positions pair their features
+_FULL, _SLIDING = "full_attention", "sliding_attention"
+_BASES = {_FULL: "global_rope_theta", _SLIDING: "local_rope_theta"}
+_POSITIONS = {_FULL: "Embedding-Rotary-Position", _SLIDING: "Embedding-Rotary-Position-Local"}
 
 
 class ModernBERT(PreNorm, BERT):
@@ -39,182 +47,184 @@ class ModernBERT(PreNorm, BERT):
         ValueError: a setting or head that it does not have is asked for.
     """
 
-    weights = {
-        "Embedding-Token": ["model/embeddings/tok_embeddings"],
-        "Embedding-Norm": ["model/embeddings/norm/gamma"],
-        "Transformer-{i}-MultiHeadSelfAttention-Norm": [f"{LAYER}/attn_norm/gamma"],
-        "Transformer-{i}-MultiHeadSelfAttention": [
-            f"{LAYER}/attn/{part}/kernel" for part in ("query", "key", "value", "Wo")
-        ],
-        "Transformer-{i}-FeedForward-Norm": [f"{LAYER}/mlp_norm/gamma"],
-        "Transformer-{i}-FeedForward": [
-            f"{LAYER}/mlp/{part}/kernel" for part in ("inner", "gate", "Wo")
-        ],
-        "Output-Norm": ["model/final_norm/gamma"],
-        "MLM-Dense": ["head/dense/kernel"],
-        "MLM-Norm": ["head/norm/gamma"],
-        "MLM-Bias": ["decoder/bias"],
-    }
-    vocabulary = ("model/embeddings/tok_embeddings", "decoder/bias")
-    transposed = ()
-    dialects = (HUGGING_FACE,)
-    hugging_face = HUGGING_FACE
-    model_type = "modernbert"
-    keys = {
-        "hidden_act": "hidden_activation",
-        "dropout_rate": "mlp_dropout",
-        "attention_dropout_rate": "attention_dropout",
-        "layer_norm_eps": "norm_eps",
-        "max_position": "max_position_embeddings",
-        "local_attention": "local_attention",
-        "global_attn_every_n_layers": "global_attn_every_n_layers",
-        "layer_types": "layer_types",
-        "global_rope_theta": "global_rope_theta",
-        "local_rope_theta": "local_rope_theta",
-        "classifier_activation": "classifier_activation",
-    }
-    config_defaults = {"hidden_act": "gelu_erf"}
-    computable = {
-        "attention_bias": False,
-        "mlp_bias": False,
-        "norm_bias": False,
-        "classifier_bias": False,
-        "decoder_bias": True,
-        "tie_word_embeddings": True,
-        "rope_scaling": None,
-    }
-    refused = (
-        "with_pool",
-        "with_nsp",
-        "embedding_size",
-        "segment_vocab_size",
-        "shared_segment_embeddings",
-        "hierarchical_position",
-        "custom_position_ids",
-        "attention_caches",
+    checkpoint_spec = BERT.checkpoint_spec.replace(
+        weights={
+            "Embedding-Token": ["model/embeddings/tok_embeddings"],
+            "Embedding-Norm": ["model/embeddings/norm/gamma"],
+            "Transformer-{i}-MultiHeadSelfAttention-Norm": [f"{_LAYER}/attn_norm/gamma"],
+            "Transformer-{i}-MultiHeadSelfAttention": [
+                f"{_LAYER}/attn/{part}/kernel" for part in ("query", "key", "value", "Wo")
+            ],
+            "Transformer-{i}-FeedForward-Norm": [f"{_LAYER}/mlp_norm/gamma"],
+            "Transformer-{i}-FeedForward": [
+                f"{_LAYER}/mlp/{part}/kernel" for part in ("inner", "gate", "Wo")
+            ],
+            "Output-Norm": ["model/final_norm/gamma"],
+            "MLM-Dense": ["head/dense/kernel"],
+            "MLM-Norm": ["head/norm/gamma"],
+            "MLM-Bias": ["decoder/bias"],
+        },
+        vocabulary=("model/embeddings/tok_embeddings", "decoder/bias"),
+        transposed=(),
+        hugging_face=_HUGGING_FACE,
     )
-    applications = ("encoder",)
+    config_spec = BERT.config_spec.replace(
+        model_type="modernbert",
+        keys={
+            "hidden_act": "hidden_activation",
+            "dropout_rate": "mlp_dropout",
+            "attention_dropout_rate": "attention_dropout",
+            "layer_norm_eps": "norm_eps",
+            "max_position": "max_position_embeddings",
+            "local_attention": "local_attention",
+            "global_attn_every_n_layers": "global_attn_every_n_layers",
+            "layer_types": "layer_types",
+            "global_rope_theta": "global_rope_theta",
+            "local_rope_theta": "local_rope_theta",
+            "classifier_activation": "classifier_activation",
+        },
+        defaults={"hidden_act": "gelu_erf"},
+        required_values={
+            "attention_bias": False,
+            "mlp_bias": False,
+            "norm_bias": False,
+            "classifier_bias": False,
+            "decoder_bias": True,
+            "tie_word_embeddings": True,
+            "rope_scaling": None,
+        },
+        unsupported_args=(
+            "with_pool",
+            "with_nsp",
+            "embedding_size",
+            "segment_vocab_size",
+            "shared_segment_embeddings",
+            "hierarchical_position",
+            "custom_position_ids",
+            "attention_caches",
+        ),
+        applications=("encoder",),
+        hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS},
+    )
     use_bias = False
-    norm = {"offset": False}
+    norm_options = {"offset": False}
     epsilon = 1e-5
     position_kind = "rotary"
 
     def __init__(
         self,
-        *args,
-        local_attention=128,
-        global_attn_every_n_layers=3,
-        layer_types=None,
-        global_rope_theta=160000.0,
-        local_rope_theta=10000.0,
-        classifier_activation="gelu",
-        **kwargs,
-    ):
+        *args: Any,
+        local_attention: int = 128,
+        global_attn_every_n_layers: int = 3,
+        layer_types: Sequence[str] | None = None,
+        global_rope_theta: float = 160000.0,
+        local_rope_theta: float | None = 10000.0,
+        classifier_activation: Activation = "gelu",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **{**kwargs, "segment_vocab_size": 0})
         self.local_attention = local_attention
         self.global_attn_every_n_layers = global_attn_every_n_layers
         self.layer_types = layer_types or [
-            SLIDING if i % global_attn_every_n_layers else FULL
+            _SLIDING if i % global_attn_every_n_layers else _FULL
             for i in range(self.num_hidden_layers)
         ]
         self.global_rope_theta = global_rope_theta
         self.local_rope_theta = local_rope_theta or global_rope_theta
         self.classifier_activation = classifier_activation
         self.token_activation = ACTIVATIONS.get(classifier_activation, classifier_activation)
-        self._check()
+        self._check_layer_types()
 
-    def _check(self):
-        unknown = [kind for kind in self.layer_types if kind not in BASES]
+    def _check_layer_types(self) -> None:
+        unknown = [kind for kind in self.layer_types if kind not in _BASES]
         if unknown or len(self.layer_types) != self.num_hidden_layers:
             raise ValueError(
-                f"layer_types must name one of {', '.join(BASES)} for each of the "
+                f"layer_types must name one of {', '.join(_BASES)} for each of the "
                 f"{self.num_hidden_layers} blocks, got {self.layer_types}"
             )
 
     @classmethod
-    def arguments_of(cls, config):
-        """The arguments that a configuration gives, from its newer way to tell the bases too."""
+    def parse_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that a configuration gives, of ``transformers`` 4 or 5."""
         config = dict(config)
         for kind, rope in (config.get("rope_parameters") or {}).items():
-            if kind not in BASES or rope.get("rope_type", "default") != "default":
+            if kind not in _BASES or rope.get("rope_type", "default") != "default":
                 raise ValueError(
-                    f"{cls.__name__} can compute rope_type='default' of {', '.join(BASES)} alone, "
+                    f"{cls.__name__} can compute rope_type='default' of {', '.join(_BASES)} alone, "
                     f"the configuration says {kind}={rope!r}: another model."
                 )
             if "rope_theta" in rope:
-                config[BASES[kind]] = rope["rope_theta"]
-        return super().arguments_of(config)
+                config[_BASES[kind]] = rope["rope_theta"]
+        return super().parse_config(config)
 
-    def apply_embeddings(self, inputs):
-        """Vectors of tokens, normalized; and what their attention needs: angles and windows."""
+    def apply_embeddings(self, inputs: Tensor) -> Tensor:
+        """Embed tokens and normalize; make the angles and windows of all blocks."""
         x = super().apply_embeddings(inputs)
-        self.angles = {kind: self.turns(x, kind) for kind in sorted(set(self.layer_types))}
-        self.windows = {FULL: None}
-        if SLIDING in self.layer_types:
+        self.angles = {kind: self.rotary_angles(x, kind) for kind in sorted(set(self.layer_types))}
+        self.windows = {_FULL: None}
+        if _SLIDING in self.layer_types:
             reach = self.local_attention // 2
-            self.windows[SLIDING] = self.apply(x, WindowMask, reach=reach, name="Attention-Window")
+            self.windows[_SLIDING] = self.apply(x, WindowMask, reach=reach, name="Attention-Window")
         return x
 
-    def turns(self, x, kind):
-        """Sines and cosines (1, L, key_size) for blocks of a kind."""
+    def rotary_angles(self, x: Tensor, kind: str) -> Tensor:
+        """Compute sines and cosines (1, L, key_size) for blocks of a kind."""
         return self.apply(
             x,
             SinusoidalPositionEmbedding,
             output_dim=self.attention_key_size,
             merge_mode="zero",
-            base=getattr(self, BASES[kind]),
-            name=POSITIONS[kind],
+            base=getattr(self, _BASES[kind]),
+            name=_POSITIONS[kind],
         )
 
-    def embed_positions(self, inputs):
-        """Nothing is added."""
+    def embed_positions(self, inputs: Tensor) -> Tensor:
+        """Return the vectors as they are: nothing is added."""
         return inputs
 
-    def attend(self, x, name, index):
-        """Self-attention, to the whole text or in a window."""
+    def self_attention(self, x: Tensor, name: str, index: int) -> Tensor:
+        """Apply self-attention to the whole text or in a window."""
         kind = self.layer_types[index]
         return self.attention([x, x, x], name, self.windows[kind], self.angles[kind])
 
-    def feed_forward(self, x, name, **options):
-        """The feed-forward half of a block, gated."""
+    def feed_forward(self, x: Tensor, name: str, **options: Any) -> Tensor:
+        """Apply the feed-forward half of a block, gated."""
         return super().feed_forward(x, name, activation=[self.hidden_act, "linear"], **options)
 
-    def normalize(self, x, name, epsilon=None):
-        """Normalization, but not of the first block's input, which has it from the embeddings."""
-        if name == f"{self.block(0)}-MultiHeadSelfAttention-Norm":
+    def normalize(self, x: Tensor, name: str, epsilon: float | None = None) -> Tensor:
+        """Normalize, but not the first block's input, which the embeddings have normalized."""
+        if name == f"{self.block_name(0)}-MultiHeadSelfAttention-Norm":
             return x
         return super().normalize(x, name)  # one epsilon for all
 
-    def dense(self, x, units, name, activation=None, **kwargs):
-        """A dense layer without biases."""
+    def dense(
+        self, x: Tensor, units: int, name: str, activation: Any = None, **kwargs: Any
+    ) -> Tensor:
+        """Apply a dense layer without bias."""
         return super().dense(x, units, name, activation, use_bias=False, **kwargs)
 
-    def apply_final_layers(self, inputs):
-        """A last normalization; the token head if it was asked for."""
+    def apply_final_layers(self, inputs: Tensor) -> Tensor:
+        """Apply the last norm, and the token head if it was asked for."""
         return super().apply_final_layers(self.normalize(inputs, "Output-Norm"))
 
     # Weights
 
-    def load_variable(self, checkpoint, name):
-        """One variable; ours turns neighbouring features, the checkpoint's the two halves."""
+    def load_variable(self, checkpoint: Mapping[str, Any], name: str) -> Any:
+        """Read one variable; ours turns neighbouring features, a checkpoint's the halves."""
         variable = super().load_variable(checkpoint, name)
-        turned = name.endswith(TURNED)
-        return interleave_rotary(variable, self.num_attention_heads) if turned else variable
+        is_rotary = name.endswith(_ROTARY_KERNELS)
+        return interleave_rotary(variable, self.num_attention_heads) if is_rotary else variable
 
-    def create_variable(self, name, value, dtype=None):
-        """One weight as a checkpoint holds it."""
-        if name.endswith(TURNED):
+    def create_variable(self, name: str, value: Any, dtype: Any = None) -> Any:
+        """Convert one weight to the layout of a checkpoint."""
+        if name.endswith(_ROTARY_KERNELS):
             value = deinterleave_rotary(value, self.num_attention_heads)
         return super().create_variable(name, value, dtype)
 
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute, and whether this model does it."""
-        return {**super().beyond_hugging_face(), "segment_vocab_size=0": False}
-
-    def hugging_face_config(self):
-        """The ``config.json`` of the same model in ``transformers``."""
+    def hugging_face_config(self) -> dict[str, Any]:
+        """Return the ``config.json`` of the same model in ``transformers``."""
         return {**super().hugging_face_config(), "embedding_dropout": self.dropout_rate}
 
-    def architecture(self):
-        """The class in ``transformers`` with the same heads."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same heads."""
         return "ModernBertForMaskedLM" if self.with_mlm else "ModernBertModel"

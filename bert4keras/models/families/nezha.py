@@ -1,10 +1,14 @@
 """NEZHA (Wei et al., arXiv:1909.00204): BERT with relative positions."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from bert4keras.checkpoints import hugging_face
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.mixins import RelativePositions, without_positions
 
-HUGGING_FACE = hugging_face(
+_HUGGING_FACE = hugging_face(
     (r"^bert/", "nezha/"),
     (r"/output_bias$", "/bias"),
     (r"/output_weights$", "/weight"),
@@ -30,14 +34,19 @@ class NEZHA(RelativePositions, BERT):
         ValueError: one of these arguments, a configuration with ``use_relative_position`` false.
     """
 
-    weights = without_positions(BERT.weights)
-    dialects = (HUGGING_FACE,)
-    hugging_face = None  # transformers has the family no more
-    model_type = "nezha"
-    keys = {**BERT.keys, "max_relative_position": "max_relative_position"}
-    computable = {**BERT.computable, "use_relative_position": True}
+    checkpoint_spec = BERT.checkpoint_spec.replace(
+        weights=without_positions(BERT.checkpoint_spec.weights),
+        dialects=(_HUGGING_FACE,),
+        hugging_face=None,  # transformers does not have the family any more
+    )
+    config_spec = BERT.config_spec.replace(
+        model_type="nezha",
+        keys={**BERT.config_spec.keys, "max_relative_position": "max_relative_position"},
+        required_values={**BERT.config_spec.required_values, "use_relative_position": True},
+        unsupported_args=RelativePositions.unsupported_args,
+    )
     epsilon = None  # but for the embeddings
 
-    def __init__(self, *args, max_relative_position=64, **kwargs):
+    def __init__(self, *args: Any, max_relative_position: int = 64, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.max_relative_position = max_relative_position

@@ -1,15 +1,26 @@
 """RoBERTa (Liu et al., arXiv:1907.11692), XLM-RoBERTa (arXiv:1911.02116) and CamemBERT."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import hugging_face
 from bert4keras.layers import ConstantIds, CountedPositions
 from bert4keras.models.families.bert import BERT
+from bert4keras.models.hugging_face import Unsupported
 
-HUGGING_FACE = hugging_face(
+_HUGGING_FACE = hugging_face(
     (r"^bert/", "roberta/"),
     (r"^cls/predictions/transform/dense/", "lm_head/dense/"),
     (r"^cls/predictions/transform/LayerNorm/", "lm_head/layer_norm/"),
     (r"^cls/predictions/output_bias$", "lm_head/bias"),
     prefix="roberta.",
+)
+_FIRST_POSITION = Unsupported(
+    "positions that begin elsewhere than at pad_token_id + 1",
+    lambda model: model.first_position != model.pad_token_id + 1,
 )
 
 
@@ -27,7 +38,7 @@ class RoBERTa(BERT):
         pad_token_id: the id that is padding.
         first_position: position of the first token. By default the padding id of the configuration
             and 1, so that ``keep_tokens`` may give the padding another id, ``pad_token_id=...``.
-        *args, **kwargs: as for ``BERT``; positions given by the caller count from
+        *args, **kwargs: as for ``BERT``; position ids that are an input count from
             ``first_position``.
 
     Outputs: as of BERT.
@@ -37,23 +48,25 @@ class RoBERTa(BERT):
             first position leaves none for the padding.
     """
 
-    dialects = (HUGGING_FACE,)
-    hugging_face = HUGGING_FACE
-    model_type = "roberta"
-    config_defaults = {"segment_vocab_size": 2, "max_position": 512, "pad_token_id": 1}
-    refused = ("with_nsp", "shared_segment_embeddings")
-    applications = ("encoder", "lm")
+    checkpoint_spec = BERT.checkpoint_spec.replace(hugging_face=_HUGGING_FACE)
+    config_spec = BERT.config_spec.replace(
+        model_type="roberta",
+        defaults={"segment_vocab_size": 2, "max_position": 512, "pad_token_id": 1},
+        unsupported_args=("with_nsp", "shared_segment_embeddings"),
+        applications=("encoder", "lm"),
+        hf_unsupported=BERT.config_spec.hf_unsupported | {_FIRST_POSITION},
+    )
     token_activation = "gelu_erf"
 
     def __init__(
         self,
-        *args,
-        segment_vocab_size=1,
-        max_position=514,
-        pad_token_id=1,
-        first_position=None,
-        **kwargs,
-    ):
+        *args: Any,
+        segment_vocab_size: int = 1,
+        max_position: int = 514,
+        pad_token_id: int | None = 1,
+        first_position: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         if pad_token_id is None:
             raise ValueError(
                 "RoBERTa counts the tokens that are no padding: pad_token_id must be an id, got "
@@ -75,38 +88,32 @@ class RoBERTa(BERT):
         self.first_position = first
 
     @classmethod
-    def arguments_of(cls, config):
-        """The arguments that a configuration gives; its padding id says where positions begin."""
-        settings = super().arguments_of(config)
+    def parse_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that a configuration gives, and where its positions begin."""
+        settings = super().parse_config(config)
         if settings.get("pad_token_id") is not None:
             settings.setdefault("first_position", settings["pad_token_id"] + 1)
         return settings
 
     @property
-    def input_names(self):
-        """Names of the inputs; one segment needs none."""
-        one = self.segment_vocab_size == 1
-        return [name for name in super().input_names if not (one and name == "Input-Segment")]
-
-    def apply_embeddings(self, inputs):
-        """BERT's, with segments and positions that follow from the tokens."""
-        tokens, *others = inputs if isinstance(inputs, list) else [inputs]
+    def input_names(self) -> list[str]:
+        """Names of the inputs; a single segment needs none."""
+        names = super().input_names
         if self.segment_vocab_size == 1:
-            others.insert(0, self.apply(tokens, ConstantIds, name="Segment-Ids"))
+            names.remove("Input-Segment")
+        return names
+
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Embed as BERT does, with segments and positions that follow from the tokens."""
+        tokens, *ids = inputs if isinstance(inputs, list) else [inputs]
+        if self.segment_vocab_size == 1:
+            ids.insert(0, self.apply(tokens, ConstantIds, name="Segment-Ids"))
         if not self.custom_position_ids:
-            counted = {"pad_id": self.pad_token_id, "first": self.first_position}
-            others.append(self.apply(tokens, CountedPositions, **counted, name="Position-Ids"))
-        return super().apply_embeddings([tokens, *others])
+            options = {"pad_id": self.pad_token_id, "first": self.first_position}
+            ids.append(self.apply(tokens, CountedPositions, **options, name="Position-Ids"))
+        return super().apply_embeddings([tokens, *ids])
 
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute, and whether this model does it."""
-        elsewhere = self.first_position != self.pad_token_id + 1
-        return {
-            **super().beyond_hugging_face(),
-            "positions that begin elsewhere than at pad_token_id + 1": elsewhere,
-        }
-
-    def architecture(self):
-        """The class in ``transformers`` with the same heads."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same heads."""
         head = super().architecture().removeprefix("Bert")
         return "Roberta" + head.replace("LMHeadModel", "ForCausalLM")

@@ -1,10 +1,15 @@
 """RoFormer (Su et al., arXiv:2104.09864): BERT with rotary positions."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from bert4keras.checkpoints import hugging_face
 from bert4keras.models.families.bert import BERT
-from bert4keras.models.mixins import LM_Mask, RotaryPositions, check_equal_sizes, without_positions
+from bert4keras.models.hugging_face import CUSTOM_POSITION_IDS, EMBEDDING_SIZE, POOLER
+from bert4keras.models.mixins import RotaryPositions, check_equal_sizes, without_positions
 
-HUGGING_FACE = hugging_face(
+_HUGGING_FACE = hugging_face(
     (r"^bert/encoder/embedding_hidden_mapping_in/", "bert/embeddings_project/"),
     (r"^bert/", "roformer/"),
     (r"/output_bias$", "/bias"),
@@ -30,36 +35,33 @@ class RoFormer(RotaryPositions, BERT):
             odd size.
     """
 
-    weights = without_positions(BERT.weights)
-    dialects = (HUGGING_FACE,)
-    hugging_face = HUGGING_FACE
-    model_type = "roformer"
-    keys = {**BERT.keys, "rotary_value": "rotary_value"}
-    computable = {**BERT.computable, "norm_type": "layer_norm", "use_bias": True}
-    config_defaults = {"max_position": 1536}
+    checkpoint_spec = BERT.checkpoint_spec.replace(
+        weights=without_positions(BERT.checkpoint_spec.weights), hugging_face=_HUGGING_FACE
+    )
+    config_spec = BERT.config_spec.replace(
+        model_type="roformer",
+        keys={**BERT.config_spec.keys, "rotary_value": "rotary_value"},
+        defaults={"max_position": 1536},
+        required_values={
+            **BERT.config_spec.required_values,
+            "norm_type": "layer_norm",
+            "use_bias": True,
+        },
+        unsupported_args=RotaryPositions.unsupported_args,
+        hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE}
+        | {POOLER, CUSTOM_POSITION_IDS},
+    )
     epsilon = None  # but for the embeddings
 
-    def __init__(self, *args, rotary_value=False, **kwargs):
+    def __init__(self, *args: Any, rotary_value: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rotary_value = rotary_value
         if rotary_value:
             check_equal_sizes(self, "are turned alike with rotary_value")
             self.position_kind = "rotary_value"
 
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute, and whether this model does it."""
-        ours = super().beyond_hugging_face()
-        if self.hugging_face is None:
-            return ours
-        ours["embedding_size other than hidden_size"] = False
-        return {
-            **ours,
-            "a pooler": bool(self.with_pool),
-            "custom_position_ids": self.custom_position_ids,
-        }
-
-    def architecture(self):
-        """The class in ``transformers`` with the same heads."""
-        if isinstance(self, LM_Mask):
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same heads."""
+        if self.mask_kind == "causal":
             return "RoFormerForCausalLM"
         return "RoFormerForMaskedLM" if self.with_mlm else "RoFormerModel"

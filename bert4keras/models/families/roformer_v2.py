@@ -1,8 +1,15 @@
 """RoFormerV2 (https://kexue.fm/archives/8998): RoFormer without biases, and simpler norms."""
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+
+from bert4keras.backend.types import Tensor
 from bert4keras.layers import Embedding
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
-from bert4keras.models.families.roformer import HUGGING_FACE
+from bert4keras.models.families.roformer import RoFormer
 from bert4keras.models.initial import ScaledInitial
 from bert4keras.models.mixins import RotaryPositions, without_positions
 
@@ -29,62 +36,69 @@ class RoFormerV2(RotaryPositions, BERT):
             norms or biases, keys of an odd size.
     """
 
-    weights = {
-        layer: [name for name in names if not name.endswith(("/bias", "/beta", "/gamma"))]
-        for layer, names in without_positions(EMBEDDINGS | BLOCKS).items()
-    } | {"Output-Mapping": ["cls/predictions/transform/dense/kernel"]}
-    vocabulary = ("bert/embeddings/word_embeddings",)
-    transposed = ()
-    dialects = (HUGGING_FACE,)
-    hugging_face = None
-    model_type = "roformer_v2"
-    computable = {
-        **BERT.computable,
-        "norm_type": "rms_norm",
-        "use_bias": False,
-        "rotary_value": False,
-    }
-    refused = (*RotaryPositions.refused, "layer_norm_cond")
-    ignored = ("with_pool", "with_nsp")
-    optional = ("Output-Mapping",)
+    checkpoint_spec = BERT.checkpoint_spec.replace(
+        weights={
+            layer: [name for name in names if not name.endswith(("/bias", "/beta", "/gamma"))]
+            for layer, names in without_positions(EMBEDDINGS | BLOCKS).items()
+        }
+        | {"Output-Mapping": ["cls/predictions/transform/dense/kernel"]},
+        vocabulary=("bert/embeddings/word_embeddings",),
+        transposed=(),
+        dialects=RoFormer.checkpoint_spec.readable_dialects,
+        hugging_face=None,  # transformers does not have the family
+        optional=("Output-Mapping",),
+    )
+    config_spec = BERT.config_spec.replace(
+        model_type="roformer_v2",
+        required_values={
+            **BERT.config_spec.required_values,
+            "norm_type": "rms_norm",
+            "use_bias": False,
+            "rotary_value": False,
+        },
+        unsupported_args=(*RotaryPositions.unsupported_args, "layer_norm_cond"),
+        ignored_args=("with_pool", "with_nsp"),
+    )
     epsilon = None
     use_bias = False
-    norm = {"zero_mean": False, "scale": False, "offset": False}
-    depth_order = 2  # the deeper, the smaller the first weights: by depth^(-1/2)
+    norm_options = {"zero_mean": False, "scale": False, "offset": False}
+    depth_order = 2  # the deeper, the smaller the initial weights: by depth^(-1/2)
 
     @property
-    def initializer(self):
+    def initializer(self) -> keras.Initializer:
         """A new initializer of kernels: a deviation of 1 / sqrt(inputs), less by the depth."""
-        return self._scaled("fan_in")
+        return self._scaled_initializer("fan_in")
 
     @property
-    def table_initializer(self):
+    def table_initializer(self) -> keras.Initializer:
         """A new initializer of tables: the same for the size of their vectors."""
-        return self._scaled("fan_out")
+        return self._scaled_initializer("fan_out")
 
-    def _scaled(self, mode):
+    def _scaled_initializer(self, mode: Literal["fan_in", "fan_out"]) -> keras.Initializer:
         return ScaledInitial(self.num_hidden_layers ** (-2 / self.depth_order), mode)
 
-    def apply_embeddings(self, inputs):
-        """Sum of token and segment; dropout, norm, and a map to the hidden size."""
-        x = self.drop(self.sum_embeddings(inputs), "Embedding-Dropout")
+    def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
+        """Sum token and segment; dropout, norm, and a map to the hidden size."""
+        x = self.dropout(self.sum_embeddings(inputs), "Embedding-Dropout")
         x = self.normalize(x, "Embedding-Norm")
         if self.embedding_size == self.hidden_size:
             return x
         return self.dense(x, self.hidden_size, "Embedding-Mapping")
 
-    def dense(self, x, units, name, activation=None, **kwargs):
-        """A dense layer without bias in the family's initialisation."""
+    def dense(
+        self, x: Tensor, units: int, name: str, activation: Any = None, **kwargs: Any
+    ) -> Tensor:
+        """Apply a dense layer without bias."""
         return super().dense(x, units, name, activation, use_bias=False, **kwargs)
 
-    def apply_final_layers(self, inputs):
-        """Scores or probabilities of tokens if asked for, or the vectors as they are."""
+    def apply_final_layers(self, inputs: Tensor) -> Tensor:
+        """Predict tokens if asked for; else return the vectors."""
         return self.predict_tokens(inputs) if self.with_mlm else inputs
 
-    def predict_tokens(self, x):
-        """Scores or probabilities of tokens, from the table of their embeddings."""
+    def predict_tokens(self, x: Tensor) -> Tensor:
+        """Score tokens by the table of their embeddings: (B, L, V)."""
         if self.embedding_size != self.hidden_size:
             x = self.dense(x, self.embedding_size, "Output-Mapping")
-        x = self.drop(x, "Output-MLM-Dropout")
+        x = self.dropout(x, "Output-MLM-Dropout")
         x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
         return self.activate(x, "Output-MLM-Activation")

@@ -1,24 +1,41 @@
 """T5 (Raffel et al., arXiv:1910.10683), T5.1.1 and mT5 (Xue et al., arXiv:2010.11934)."""
 
-from functools import partial
+from __future__ import annotations
 
-from keras.layers import Activation, Input
+from functools import partial
+from typing import Any
+
+import keras
+from keras.layers import Input
 
 from bert4keras import backend
+from bert4keras.backend.types import Tensor
 from bert4keras.layers import CausalMask, Embedding, ScaleOffset, WithMask
-from bert4keras.models.families.t5_base import DECODER, ENCODER, T5_Base
+from bert4keras.models.families.t5_base import DECODER_WEIGHTS, ENCODER_WEIGHTS, T5_Base
+from bert4keras.models.hugging_face import Unsupported
 from bert4keras.models.mixins import LM_Mask
+from bert4keras.models.transformer import Activation
 
-WRITTEN = (  # settings that the config.json of a decoder alone needs
+_DECODER_KEYS = (  # settings that the config.json of a decoder alone needs
     "version",
     "tie_word_embeddings",
     "cross_position_bias",
     "scale_decoder_outputs",
     "context_mask",
 )
+_CROSS_POSITION_BIAS = Unsupported(
+    "cross_position_bias", lambda model: model._decoder.cross_position_bias
+)
+_OUTPUT_SCALE = Unsupported(
+    "scale_decoder_outputs other than True for a tied head of a T5, False otherwise",
+    lambda model: (
+        model._decoder.has_output_scale
+        != bool(model._decoder.with_lm and model.tie_word_embeddings and model.model_type == "t5")
+    ),
+)
 
 
-class T5_Encoder(T5_Base):  # noqa: N801  (inherited name)
+class T5_Encoder(T5_Base):
     """The encoder of T5.
 
     Args:
@@ -27,34 +44,36 @@ class T5_Encoder(T5_Base):  # noqa: N801  (inherited name)
     Input: "Encoder-Input-Token" (B, L). Output: vectors (B, L, D) with the padding mask.
     """
 
-    half = "Encoder"
-    weights = ENCODER
-    refused = (*T5_Base.refused, "with_lm")
+    checkpoint_spec = T5_Base.checkpoint_spec.replace(weights=ENCODER_WEIGHTS)
+    config_spec = T5_Base.config_spec.replace(
+        unsupported_args=(*T5_Base.config_spec.unsupported_args, "with_lm")
+    )
+    stack = "Encoder"
 
-    def get_inputs(self):
-        """Ids of the source."""
-        return self.ids()
+    def get_inputs(self) -> Tensor:
+        """Make the input of the source's token ids."""
+        return self.token_input()
 
-    def apply_embeddings(self, inputs):
-        """Vectors of the source's tokens."""
+    def apply_embeddings(self, inputs: Tensor) -> Tensor:
+        """Embed the source's tokens."""
         return self.embed_tokens(inputs)
 
-    def compute_position_bias(self, inputs=None):
-        """Biases of the distances within the source."""
+    def compute_position_bias(self, inputs: Any = None) -> Tensor:
+        """Return biases of the distances within the source."""
         if self.position_bias is None:
-            self.position_bias = self.distances(inputs, inputs)
+            self.position_bias = self.relative_position_bias(inputs, inputs)
         return self.position_bias
 
-    def apply_final_layers(self, inputs):
-        """The last norm."""
-        return self.finish(inputs)
+    def apply_final_layers(self, inputs: Tensor) -> Tensor:
+        """Apply the last norm."""
+        return self.output_norm(inputs)
 
-    def architecture(self):
-        """The class in ``transformers``."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers``."""
         return f"{self.model_type.upper()}EncoderModel"
 
 
-class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801  (inherited name)
+class T5_Decoder(LM_Mask, T5_Base):
     """The decoder of T5: from a context and the tokens so far to the next ones.
 
     Args:
@@ -74,21 +93,26 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801  (inherited name)
     vectors (B, L, D). The first token may be id 0; after it 0 is padding.
     """
 
-    half = "Decoder"
-    weights = DECODER
-    model_type = "t5_decoder"
-    hugging_face = None  # transformers has no decoder alone
-    keys = T5_Base.keys | {name: name for name in WRITTEN}
+    checkpoint_spec = T5_Base.checkpoint_spec.replace(
+        weights=DECODER_WEIGHTS,
+        dialects=T5_Base.checkpoint_spec.readable_dialects,
+        hugging_face=None,  # transformers has no decoder alone
+    )
+    config_spec = T5_Base.config_spec.replace(
+        model_type="t5_decoder",
+        keys={**T5_Base.config_spec.keys, **{name: name for name in _DECODER_KEYS}},
+    )
+    stack = "Decoder"
 
     def __init__(
         self,
-        *args,
-        with_lm=True,
-        cross_position_bias=True,
-        scale_decoder_outputs=None,
-        context_mask=False,
-        **kwargs,
-    ):
+        *args: Any,
+        with_lm: Activation | bool = True,
+        cross_position_bias: bool = True,
+        scale_decoder_outputs: bool | None = None,
+        context_mask: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.num_hidden_layers = self.num_decoder_layers
         self.with_lm = with_lm
@@ -96,81 +120,99 @@ class T5_Decoder(LM_Mask, T5_Base):  # noqa: N801  (inherited name)
         self.scale_decoder_outputs = scale_decoder_outputs
         self.context_mask = context_mask
 
-    def build(self, **kwargs):
+    def build(self, **kwargs: Any) -> None:
         """Build the model; arguments as for ``Transformer.build``."""
         super().build(**kwargs)
         self.model.supports_masking = True  # its graph uses the context's mask; Keras warns else
 
     @property
-    def scales(self):
-        """Whether the last vectors are scaled."""
+    def model_type(self) -> str:
+        """Name of the family in a ``config.json``; one for all versions."""
+        return "t5_decoder"
+
+    @property
+    def has_output_scale(self) -> bool:
+        """True if the last vectors are scaled."""
         scale = self.scale_decoder_outputs
         return scale is None or bool(scale and self.with_lm)
 
-    def get_inputs(self):
-        """The context, ids of the target, and the context's mask if wanted."""
+    def get_inputs(self) -> list[Tensor]:
+        """Make the inputs: context, token ids of the target, the context's mask if wanted."""
         shape = (self.sequence_length, self.hidden_size)
-        inputs = [self.apply(layer=Input, shape=shape, name="Input-Context"), self.ids()]
+        context = self.apply(layer=Input, shape=shape, name="Input-Context")
+        inputs = [context, self.token_input()]
         if self.context_mask:
-            name = "Input-Context-Mask"
-            inputs.append(self.apply(layer=Input, shape=shape[:1], dtype="int32", name=name))
+            inputs.append(self.id_input("Input-Context-Mask"))
         return inputs
 
-    def apply_embeddings(self, inputs):
-        """The context, and vectors of the target's tokens."""
+    def apply_embeddings(self, inputs: list[Tensor]) -> list[Tensor]:
+        """Embed the target's tokens, and give the context its mask."""
         context, tokens, *mask = inputs
         if mask:
             context = self.apply([context, *mask], WithMask, name="Decoder-Context-Mask")
         return [context, self.embed_tokens(tokens)]
 
-    def compute_attention_bias(self, inputs=None):
-        """A causal mask over the target, which is the second input."""
+    def compute_attention_bias(self, index: Any = None) -> Tensor:
+        """Return a causal mask over the target, which is the second input."""
         if self.attention_bias is None:
             self.attention_bias = self.apply(self.inputs[1], CausalMask, name="Attention-LM-Mask")
         return self.attention_bias
 
-    def compute_position_bias(self, inputs=None):
-        """Biases of the distances within the target, and from it to the context or None."""
+    def compute_position_bias(self, inputs: Any = None) -> tuple[Tensor, Tensor | None]:
+        """Return biases of the distances within the target, and from it to the context or None."""
         if self.position_bias is None:
             context, x = inputs
-            across = self.distances(x, context) if self.cross_position_bias else None
-            self.position_bias = self.distances(x, x), across
+            across = self.relative_position_bias(x, context) if self.cross_position_bias else None
+            self.position_bias = self.relative_position_bias(x, x), across
         return self.position_bias
 
-    def apply_main_layers(self, inputs, index):
-        """One block: attention on the target, on the context, then feed-forward."""
+    def apply_main_layers(self, inputs: list[Tensor], index: int) -> list[Tensor]:
+        """Apply one block: attention on the target, on the context, then feed-forward."""
         context, x = inputs
-        name, (within, across) = self.block(index), self.compute_position_bias(inputs)
-        attend = partial(self.attend_to, bias=self.compute_attention_bias(index), position=within)
-        consult = partial(self.attend_to, context=context, position=across)
-        x = self.residual(x, f"{name}-MultiHeadSelfAttention", attend)
-        x = self.residual(x, f"{name}-MultiHeadCrossAttention", consult)
+        name, (position, cross_position) = (
+            self.block_name(index),
+            self.compute_position_bias(inputs),
+        )
+        self_attention = partial(
+            self.attention_to, bias=self.compute_attention_bias(index), position=position
+        )
+        cross_attention = partial(self.attention_to, context=context, position=cross_position)
+        x = self.residual(x, f"{name}-MultiHeadSelfAttention", self_attention)
+        x = self.residual(x, f"{name}-MultiHeadCrossAttention", cross_attention)
         return [context, self.residual(x, f"{name}-FeedForward", self.feed_forward)]
 
-    def attend_to(self, x, name, context=None, bias=None, position=None):
-        """Attention on the context, or on the target itself."""
+    def attention_to(
+        self,
+        x: Tensor,
+        name: str,
+        context: Tensor | None = None,
+        bias: Tensor | None = None,
+        position: Tensor | None = None,
+    ) -> Tensor:
+        """Apply attention on a context, or on the target itself without one."""
         context = x if context is None else context
         return self.attention([x, context, context], name, bias, position)
 
-    def apply_final_layers(self, inputs):
-        """The last norm, the scale, and the head if it is wanted."""
-        x = self.finish(inputs[1])
-        if self.scales:
+    def apply_final_layers(self, inputs: list[Tensor]) -> Tensor:
+        """Apply the last norm, the scale, and the head if it is wanted."""
+        x = self.output_norm(inputs[1])
+        if self.has_output_scale:
             scale = self.hidden_size**-0.5
             x = self.apply(x, ScaleOffset, scale=scale, offset=False, name="Decoder-Output-Scale")
         return self.predict_tokens(x) if self.with_lm else x
 
-    def predict_tokens(self, x):
-        """Scores or probabilities of tokens."""
+    def predict_tokens(self, x: Tensor) -> Tensor:
+        """Score tokens: (B, L, V)."""
         if self.embedding_size != self.hidden_size:
             x = self.dense(x, self.embedding_size, "Decoder-Output-Mapping")
         activation = "softmax" if self.with_lm is True else self.with_lm
-        name, exact = "Decoder-Output-LM", {"dtype": self.exact}
+        name, options = "Decoder-Output-LM", {"dtype": self.output_dtype}
         if not self.tie_word_embeddings:
-            return self.dense(x, self.vocab_size, name, activation, use_bias=False, **exact)
+            return self.dense(x, self.vocab_size, name, activation, use_bias=False, **options)
         x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
         activation = backend.get_activation(activation)
-        return self.apply(x, Activation, activation=activation, name=f"{name}-Activation", **exact)
+        options |= {"activation": activation, "name": f"{name}-Activation"}
+        return self.apply(x, keras.layers.Activation, **options)
 
 
 class T5(T5_Base):
@@ -194,19 +236,22 @@ class T5(T5_Base):
         ((None, None, 8), (None, None, 50))
     """
 
-    weights = ENCODER | DECODER
+    checkpoint_spec = T5_Base.checkpoint_spec.replace(weights=ENCODER_WEIGHTS | DECODER_WEIGHTS)
+    config_spec = T5_Base.config_spec.replace(
+        hf_unsupported=T5_Base.config_spec.hf_unsupported | {_CROSS_POSITION_BIAS, _OUTPUT_SCALE}
+    )
     is_encoder_decoder = True
 
     def __init__(
         self,
-        *args,
-        with_lm=True,
-        cross_position_bias=True,
-        scale_decoder_outputs=None,
-        context_mask=False,
-        name=None,
-        **kwargs,
-    ):
+        *args: Any,
+        with_lm: Activation | bool = True,
+        cross_position_bias: bool = True,
+        scale_decoder_outputs: bool | None = None,
+        context_mask: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, name=name, **kwargs)
         kwargs |= {"layers": self.layers, "prefix": self.prefix}
         name = "" if name is None else f"{name}_"
@@ -221,38 +266,28 @@ class T5(T5_Base):
             **kwargs,
         )
 
-    def build(self, **kwargs):
-        """Build the halves, then the whole; arguments as for ``Transformer.build``."""
+    def build(self, **kwargs: Any) -> None:
+        """Build encoder and decoder, then the whole; arguments as for ``Transformer.build``."""
         for part in (self._encoder, self._decoder):
             part.filled = self.filled
             part.build(**kwargs)
         self.encoder, self.decoder = self._encoder.model, self._decoder.model
         super().build(**kwargs)
 
-    def get_inputs(self):
-        """Ids of the source and of the target: the inputs of the halves."""
+    def get_inputs(self) -> list[Tensor]:
+        """Return token ids of the source and of the target: inputs of encoder and decoder."""
         return [self._encoder.inputs[0], self._decoder.inputs[1]]
 
-    def call(self, inputs):
-        """The decoder on what the encoder gives."""
+    def call(self, inputs: list[Tensor]) -> Tensor:
+        """Apply the decoder to the encoder's output."""
         self._decoder.position_bias, self._decoder.attention_scores = None, {}
         return self._decoder.call([self._encoder.outputs[0], inputs[1]])
 
-    def variable_mapping(self):
-        """The tables of both halves."""
+    def variable_mapping(self) -> dict[str, list[str]]:
+        """Return the tables of encoder and decoder."""
         return self._encoder.variable_mapping() | self._decoder.variable_mapping()
 
-    def beyond_hugging_face(self):
-        """What ``transformers`` cannot compute, and whether this model does it."""
-        decoder = self._decoder
-        scales = bool(decoder.with_lm and self.tie_word_embeddings and self.model_type == "t5")
-        return {
-            **super().beyond_hugging_face(),
-            "cross_position_bias": decoder.cross_position_bias,
-            f"scale_decoder_outputs={decoder.scale_decoder_outputs}": decoder.scales != scales,
-        }
-
-    def architecture(self):
-        """The class in ``transformers`` with the same head."""
+    def architecture(self) -> str:
+        """Return the class of ``transformers`` with the same head."""
         head = "ForConditionalGeneration" if self._decoder.with_lm else "Model"
         return f"{self.model_type.upper()}{head}"

@@ -6,8 +6,7 @@ from keras import ops
 from support import GOLDEN, record
 
 from bert4keras.checkpoints import open_checkpoint, to_foreign_names, write_safetensors
-from bert4keras.models import build_transformer_model
-from bert4keras.models.families.nezha import HUGGING_FACE
+from bert4keras.models import NEZHA, build_transformer_model
 
 BASE = GOLDEN / "models" / "nezha"
 CONFIG = record("models/nezha/config.json")
@@ -36,7 +35,8 @@ def test_names_of_transformers_are_read(tmp_path):
     ours = build(BASE, with_nsp=True, with_mlm=True, return_keras_model=False)
     with open_checkpoint(BASE / "bert_model.ckpt") as stored:
         names = {name for row in ours.variable_mapping().values() for name in row} & {*stored}
-        foreign = dict(to_foreign_names({name: stored[name] for name in names}, HUGGING_FACE))
+        (dialect,) = NEZHA.checkpoint_spec.dialects
+        foreign = dict(to_foreign_names({name: stored[name] for name in names}, dialect))
     assert foreign["nezha.encoder.layer.0.attention.self.query.weight"].shape == (32, 32)
     assert foreign["cls.predictions.bias"].shape == (105,)
     assert foreign["cls.seq_relationship.weight"].shape == (2, 32)
