@@ -73,8 +73,8 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
-        excluded = self.exclude_from_parameter_scale
-        patterns.warn_unmatched(excluded, variables, "exclude_from_parameter_scale")
+        exclusions = self.exclude_from_parameter_scale
+        patterns.warn_unmatched(exclusions, variables, "exclude_from_parameter_scale")
         self._moments = [self._add_moments(variable) for variable in variables]
         if self.beta1:
             self._momentums = self.add_optimizer_variables(variables, "momentum")
@@ -120,9 +120,9 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
         if self.beta1:
             momentum = self._momentums[self._get_variable_index(variable)]
             update = self._update_average(momentum, update, self.beta1)
-        excluded = self.exclude_from_parameter_scale
+        exclusions = self.exclude_from_parameter_scale
         if self.multiply_by_parameter_scale and not patterns.matches_any(
-            excluded, patterns.get_variable_path(self, variable)
+            exclusions, patterns.get_variable_path(self, variable)
         ):
             scale = root_mean_square(ops.convert_to_tensor(variable))
             step = step * ops.maximum(scale, self.epsilon2)
@@ -133,9 +133,9 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
         beta2 = 1.0 - ops.power(t, -0.8) if self.beta2 is None else self.beta2
         square = ops.square(gradient) + self.epsilon1
         moments = self._moments[self._get_variable_index(variable)]
-        if len(moments) == 1:
-            return self._update_average(moments[0], square, beta2)
         axes = self._find_factored_axes(variable.shape)
+        if axes is None:
+            return self._update_average(moments[0], square, beta2)
         means = [ops.mean(square, axis=axis, keepdims=True) for axis in axes]
         r, c = (self._update_average(*pair, beta2) for pair in zip(moments, means))
         return r / ops.mean(r, axis=axes[1], keepdims=True) * c

@@ -54,12 +54,12 @@ class Adam(DenseGradients, keras.optimizers.Adam):
         super().build(variables)
 
     def _check_precision(self, dtype):
-        for name, rounded in ("beta_2", 1), ("epsilon", 0):
+        for name, limit in ("beta_2", 1), ("epsilon", 0):
             value = getattr(self, name)
-            if value != rounded and float(np.asarray(value, dtype)) == rounded:
+            if value != limit and float(np.asarray(value, dtype)) == limit:
                 raise ValueError(
                     f"Expected weights that can represent {name}={value}, got {dtype}, in which it "
-                    f"rounds to {rounded}; Adam would learn nothing sensible. Keep the weights in "
+                    f"rounds to {limit}; Adam would learn nothing sensible. Keep the weights in "
                     "float32, with the policy mixed_bfloat16 or mixed_float16"
                 )
 

@@ -1,6 +1,5 @@
 """Base of optimizer extensions, and the registration of optimizers for saving."""
 
-import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeAlias
@@ -18,7 +17,7 @@ register = keras.saving.register_keras_serializable("bert4keras")
 _register_extended = keras.saving.register_keras_serializable("bert4keras.extended")
 
 
-class DenseGradients:
+class DenseGradients(keras.optimizers.Optimizer):
     """Mixin that makes TensorFlow's sparse gradients of embeddings dense, before any update.
 
     A sparse gradient (``tf.IndexedSlices``) has one row for each occurrence of a token, so a token
@@ -109,9 +108,9 @@ def extend_optimizer(
     )
 
 
-def _check_base(base, extension, extension_name):
-    if not (inspect.isclass(base) and issubclass(base, keras.optimizers.Optimizer)):
-        kind = "a class" if inspect.isclass(base) else f"an instance of {type(base).__name__}"
+def _check_base(base: Any, extension, extension_name):
+    if not (isinstance(base, type) and issubclass(base, keras.optimizers.Optimizer)):
+        kind = "a class" if isinstance(base, type) else f"an instance of {type(base).__name__}"
         raise TypeError(
             f"Expected BaseOptimizer to be a subclass of keras.optimizers.Optimizer, got {kind}: "
             f"{base!r}. Extend the class first, then create an optimizer of the new class: "
@@ -155,9 +154,9 @@ def export_to_custom_objects(
 
     @wraps(extend_with)
     def extend_and_register(BaseOptimizer: OptimizerClass, name: str | None = None) -> Any:
-        extended = extend_with(BaseOptimizer)
-        extended.__name__ = name or extended.__name__
-        return _register_extended(extended)
+        optimizer_class = extend_with(BaseOptimizer)
+        optimizer_class.__name__ = name or optimizer_class.__name__
+        return _register_extended(optimizer_class)
 
     # without it, inspect.signature shows the signature of `extend_with`, which has no `name`
     del extend_and_register.__wrapped__

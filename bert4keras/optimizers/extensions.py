@@ -87,8 +87,8 @@ class _LayerAdaptation(Extension):
         self.assign(variable, before + ratio * step)
 
     def get_config(self):
-        excluded = list(self.exclude_from_layer_adaptation)
-        return {**super().get_config(), "exclude_from_layer_adaptation": excluded}
+        exclusions = list(self.exclude_from_layer_adaptation)
+        return {**super().get_config(), "exclude_from_layer_adaptation": exclusions}
 
 
 def extend_with_layer_adaptation(
@@ -142,8 +142,8 @@ class _LazyOptimization(Extension):
             self.assign(variable, ops.where(has_gradient, ops.convert_to_tensor(variable), before))
 
     def get_config(self):
-        included = list(self.include_in_lazy_optimization)
-        return {**super().get_config(), "include_in_lazy_optimization": included}
+        inclusions = list(self.include_in_lazy_optimization)
+        return {**super().get_config(), "include_in_lazy_optimization": inclusions}
 
 
 def extend_with_lazy_optimization(
@@ -263,8 +263,8 @@ class _Lookahead(Extension):
 
     def _interpolate(self, is_slow_update):
         for variable, slow in _paired_slots(self, self._slow):
-            interpolated = slow + self.slow_step_size * (variable - slow)
-            variable.assign(ops.where(is_slow_update, interpolated, variable.value))
+            interpolation = slow + self.slow_step_size * (variable - slow)
+            variable.assign(ops.where(is_slow_update, interpolation, variable.value))
 
     def get_config(self):
         return {

@@ -50,10 +50,10 @@ def warn_unmatched(
     match: Callable[[str, str], Any] = re.search,
 ) -> None:
     """Warn of the patterns for which ``match(pattern, path)`` is false for every variable."""
-    unmatched = [p for p in patterns if not any(match(p, v.path) for v in variables)]
-    if unmatched and variables:
+    idle_patterns = [p for p in patterns if not any(match(p, v.path) for v in variables)]
+    if idle_patterns and variables:
         warnings.warn(
-            f"{argument} {unmatched} matches the path of no trainable variable, so it has no "
+            f"{argument} {idle_patterns} matches the path of no trainable variable, so it has no "
             f"effect. Paths look like {variables[-1].path!r}. Correct it or remove it",
             stacklevel=3,
         )

@@ -11,7 +11,7 @@ import keras
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
 from bert4keras.optimizers.base import register
-from bert4keras.training.recipes import PassOutput, Recipe
+from bert4keras.training.recipes import Forward, PassOutput, Recipe
 
 
 @register
@@ -50,9 +50,7 @@ class AdversarialModel(keras.Model):
         super().__init__(**kwargs)
         self.model: keras.Model = model
         self.seeds: keras.random.SeedGenerator = keras.random.SeedGenerator()
-        self.recipes: list[Recipe] = (
-            list(recipes) if isinstance(recipes, list | tuple) else [recipes]
-        )
+        self.recipes: list[Recipe] = [*recipes] if isinstance(recipes, Sequence) else [recipes]
         for recipe in self.recipes:
             if not isinstance(recipe, Recipe):
                 raise TypeError(
@@ -84,11 +82,12 @@ class AdversarialModel(keras.Model):
         state = [variable.value for variable in self.non_trainable_variables]
         plain_output = loss, PassOutput(y_pred, _flat_masks(y_pred), state)
 
-        def forward(perturbations, begin):
+        def plain_forward(perturbations, begin):
             if begin is None and not perturbations:
                 return plain_output  # Keras computed this pass already
             return self._forward(x, y, sample_weight, perturbations, begin or state)
 
+        forward: Forward = plain_forward
         for recipe in self.recipes:
             forward = recipe(forward, self)
         loss, output = forward({}, None)

@@ -36,6 +36,7 @@ class PassOutput(NamedTuple):
 Forward: TypeAlias = Callable[[Perturbations, list[Tensor] | None], tuple[Tensor, PassOutput]]
 
 
+@dataclass(frozen=True)
 class Recipe:
     """Base of recipes; the fields of the dataclass are its config."""
 
@@ -56,10 +57,11 @@ class Recipe:
         return cls(**config)
 
 
+@dataclass(frozen=True)
 class _PerturbingRecipe(Recipe):
     """Base of recipes that perturb the variables whose path matches ``pattern``."""
 
-    pattern: str
+    pattern: str = "Embedding-Token"
 
     def check_variables(self, variables: list[keras.Variable]) -> None:
         """Raise a ValueError if no variable matches the pattern."""
@@ -111,7 +113,6 @@ class PGD(_PerturbingRecipe):
         steps: number of steps; each costs a forward and a backward pass.
     """
 
-    pattern: str = "Embedding-Token"
     epsilon: float = 1.0
     alpha: float = 0.3
     steps: int = 3
@@ -148,7 +149,6 @@ class FGM(_PerturbingRecipe):
         0.5
     """
 
-    pattern: str = "Embedding-Token"
     epsilon: float = 0.5
 
     def __call__(self, forward: Forward, model: Any) -> Forward:
@@ -168,7 +168,6 @@ class GradientPenalty(_PerturbingRecipe):
         epsilon: weight of the penalty.
     """
 
-    pattern: str = "Embedding-Token"
     epsilon: float = 1.0
 
     def __call__(self, forward: Forward, model: Any) -> Forward:
@@ -198,7 +197,6 @@ class VAT(_PerturbingRecipe):
         from_logits: True if predictions are logits, without softmax.
     """
 
-    pattern: str = "Embedding-Token"
     epsilon: float = 1.0
     xi: float = 10.0
     iters: int = 1
@@ -212,11 +210,11 @@ class VAT(_PerturbingRecipe):
             function, _ = self._bind(model, forward, perturbations, start)
 
             def perturbed_divergence(deltas):
-                _, perturbed = function(deltas)
+                _, output_q = function(deltas)
                 divergence = kl_divergence(
-                    reference, perturbed.y_pred, output.mask, self.from_logits
+                    reference, output_q.y_pred, output.mask, self.from_logits
                 )
-                return divergence, perturbed.state
+                return divergence, output_q.state
 
             for _ in range(self.iters):
                 _, u = backend.value_and_grad(perturbed_divergence, _scale_to_norm(u, self.xi))

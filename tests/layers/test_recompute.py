@@ -29,7 +29,7 @@ def trained(**options):
     """A model after three steps, each with another dropout."""
     keras.utils.set_random_seed(1)
     model = build_transformer_model(CONFIG, with_mlm="linear", application="lm", **options)
-    model.compile(keras.optimizers.SGD(0.5), "mse", **toy.QUICK)
+    model.compile(keras.optimizers.SGD(0.5), "mse", **toy.FAST_COMPILE)
     for _ in range(3):
         model.train_on_batch([IDS, 0 * IDS], TARGETS)
     return model

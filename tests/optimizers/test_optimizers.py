@@ -1,4 +1,4 @@
-"""Each optimizer takes the steps of its paper's formula."""
+"""Adam, Lion, Tiger and AdaFactor: each takes the steps of its paper's formula."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from optimizers import toy
 
 from bert4keras.optimizers import AdaFactor, Adam, Lion, Tiger
 
-Factored = partial(AdaFactor, min_dim_size_to_factor=3)
+FactoredAdaFactor = partial(AdaFactor, min_dim_size_to_factor=3)
 CASES = {
     "adam": (Adam, toy.adam, 1e-3),
     "adam-other": (
@@ -26,91 +26,93 @@ CASES = {
     "lion": (Lion, toy.lion, 3e-4),
     "lion-other": (partial(Lion, 0.1, 0.5, 0.9), partial(toy.lion, beta_1=0.5, beta_2=0.9), 0.1),
     "tiger": (partial(Tiger, 0.1), toy.tiger, 0.1),
-    "adafactor": (AdaFactor, partial(toy.adafactor, factored=False), 1e-3),
-    "adafactor-factored": (partial(Factored, 0.1), toy.adafactor, 0.1),
+    "adafactor": (AdaFactor, partial(toy.adafactor, is_factored=False), 1e-3),
+    "adafactor-factored": (partial(FactoredAdaFactor, 0.1), toy.adafactor, 0.1),
     "adafactor-momentum": (
-        partial(Factored, 0.1, 0.9, 0.99, clipping_threshold=0.5),
+        partial(FactoredAdaFactor, 0.1, 0.9, 0.99, clipping_threshold=0.5),
         partial(toy.adafactor, beta1=0.9, beta2=0.99, clip=0.5),
         0.1,
     ),
-    "adafactor-relative": (partial(Factored, None), toy.adafactor, 0.01),
+    "adafactor-relative": (partial(FactoredAdaFactor, None), toy.adafactor, 0.01),
     "adafactor-unscaled": (
-        partial(Factored, None, multiply_by_parameter_scale=False, clipping_threshold=None),
-        partial(toy.adafactor, scaled=False, clip=np.inf),
+        partial(
+            FactoredAdaFactor, None, multiply_by_parameter_scale=False, clipping_threshold=None
+        ),
+        partial(toy.adafactor, is_scaled=False, clip=np.inf),
         0.01 * 0.05,
     ),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_steps_are_those_of_the_formula(case):
-    make, direction, rate = CASES[case]
-    toy.assert_same_walk(toy.walk(make(), jit=False), toy.numpy_walk(direction, rate))
-
-
-@toy.under_jit
-@pytest.mark.parametrize(
-    "case",
-    ["adam", "adam-uncorrected", "lion", "tiger", "adafactor-momentum", "adafactor-relative"],
-)
-def test_compiled_steps_are_those_of_the_formula(case):
-    make, direction, rate = CASES[case]
-    toy.assert_same_walk(toy.walk(make(), jit=True), toy.numpy_walk(direction, rate))
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_an_optimizer_is_made_again_of_its_config(case):
-    optimizer = CASES[case][0]()
-    again = toy.made_again(optimizer)
-    assert type(again) is type(optimizer)
-    assert toy.settings(again) == toy.settings(optimizer)
-
-
-def test_the_relative_step_falls_after_ten_thousand_updates():
-    optimizer = AdaFactor(None)
-    assert float(optimizer.learning_rate) == pytest.approx(0.01)
-    optimizer._iterations.assign(40_000 - 1)
-    assert float(optimizer.learning_rate) == pytest.approx(1 / 200)
-
-
-def test_excluded_parameters_step_whatever_their_size():
-    optimizer = Factored(0.1, exclude_from_parameter_scale=["gamma$"])
-    got, scaled, unscaled = (
-        walk[-1]
-        for walk in (
-            toy.walk(optimizer),
-            toy.numpy_walk(toy.adafactor, 0.1),
-            toy.numpy_walk(partial(toy.adafactor, scaled=False), 0.1),
+class TestOptimizers:
+    @pytest.mark.parametrize("case", CASES)
+    def test_steps_match_the_formula(self, case):
+        make, direction, rate = CASES[case]
+        toy.assert_same_steps(
+            toy.run_steps(make(), jit=False), toy.run_numpy_steps(direction, rate)
         )
+
+    @toy.needs_jit
+    @pytest.mark.parametrize(
+        "case",
+        ["adam", "adam-uncorrected", "lion", "tiger", "adafactor-momentum", "adafactor-relative"],
     )
-    np.testing.assert_allclose(got[toy.GAMMA], unscaled[toy.GAMMA], atol=1e-6)
-    np.testing.assert_allclose(got[toy.KERNEL], scaled[toy.KERNEL], atol=1e-6)
+    def test_compiled_steps_match_the_formula(self, case):
+        make, direction, rate = CASES[case]
+        toy.assert_same_steps(toy.run_steps(make(), jit=True), toy.run_numpy_steps(direction, rate))
+
+    @pytest.mark.parametrize("case", CASES)
+    def test_the_config_recreates_the_optimizer(self, case):
+        optimizer = CASES[case][0]()
+        copy = toy.recreate(optimizer)
+        assert type(copy) is type(optimizer)
+        assert toy.settings(copy) == toy.settings(optimizer)
 
 
-def test_a_factored_moment_is_two_vectors():
-    optimizer = AdaFactor(min_dim_size_to_factor=128)
-    optimizer.build([keras.Variable(np.zeros((128, 200), "float32"), name="kernel")])
-    assert sum(np.prod(v.shape) for v in optimizer.variables) == 2 + 128 + 200
+class TestAdaFactor:
+    def test_the_relative_step_decreases_after_ten_thousand_updates(self):
+        optimizer = AdaFactor(None)
+        assert float(optimizer.learning_rate) == pytest.approx(0.01)
+        optimizer._iterations.assign(40_000 - 1)
+        assert float(optimizer.learning_rate) == pytest.approx(1 / 200)
+
+    def test_steps_of_excluded_parameters_are_not_scaled(self):
+        optimizer = FactoredAdaFactor(0.1, exclude_from_parameter_scale=["gamma$"])
+        got, scaled_steps, plain_steps = (
+            walk[-1]
+            for walk in (
+                toy.run_steps(optimizer),
+                toy.run_numpy_steps(toy.adafactor, 0.1),
+                toy.run_numpy_steps(partial(toy.adafactor, is_scaled=False), 0.1),
+            )
+        )
+        np.testing.assert_allclose(got[toy.GAMMA], plain_steps[toy.GAMMA], atol=1e-6)
+        np.testing.assert_allclose(got[toy.KERNEL], scaled_steps[toy.KERNEL], atol=1e-6)
+
+    def test_a_factored_moment_is_two_vectors(self):
+        optimizer = AdaFactor(min_dim_size_to_factor=128)
+        optimizer.build([keras.Variable(np.zeros((128, 200), "float32"), name="kernel")])
+        assert sum(np.prod(v.shape) for v in optimizer.variables) == 2 + 128 + 200
+
+    def test_zero_weights_are_scaled_by_epsilon2(self):
+        zeros = np.zeros((4, 4), "float32")
+        for gradient, want in ((zeros, 0.0), (zeros + 5.0, -0.1 * 1e-3)):
+            kernel = keras.Variable(zeros, name="kernel")
+            FactoredAdaFactor(0.1).apply([gradient], [kernel])
+            np.testing.assert_allclose(np.array(kernel), zeros + want, rtol=1e-5)
 
 
-def test_weights_of_zero_count_with_the_least_size():
-    zeros = np.zeros((4, 4), "float32")
-    for gradient, want in ((zeros, 0.0), (zeros + 5.0, -0.1 * 1e-3)):
-        kernel = keras.Variable(zeros, name="kernel")
-        Factored(0.1).apply([gradient], [kernel])
-        np.testing.assert_allclose(np.array(kernel), zeros + want, rtol=1e-5)
-
-
-def test_a_token_counts_once_however_often_it_occurs():
-    """TensorFlow hands on one row of a gradient for each time."""
-    ids = np.array([[1, 1, 2, 3], [1, 2, 2, 2]], "int32")
-    start = np.arange(12.0).reshape(4, 3) / 10
-    layer = keras.layers.Embedding(4, 3)
-    model = keras.Sequential([keras.Input((4,), dtype="int32"), layer])
-    layer.set_weights([start])
-    model.compile(Adam(0.01), lambda y_true, y_pred: ops.sum(y_pred**2, axis=-1))
-    model.fit(ids, ids, epochs=3, verbose=0)
-    counts, state, want = np.bincount(ids.ravel())[:, None], {}, start
-    for t in range(1, 4):
-        want = want - 0.01 * toy.adam(want, 2 * want * counts / ids.size, t, state)
-    np.testing.assert_allclose(layer.get_weights()[0], want, atol=1e-6)
+class TestDenseGradients:
+    def test_the_gradients_of_a_repeated_token_are_summed(self):
+        """A sparse gradient of TensorFlow has one row for each occurrence."""
+        ids = np.array([[1, 1, 2, 3], [1, 2, 2, 2]], "int32")
+        start = np.arange(12.0).reshape(4, 3) / 10
+        layer = keras.layers.Embedding(4, 3)
+        model = keras.Sequential([keras.Input((4,), dtype="int32"), layer])
+        layer.set_weights([start])
+        model.compile(Adam(0.01), lambda y_true, y_pred: ops.sum(y_pred**2, axis=-1))
+        model.fit(ids, ids, epochs=3, verbose=0)
+        counts, state, want = np.bincount(ids.ravel())[:, None], {}, start
+        for t in range(1, 4):
+            want = want - 0.01 * toy.adam(want, 2 * want * counts / ids.size, t, state)
+        np.testing.assert_allclose(layer.get_weights()[0], want, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Fine-tuning in half precision, plain and by recipes."""
+"""Fine-tuning in half precision, with and without adversarial training."""
 
 import keras
 import numpy as np
@@ -27,56 +27,60 @@ LABELS = (IDS[:, 1] > 5).astype("int32")  # 1 where the second token is of the l
 
 
 def losses(optimizer, recipes, recompute=False, steps=25):
-    """The loss of each step on the same batch."""
+    """Return the loss of each step on one batch."""
     bert = build_transformer_model(CONFIG, with_pool=True, recompute=recompute)
     head = keras.layers.Dense(2, activation="softmax", dtype="float32")
     model = keras.Model(bert.inputs, head(bert.output))
-    trained = AdversarialModel(model, recipes) if recipes else model
-    trained.compile(optimizer, "sparse_categorical_crossentropy", **toy.QUICK)
-    return [float(trained.train_on_batch([IDS, 0 * IDS], LABELS)) for _ in range(steps)]
+    training_model = AdversarialModel(model, recipes) if recipes else model
+    training_model.compile(optimizer, "sparse_categorical_crossentropy", **toy.FAST_COMPILE)
+    return [float(training_model.train_on_batch([IDS, 0 * IDS], LABELS)) for _ in range(steps)]
 
 
 def adam():
-    extended = extend_with_exponential_moving_average(extend_with_weight_decay(Adam))
-    return extended(0.01, exclude_from_weight_decay=["Norm", "bias"])
+    optimizer_class = extend_with_exponential_moving_average(extend_with_weight_decay(Adam))
+    return optimizer_class(0.01, exclude_from_weight_decay=["Norm", "bias"])
 
 
 RECIPES = {"plain": [], "fgm": [FGM(epsilon=0.05)], "rdrop": [RDrop(alpha=1.0)]}
 
 
-@pytest.mark.parametrize(
-    "policy, recipe",
-    [
-        *(("mixed_bfloat16", name) for name in RECIPES),
-        ("mixed_float16", "plain"),
-        *(pytest.param("mixed_float16", x, marks=pytest.mark.slow) for x in ("fgm", "rdrop")),
-    ],
-)
-def test_a_model_learns_in_half_precision(policy, recipe):
-    keras.config.set_dtype_policy(policy)
-    optimizer = adam()
-    if policy == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**10)
-    found = losses(optimizer, RECIPES[recipe])
-    assert np.isfinite(found).all() and np.mean(found[-3:]) < 0.6 * np.mean(found[:3])
-    if policy == "mixed_float16":
-        assert int(optimizer.inner_optimizer.iterations) > 20  # hardly a step was skipped
+class TestHalfPrecision:
+    @pytest.mark.parametrize(
+        "policy, recipe",
+        [
+            *(("mixed_bfloat16", name) for name in RECIPES),
+            ("mixed_float16", "plain"),
+            *(pytest.param("mixed_float16", x, marks=pytest.mark.slow) for x in ("fgm", "rdrop")),
+        ],
+    )
+    def test_a_model_learns(self, policy, recipe):
+        keras.config.set_dtype_policy(policy)
+        optimizer = adam()
+        if policy == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**10)
+        loss_values = losses(optimizer, RECIPES[recipe])
+        assert np.isfinite(loss_values).all()
+        assert np.mean(loss_values[-3:]) < 0.6 * np.mean(loss_values[:3])
+        if policy == "mixed_float16":
+            assert int(optimizer.inner_optimizer.iterations) > 20  # almost no step was skipped
 
 
-def test_an_attack_on_recomputed_weights_is_the_attack_on_kept_ones():
-    attack, found = [FGM("kernel", epsilon=0.1)], []
-    for recompute in (False, True):
-        keras.utils.set_random_seed(1)
-        found.append(losses(adam(), attack, recompute, steps=3))
-    np.testing.assert_allclose(*found, rtol=1e-4)
+class TestFGM:
+    def test_recomputed_layers_see_the_perturbed_weights(self):
+        recipes, loss_values = [FGM("kernel", epsilon=0.1)], []
+        for recompute in (False, True):
+            keras.utils.set_random_seed(1)
+            loss_values.append(losses(adam(), recipes, recompute, steps=3))
+        np.testing.assert_allclose(*loss_values, rtol=1e-4)
 
 
-def test_weights_that_cannot_hold_the_share_of_adam_are_refused():
-    keras.config.set_dtype_policy("bfloat16")
-    with pytest.raises(
-        ValueError, match="beta_2=0.999, got bfloat16, in which it rounds to 1.*mixed_bfloat16"
-    ):
-        losses(Adam(0.01), [], steps=1)
-    keras.config.set_dtype_policy("float16")
-    with pytest.raises(ValueError, match="epsilon=1e-08, got float16, in which it rounds to 0"):
-        losses(Adam(0.01, epsilon=1e-8), [], steps=1)
+class TestAdam:
+    def test_weights_that_round_beta_2_or_epsilon_are_refused(self):
+        keras.config.set_dtype_policy("bfloat16")
+        with pytest.raises(
+            ValueError, match="beta_2=0.999, got bfloat16, in which it rounds to 1.*mixed_bfloat16"
+        ):
+            losses(Adam(0.01), [], steps=1)
+        keras.config.set_dtype_policy("float16")
+        with pytest.raises(ValueError, match="epsilon=1e-08, got float16, in which it rounds to 0"):
+            losses(Adam(0.01, epsilon=1e-8), [], steps=1)

@@ -1,4 +1,4 @@
-"""The weights of the best epoch are kept; what Keras has for the rest works with all of ours."""
+"""Callbacks: best checkpoint, resumption, error on NaN; and those of Keras with our models."""
 
 import numpy as np
 import pytest
@@ -36,8 +36,8 @@ def fit(model, *callbacks, epochs=3, **options):
     return model.fit(x, y, epochs=epochs, verbose=0, callbacks=[*callbacks], **options).history
 
 
-def after_each_epoch(model, scores):
-    """An `evaluate` that gives scores in turn, and the weights at the time of each."""
+def score_epochs(model, scores):
+    """Return an ``evaluate`` that yields scores in turn, and the weights at each call."""
     weights, scores = [], iter(scores)
 
     def evaluate():
@@ -47,101 +47,99 @@ def after_each_epoch(model, scores):
     return evaluate, weights
 
 
-def same(these, those):
-    return all(np.array_equal(x, y) for x, y in zip(these, those))
+def are_equal(first, second):
+    return all(np.array_equal(x, y) for x, y in zip(first, second))
 
 
-@pytest.mark.parametrize("mode, best", [("max", 1), ("min", 2)])
-def test_the_weights_of_the_best_score_are_kept(model, tmp_path, mode, best):
-    scores = [{"f1": 0.5, "z": 0}, {"f1": 0.7, "z": 2}, {"f1": 0.4, "z": 3}]
-    evaluate, weights = after_each_epoch(model, scores)
-    keeper = BestCheckpoint(tmp_path / "best.weights.h5", evaluate, mode=mode)
-    fit(model, keeper)
-    model.load_weights(tmp_path / "best.weights.h5")
-    assert same(model.get_weights(), weights[best]) and not same(weights[1], weights[2])
-    assert keeper.best == scores[best]["f1"]
-    assert [file.name for file in tmp_path.iterdir()] == ["best.weights.h5"]
+class TestBestCheckpoint:
+    @pytest.mark.parametrize("mode, best", [("max", 1), ("min", 2)])
+    def test_the_weights_of_the_best_score_are_saved(self, model, tmp_path, mode, best):
+        scores = [{"f1": 0.5, "z": 0}, {"f1": 0.7, "z": 2}, {"f1": 0.4, "z": 3}]
+        evaluate, weights = score_epochs(model, scores)
+        best_checkpoint = BestCheckpoint(tmp_path / "best.weights.h5", evaluate, mode=mode)
+        fit(model, best_checkpoint)
+        model.load_weights(tmp_path / "best.weights.h5")
+        assert are_equal(model.get_weights(), weights[best])
+        assert not are_equal(weights[1], weights[2])
+        assert best_checkpoint.best == scores[best]["f1"]
+        assert [file.name for file in tmp_path.iterdir()] == ["best.weights.h5"]
+
+    def test_later_callbacks_and_the_history_get_the_scores(self, model, tmp_path):
+        evaluate, _ = score_epochs(model, [{"f1": 0.5}, {"f1": 0.5}, {"f1": 0.9}])
+        early = keras.callbacks.EarlyStopping("f1", patience=1, mode="max")
+        history = fit(model, BestCheckpoint(tmp_path / "best.weights.h5", evaluate), early)
+        assert history["f1"] == [0.5, 0.5]
+
+    def test_monitor_may_be_a_score_of_keras(self, model, tmp_path):
+        path = tmp_path / "best.weights.h5"
+        best_checkpoint = BestCheckpoint(path, monitor="val_loss", mode="min")
+        history = fit(model, best_checkpoint, validation_data=(np.ones((2, 2)), np.zeros(2)))
+        assert best_checkpoint.best == min(history["val_loss"])
+
+    def test_nan_is_never_best(self, model, tmp_path):
+        evaluate, weights = score_epochs(model, [{"f1": np.nan}, {"f1": 0.1}, {"f1": np.nan}])
+        best_checkpoint = BestCheckpoint(tmp_path / "best.weights.h5", evaluate)
+        fit(model, best_checkpoint)
+        assert best_checkpoint.best == 0.1
+
+    def test_another_model_can_be_saved(self, model, tmp_path):
+        second_model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        path = tmp_path / "a.weights.h5"
+        fit(model, BestCheckpoint(path, lambda: {"f1": 1}, model=second_model), epochs=1)
+        weights = second_model.get_weights()
+        second_model.set_weights([x + 1 for x in weights])
+        second_model.load_weights(path)
+        assert are_equal(second_model.get_weights(), weights)
+
+    def test_a_failed_write_leaves_the_old_file(self, model, tmp_path, monkeypatch):
+        path = tmp_path / "best.weights.h5"
+        path.write_text("old")
+
+        def fails(temporary):
+            open(temporary, "w").close()
+            raise OSError("no space left")
+
+        monkeypatch.setattr(model, "save_weights", fails)
+        with pytest.raises(OSError, match="no space"):
+            fit(model, BestCheckpoint(path, lambda: {"f1": 1}))
+        assert [file.name for file in tmp_path.iterdir()] == [path.name]
+        assert path.read_text() == "old"
+
+    def test_an_invalid_path_or_mode_is_refused(self):
+        with pytest.raises(ValueError, match=r"to end in '.weights.h5'.*got 'best.weights'"):
+            BestCheckpoint("best.weights")
+        with pytest.raises(ValueError, match="'max' or 'min', got 'most'"):
+            BestCheckpoint("a.weights.h5", mode="most")
+
+    def test_a_missing_score_is_named(self, model, tmp_path):
+        with pytest.raises(ValueError, match="scores .'f1', 'loss'.*got monitor='f2'"):
+            fit(model, BestCheckpoint(tmp_path / "a.weights.h5", lambda: {"f1": 1}, monitor="f2"))
+        with pytest.raises(ValueError, match="scores .'loss'.*got monitor=None"):
+            fit(model, BestCheckpoint(tmp_path / "a.weights.h5"))
 
 
-def test_later_callbacks_and_the_history_see_the_scores(model, tmp_path):
-    evaluate, _ = after_each_epoch(model, [{"f1": 0.5}, {"f1": 0.5}, {"f1": 0.9}])
-    early = keras.callbacks.EarlyStopping("f1", patience=1, mode="max")
-    history = fit(model, BestCheckpoint(tmp_path / "best.weights.h5", evaluate), early)
-    assert history["f1"] == [0.5, 0.5]
+class TestRaiseOnNaN:
+    @pytest.mark.parametrize("target, loss", [(np.nan, "nan"), (np.inf, "inf")])
+    def test_a_nan_loss_raises_with_epoch_and_batch(self, model, target, loss):
+        x, y = np.ones((12, 2)), np.ones(12)
+        y[6] = target
+        batches = {"batch_size": 2, "shuffle": False, "verbose": 0, "callbacks": [RaiseOnNaN()]}
+        where = f"got {loss} in epoch 1, batch 4, after 4 updates. Check the learning rate"
+        with pytest.raises(FloatingPointError, match=where):
+            model.fit(x, y, epochs=2, **batches)
 
-
-def test_a_score_of_keras_may_decide(model, tmp_path):
-    keeper = BestCheckpoint(tmp_path / "best.weights.h5", monitor="val_loss", mode="min")
-    history = fit(model, keeper, validation_data=(np.ones((2, 2)), np.zeros(2)))
-    assert keeper.best == min(history["val_loss"])
-
-
-def test_no_number_is_never_best(model, tmp_path):
-    evaluate, weights = after_each_epoch(model, [{"f1": np.nan}, {"f1": 0.1}, {"f1": np.nan}])
-    keeper = BestCheckpoint(tmp_path / "best.weights.h5", evaluate)
-    fit(model, keeper)
-    assert keeper.best == 0.1
-
-
-def test_other_weights_than_those_trained_can_be_kept(model, tmp_path):
-    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    fit(model, BestCheckpoint(tmp_path / "a.weights.h5", lambda: {"f1": 1}, model=other), epochs=1)
-    weights = other.get_weights()
-    other.set_weights([x + 1 for x in weights])
-    other.load_weights(tmp_path / "a.weights.h5")
-    assert same(other.get_weights(), weights)
-
-
-def test_a_failed_write_loses_nothing(model, tmp_path, monkeypatch):
-    path = tmp_path / "best.weights.h5"
-    path.write_text("old")
-
-    def fails(beside):
-        open(beside, "w").close()
-        raise OSError("no space left")
-
-    monkeypatch.setattr(model, "save_weights", fails)
-    with pytest.raises(OSError, match="no space"):
-        fit(model, BestCheckpoint(path, lambda: {"f1": 1}))
-    assert [file.name for file in tmp_path.iterdir()] == [path.name] and path.read_text() == "old"
-
-
-def test_what_it_cannot_work_with_is_said():
-    with pytest.raises(ValueError, match=r"to end in '.weights.h5'.*got 'best.weights'"):
-        BestCheckpoint("best.weights")
-    with pytest.raises(ValueError, match="'max' or 'min', got 'most'"):
-        BestCheckpoint("a.weights.h5", mode="most")
-
-
-def test_a_score_that_is_not_there_is_named(model, tmp_path):
-    with pytest.raises(ValueError, match="scores .'f1', 'loss'.*got monitor='f2'"):
-        fit(model, BestCheckpoint(tmp_path / "a.weights.h5", lambda: {"f1": 1}, monitor="f2"))
-    with pytest.raises(ValueError, match="scores .'loss'.*got monitor=None"):
-        fit(model, BestCheckpoint(tmp_path / "a.weights.h5"))
-
-
-@pytest.mark.parametrize("target, loss", [(np.nan, "nan"), (np.inf, "inf")])
-def test_a_loss_that_is_no_number_ends_training_and_says_where(model, target, loss):
-    x, y = np.ones((12, 2)), np.ones(12)
-    y[6] = target
-    batches = {"batch_size": 2, "shuffle": False, "verbose": 0, "callbacks": [RaiseOnNaN()]}
-    where = f"got {loss} in epoch 1, batch 4, after 4 updates. Check the learning rate"
-    with pytest.raises(FloatingPointError, match=where):
-        model.fit(x, y, epochs=2, **batches)
-
-
-def test_what_was_kept_is_of_before_the_loss_was_no_number(model, tmp_path):
-    resume = BackupAndResume(tmp_path / "run.npz")
-    fit(model, RaiseOnNaN(), resume, epochs=1)
-    weights = model.get_weights()
-    options = {"initial_epoch": 1, "epochs": 2, "callbacks": [RaiseOnNaN(), resume]}
-    with pytest.raises(FloatingPointError, match="in epoch 2, batch 1"):
-        model.fit(np.ones((4, 2)), np.full(4, np.nan), verbose=0, **options)
-    assert resume.restore(model) == 1 and same(model.get_weights(), weights)
+    def test_saved_files_are_from_before_the_nan(self, model, tmp_path):
+        resume = BackupAndResume(tmp_path / "run.npz")
+        fit(model, RaiseOnNaN(), resume, epochs=1)
+        weights = model.get_weights()
+        options = {"initial_epoch": 1, "epochs": 2, "callbacks": [RaiseOnNaN(), resume]}
+        with pytest.raises(FloatingPointError, match="in epoch 2, batch 1"):
+            model.fit(np.ones((4, 2)), np.full(4, np.nan), verbose=0, **options)
+        assert resume.restore(model) == 1 and are_equal(model.get_weights(), weights)
 
 
 class Rows(DataGenerator):
-    """Rows of token ids, with whether the first is even."""
+    """Yields token ids, labelled by the parity of the first."""
 
     def __iter__(self, random=False):
         for _, ids in self.sample(random):
@@ -160,7 +158,7 @@ def small_classifier():
     bert = build_transformer_model(CONFIG, with_pool=True)
     model = keras.Model(bert.inputs, keras.layers.Dense(2, activation="softmax")(bert.output))
     optimizer = extend_with_exponential_moving_average(extend_with_weight_decay(Adam))(0.01)
-    model.compile(optimizer, "sparse_categorical_crossentropy", **toy.QUICK)
+    model.compile(optimizer, "sparse_categorical_crossentropy", **toy.FAST_COMPILE)
     return model
 
 
@@ -175,40 +173,43 @@ def train(model, *callbacks, epochs=4):
     )
 
 
-def test_training_stops_early_and_gives_the_best_weights_back():
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
-    model = small_classifier()
-    model.optimizer.learning_rate = 0.5  # too far, so that it gets worse
-    losses = train(model, stop, epochs=20).history["val_loss"]
-    assert len(losses) < 20
-    left = model.evaluate(ROWS.forfit(random=False), steps=len(ROWS), verbose=0)
-    np.testing.assert_allclose(left, min(losses), rtol=1e-4)
+class TestKerasCallbacks:
+    def test_early_stopping_restores_the_best_weights(self):
+        stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
+        model = small_classifier()
+        model.optimizer.learning_rate = 0.5  # too high: the loss rises
+        losses = train(model, stop, epochs=20).history["val_loss"]
+        assert len(losses) < 20
+        final_loss = model.evaluate(ROWS.forfit(random=False), steps=len(ROWS), verbose=0)
+        np.testing.assert_allclose(final_loss, min(losses), rtol=1e-4)
 
+    def test_tensorboard_writes_its_events(self, tmp_path):
+        pytest.importorskip("tensorboard")  # Keras needs it; it is not a dependency of this library
+        train(
+            small_classifier(), keras.callbacks.TensorBoard(tmp_path, write_graph=False), epochs=1
+        )
+        assert list(tmp_path.rglob("events.out.tfevents.*"))
 
-def test_tensorboard_gets_its_events(tmp_path):
-    pytest.importorskip("tensorboard")  # Keras needs it, and nothing here brings it
-    train(small_classifier(), keras.callbacks.TensorBoard(tmp_path, write_graph=False), epochs=1)
-    assert list(tmp_path.rglob("events.out.tfevents.*"))
+    def test_backup_and_restore_resumes_exactly(self, tmp_path):
+        reference_model = small_classifier()
+        train(reference_model)
 
+        class KilledError(Exception):
+            pass
 
-def test_a_killed_run_is_resumed_as_if_nothing_had_been(tmp_path):
-    whole = small_classifier()
-    train(whole)
+        def kill(epoch, logs):
+            if epoch == KILLED_AFTER:
+                raise KilledError
 
-    class Killed(Exception):
-        pass
-
-    def kill(epoch, logs):
-        if epoch == KILLED_AFTER:
-            raise Killed
-
-    with pytest.raises(Killed):
-        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-        train(small_classifier(), backup, keras.callbacks.LambdaCallback(on_epoch_begin=kill))
-    again = small_classifier()
-    history = train(again, keras.callbacks.BackupAndRestore(tmp_path / "backup"))
-    assert len(history.history["loss"]) == 4 - KILLED_AFTER
-    for model in (whole, again):
-        model.optimizer.apply_ema_weights()
-    for got, want in zip(again.get_weights(), whole.get_weights(), strict=True):
-        np.testing.assert_allclose(got, want, atol=1e-6)
+        with pytest.raises(KilledError):
+            backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+            train(small_classifier(), backup, keras.callbacks.LambdaCallback(on_epoch_begin=kill))
+        resumed_model = small_classifier()
+        history = train(resumed_model, keras.callbacks.BackupAndRestore(tmp_path / "backup"))
+        assert len(history.history["loss"]) == 4 - KILLED_AFTER
+        for model in (reference_model, resumed_model):
+            model.optimizer.apply_ema_weights()
+        for got, want in zip(
+            resumed_model.get_weights(), reference_model.get_weights(), strict=True
+        ):
+            np.testing.assert_allclose(got, want, atol=1e-6)
