@@ -1,4 +1,4 @@
-"""The papers tell the truth: examples in docstrings and in the READMEs run as they are written."""
+"""Documentation: code blocks run, both languages match, links and glossary entries exist."""
 
 import contextlib
 import doctest
@@ -16,15 +16,16 @@ ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README_zh.md"]
 PAIRS = [READMES, ["examples/README.md", "examples/README_zh.md"]]
 PAIRS += [["docs/migration.md", "docs/migration_zh.md"]]
-PAPERS = [*sum(PAIRS, []), "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md"]
-PAPERS += ["benchmarks/README.md", "tests/golden/README.md"]
+PAGES = [*sum(PAIRS, []), "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md"]
+PAGES += ["docs/glossary.md", "benchmarks/README.md", "tests/golden/README.md"]
 FILES = [path.relative_to(ROOT) for path in (ROOT / "bert4keras").rglob("*.py")]
 MODULES = sorted(
     ".".join(path.with_suffix("").parts).removesuffix(".__init__")
     for path in FILES
-    if "legacy" not in path.parts  # importing it changes Keras; it has tests of its own
+    if "legacy" not in path.parts  # importing it patches Keras; tests/legacy runs its examples
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ENTRY = re.compile(r"^\| ([^|]+?) \|.*\| `([^`|]+)`(?: `([^`|]+)`)? \|$", re.MULTILINE)
 
 
 def text_of(name):
@@ -32,25 +33,25 @@ def text_of(name):
 
 
 def blocks(name, language):
-    """All code of a language in a README, one string a block."""
-    return [code for found, code in BLOCK.findall(text_of(name)) if found == language]
+    """Return the code blocks of a page in one language."""
+    return [code for tag, code in BLOCK.findall(text_of(name)) if tag == language]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings_hold(name):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    failed, _ = doctest.testmod(importlib.import_module(name), optionflags=flags)
-    assert not failed, "the report is in the captured output"
+    failures, _ = doctest.testmod(importlib.import_module(name), optionflags=flags)
+    assert not failures, "the report is in the captured output"
 
 
-def test_the_python_of_the_readme_prints_what_it_says(tmp_path, monkeypatch):
+def test_python_blocks_of_the_readme_print_their_comments(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     for code in blocks("README.md", "python"):
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
             exec(compile(code, "README.md", "exec"), names)
-        promised = re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)
-        assert printed.getvalue().splitlines() == promised
+        expected = re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)
+        assert output.getvalue().splitlines() == expected
 
 
 @pytest.mark.parametrize("language", ["python", "bash"])
@@ -60,7 +61,7 @@ def test_both_readmes_have_the_same_code(language):
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_two_languages_have_the_same_sections(pair):
+def test_both_languages_have_the_same_sections_and_tables(pair):
     outlines = [re.findall(r"^#+ ", BLOCK.sub("", text_of(name)), re.MULTILINE) for name in pair]
     assert outlines[0] == outlines[1]
     rows = [text_of(name).count("\n|") for name in pair]
@@ -68,7 +69,7 @@ def test_two_languages_have_the_same_sections(pair):
 
 
 @pytest.mark.parametrize("name", PAIRS[1])
-def test_the_list_of_examples_is_whole(name):
+def test_a_list_of_examples_names_every_script(name):
     scripts = {path.name for path in (ROOT / "examples").glob("*.py")}
     assert scripts == set(re.findall(r"^\| `(\w+\.py)`", text_of(name), re.MULTILINE))
 
@@ -78,14 +79,19 @@ def test_a_readme_names_every_family(name):
     assert [family for family in FAMILIES if f"`{family}`" not in text_of(name)] == []
 
 
-@pytest.mark.parametrize("name", PAPERS)
-def test_links_between_papers_lead_somewhere(name):
+@pytest.mark.parametrize("name", PAGES)
+def test_links_between_pages_lead_to_files(name):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text_of(name))
     assert [link for link in links if not (ROOT / name).parent.joinpath(link).exists()] == []
 
 
-def test_every_dependency_has_its_line():
+def test_every_row_of_the_glossary_names_a_file():
+    rows = re.findall(r"^\| (?!English|Term)[^-|].*\|$", text_of("docs/glossary.md"), re.MULTILINE)
+    assert [row for row in rows if not ENTRY.fullmatch(row)] == []
+
+
+def test_contributing_has_a_line_for_each_dependency():
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
-    wanted = sum(project["optional-dependencies"].values(), project["dependencies"])
-    names = {re.match(r"[\w-]+", requirement)[0] for requirement in wanted}
+    requirements = sum(project["optional-dependencies"].values(), project["dependencies"])
+    names = {re.match(r"[\w-]+", requirement)[0] for requirement in requirements}
     assert [name for name in names if f"- `{name}`: " not in text_of("CONTRIBUTING.md")] == []
