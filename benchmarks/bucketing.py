@@ -1,7 +1,7 @@
-"""Batches by length: tokens computed for one that is real, with padding to the longest of a batch.
+"""Batches by length: computed tokens per real token, with padding to the longest row of a batch.
 
-Takes a file of texts, a text a line; what stands behind a tab is left out. Characters count as
-tokens, two more for `[CLS]` and `[SEP]`.
+It reads a file with one text a line, and ignores what follows a tab. Tokens are characters, plus
+``[CLS]`` and ``[SEP]``.
 """
 
 import argparse
@@ -22,20 +22,20 @@ class Lengths(DataGenerator):
 
 
 class Rows(DataGenerator):
-    """Yields rows of ones, for `tf.data` to batch."""
+    """Yields rows of ones, which ``tf.data`` batches."""
 
     def __iter__(self, random=False):
         return ([1] * length for _, length in self.sample(random))
 
 
-def by_generator(lengths, batch_size, **options):
-    """Tokens of an epoch in batches of the generator."""
+def count_by_generator(lengths, batch_size, **options):
+    """Count the tokens of an epoch in batches of the generator."""
     batches = Lengths(lengths, batch_size, seed=0, **options).__iter__(random=True)
     return sum(len(batch) * max(batch) for batch in batches)
 
 
-def by_dataset(lengths, batch_size, **options):
-    """The same in batches of `tf.data`; the second epoch."""
+def count_by_dataset(lengths, batch_size, **options):
+    """Count the tokens of the second epoch in batches of ``tf.data``."""
     rows = Rows(lengths, batch_size, seed=0, **options)
     dataset = rows.to_dataset("int8", [None], padded_batch=True)
     second = dataset.skip(len(rows)).take(len(rows))
@@ -44,9 +44,11 @@ def by_dataset(lengths, batch_size, **options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file")
-    parser.add_argument("--maxlen", type=int, nargs="+", default=[128, 512])
-    parser.add_argument("--batch_size", type=int, nargs="+", default=[16, 64])
+    parser.add_argument("file", help="one text a line; a tab ends the text")
+    parser.add_argument("--maxlen", type=int, nargs="+", default=[128, 512], help="longest row")
+    parser.add_argument(
+        "--batch_size", type=int, nargs="+", default=[16, 64], help="rows of a batch"
+    )
     args = parser.parse_args()
     with open(args.file, encoding="utf-8") as file:
         texts = [line.rpartition("\t")[0] or line.strip() for line in file]
@@ -57,7 +59,7 @@ def main():
         for size in args.batch_size:
             tokens = [
                 count(lengths, size, **options)
-                for count in (by_generator, by_dataset)
+                for count in (count_by_generator, count_by_dataset)
                 for options in ({}, {"length": int})
             ]
             ratios = " | ".join(f"{x / sum(lengths):.3f}" for x in tokens)
