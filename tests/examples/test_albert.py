@@ -15,33 +15,33 @@ def test_texts_are_of_three_kinds_and_repeat_themselves():
     assert sum(text.endswith("？") for text in texts) == 30
 
 
-def test_texts_tell_no_answer_of_dev():
-    known = "".join(make_texts(600))
+def test_texts_contain_no_answer_of_dev():
+    texts = "".join(make_texts(600))
     answers = {p["answer"] for x in make_questions(50, "dev") for p in x["passages"]}
-    assert not [answer for answer in answers if len(answer) > 2 and answer in known]
+    assert not [answer for answer in answers if len(answer) > 2 and answer in texts]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def checkpoint(tmp_path_factory):
     output = tmp_path_factory.mktemp("output")
     options = {"steps": 10, "layers": 2, "output": output, "maxlen": 16, "batch_size": 2}
     return options, pretrained_albert(make_texts(30), **options)
 
 
-def test_one_checkpoint_opens_with_shared_blocks_and_with_blocks_of_their_own(made):
-    _, folder = made
+def test_the_checkpoint_opens_with_shared_and_with_unshared_blocks(checkpoint):
+    _, folder = checkpoint
     ids = np.array([[2, 7, 8, 3]])
     config = f"{folder}/config.json"
-    shared, own = (
+    shared_outputs, unshared_outputs = (
         build_transformer_model(config, folder, model).predict_on_batch([ids, 0 * ids])
         for model in ("albert", "albert_unshared")
     )
-    np.testing.assert_allclose(shared, own, atol=1e-5)
+    np.testing.assert_allclose(shared_outputs, unshared_outputs, atol=1e-5)
     assert list(load_vocab(f"{folder}/vocab.txt"))[:5] == SPECIAL
 
 
-def test_what_is_there_is_not_made_again(made, capsys):
-    options, folder = made
+def test_an_existing_checkpoint_is_reused(checkpoint, capsys):
+    options, folder = checkpoint
     assert pretrained_albert(make_texts(30), **options) == folder
     assert "begins from the ALBERT" in capsys.readouterr().out
     [_] = options["output"].iterdir()  # nothing half made beside it

@@ -17,16 +17,16 @@ def pairs(problems):
     """The kinds of steps that follow each other."""
     marks = [wording.split("{}")[-1] for wording, *_ in STEPS]
     begins = [wording.split("{}")[0] for wording, *_ in STEPS]
-    found = set()
+    step_pairs = set()
     for text, _ in problems:
-        told = [
+        steps = [
             i
             for part in text.split("，")
             for i, (a, b) in enumerate(zip(begins, marks))
             if part.startswith(a) and b.split("，")[0] in part and "有" not in part
         ]
-        found |= set(zip(told, told[1:]))
-    return found
+        step_pairs |= set(zip(steps, steps[1:]))
+    return step_pairs
 
 
 def test_steps_of_dev_never_followed_each_other_in_training():
@@ -46,7 +46,7 @@ def test_equations_have_values():
 
 
 @pytest.mark.parametrize("equation", ["", "1+", "1/0", "x", "__import__('os')", "9**99", "'1'"])
-def test_what_is_no_equation_has_none(equation):
+def test_a_string_that_is_not_an_equation_has_no_value(equation):
     with pytest.raises(ValueError, match="an equation must be numbers, .*got "):
         value(equation)
 

@@ -1,4 +1,4 @@
-"""What the pretraining example reads and writes."""
+"""Corpora that the pretraining example reads, and files that it writes."""
 
 import csv
 
@@ -16,7 +16,7 @@ def test_a_made_up_corpus_mixes_kinds_and_repeats_itself():
 
 
 @pytest.mark.parametrize(
-    "marked, bare",
+    "text_with_marks, plain_text",
     [
         ("迈向/v  充满/v  希望/n  的/u", "迈向充满希望的"),
         ("[中国/ns  政府/n]nt  顺利/ad  恢复/v", "中国政府顺利恢复"),
@@ -25,8 +25,8 @@ def test_a_made_up_corpus_mixes_kinds_and_repeats_itself():
         ("客房/早餐 and/or 都好", "客房/早餐 and/or 都好"),
     ],
 )
-def test_marks_of_words_are_taken_off_where_all_words_have_them(marked, bare):
-    assert plain(marked) == bare
+def test_marks_of_words_are_taken_off_where_all_words_have_them(text_with_marks, plain_text):
+    assert plain(text_with_marks) == plain_text
 
 
 def test_every_epoch_of_a_run_is_in_its_history_once(tmp_path):

@@ -33,8 +33,8 @@ def test_triples_come_back_from_their_pairs(items, tokenizer):
     for item in items:
         ids, pairs = linked(item, tokenizer, LENGTH)
         assert len(ids) == len(tokenizer.tokenize(item["text"], LENGTH))
-        found = triples_of(item["text"], scores_of(pairs), tokenizer, LENGTH)
-        assert found == set(as_triples(item))
+        triples = triples_of(item["text"], scores_of(pairs), tokenizer, LENGTH)
+        assert triples == set(as_triples(item))
 
 
 def test_names_that_were_cut_off_have_no_pairs(items, tokenizer):
@@ -45,5 +45,5 @@ def test_names_that_were_cut_off_have_no_pairs(items, tokenizer):
 
 def test_the_ends_of_a_row_are_no_names(items, tokenizer):
     sign = items[0]["text"][0]
-    found = triples_of(sign, np.ones((KINDS, 3, 3)), tokenizer, 3)
-    assert found == {(sign, predicate, sign) for predicate in PREDICATES}
+    triples = triples_of(sign, np.ones((KINDS, 3, 3)), tokenizer, 3)
+    assert triples == {(sign, predicate, sign) for predicate in PREDICATES}

@@ -37,12 +37,14 @@ def test_the_same_seed_gives_the_same_questions():
 
 def test_an_answer_stands_in_its_passage_and_in_no_other(train, dev):
     for item in train + dev:
-        [*found] = {p["answer"] for p in item["passages"]} - {""}
-        assert len(found) <= 1
+        [*answers_found] = {p["answer"] for p in item["passages"]} - {""}
+        assert len(answers_found) <= 1
         for passage in item["passages"]:
             assert passage["answer"] in passage["passage"]
-            told = passage["answer"] or not any(x in passage["passage"] for x in found)
-            assert told, item
+            is_consistent = passage["answer"] or not any(
+                x in passage["passage"] for x in answers_found
+            )
+            assert is_consistent, item
 
 
 def test_no_answer_of_dev_occurs_in_training(train, dev):
@@ -56,14 +58,14 @@ def test_some_questions_have_no_answer_and_some_are_answered_twice(dev):
 
 
 def test_a_name_that_is_asked_for_stands_in_passages_that_do_not_answer(dev):
-    beside = 0
+    count = 0
     for item in dev:
         name = max(
             (item["question"][i:j] for i in range(12) for j in range(i + 2, i + 9)),
             key=lambda part: (sum(part in p["passage"] for p in item["passages"]), len(part)),
         )
-        beside += any(name in p["passage"] and not p["answer"] for p in item["passages"])
-    assert beside > len(dev) / 2
+        count += any(name in p["passage"] and not p["answer"] for p in item["passages"])
+    assert count > len(dev) / 2
 
 
 WEBQA = {
@@ -80,8 +82,8 @@ WEBQA = {
 
 def test_a_file_of_webqa_is_split_by_question(tmp_path):
     file = tmp_path / "webqa.json"
-    many = {f"{name}{i}": x for i in range(10) for name, x in WEBQA.items()}
-    file.write_text(json.dumps(many), encoding="utf-8")
+    questions = {f"{name}{i}": x for i in range(10) for name, x in WEBQA.items()}
+    file.write_text(json.dumps(questions), encoding="utf-8")
     train, dev = load_questions(file)
     assert len(train) == 18 and len(dev) == 2
     assert train[0]["passages"][0].keys() == {"answer", "passage"}
@@ -111,11 +113,11 @@ def test_passages_of_others_do_not_answer():
         for x in WEBQA.values()
         for e in x["evidences"].values()
     ]
-    more = with_others(items, 2)
-    assert [len(item["passages"]) for item in more] == [2, 2]
-    assert more[0]["passages"][1] == {"answer": "", "passage": "王芳唱《秋水》"}
-    same = with_others([items[0], {**items[0], "question": "《春山》？"}], 2)
-    assert [len(item["passages"]) for item in same] == [1, 1]
+    with_two = with_others(items, 2)
+    assert [len(item["passages"]) for item in with_two] == [2, 2]
+    assert with_two[0]["passages"][1] == {"answer": "", "passage": "王芳唱《秋水》"}
+    same_name = with_others([items[0], {**items[0], "question": "《春山》？"}], 2)
+    assert [len(item["passages"]) for item in same_name] == [1, 1]
 
 
 def test_case_and_spaces_of_an_answer_do_not_count():
@@ -136,8 +138,8 @@ def test_a_question_has_other_wordings(dev):
     }
     assert same_questions("几点了？") == {"几点了？"}
     for item in dev:
-        others = same_questions(item["question"])
-        assert len(others) > 1 and item["question"] in others
+        wordings = same_questions(item["question"])
+        assert len(wordings) > 1 and item["question"] in wordings
 
 
 def test_passages_vote_by_how_sure_they_are():

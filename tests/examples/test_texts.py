@@ -47,7 +47,7 @@ def test_a_word_alone_does_not_tell_the_label_of_a_review():
     labels = {0: [], 1: []}
     for text, label in make_reviews(1000, "train"):
         labels[label].append("干净" in text)
-    assert min(sum(found) for found in labels.values()) > 10
+    assert min(sum(counts) for counts in labels.values()) > 10
 
 
 def test_characters_that_decide_stand_in_each_review():
@@ -69,7 +69,7 @@ def test_made_up_poems_are_in_form_and_rhyme():
         assert well_formed(poem) and rhymes(poem) and len(lines(poem)) == 4
 
 
-def test_a_rhyme_has_words_of_its_own():
+def test_a_rhyme_has_distinct_words():
     words = [word for rhyme in RHYMES.values() for word in rhyme]
     assert len(words) == len(set(words)) == 48
 
@@ -84,7 +84,7 @@ def test_a_rhyme_has_words_of_its_own():
         "",
     ],
 )
-def test_what_is_no_poem_is_seen(poem):
+def test_a_string_that_is_not_a_poem_is_refused(poem):
     assert well_formed(poem) == (poem == "春山过古寒，春山过古间。")
 
 
@@ -98,8 +98,8 @@ def test_lines_must_rhyme_in_different_words():
 def test_pictures_differ_where_their_captions_do():
     pictures, captions = make_pictures(40, "dev")
     assert pictures.shape == (40, 48, 48, 3) and pictures.dtype == "uint8"
-    again, same = make_pictures(40, "dev")
-    assert np.array_equal(pictures, again) and captions == same
+    pictures_copy, captions_copy = make_pictures(40, "dev")
+    assert np.array_equal(pictures, pictures_copy) and captions == captions_copy
     assert all(len(x) == 2 and x[0] != x[1] for x in captions)
 
 
@@ -188,8 +188,10 @@ def test_pictures_of_a_folder_are_read(tmp_path):
     }
     file = tmp_path / "captions_dev.json"
     file.write_text(json.dumps(data), encoding="utf-8")
-    read, told = load_pictures(tmp_path, 48, "dev")
-    assert np.array_equal(read, pictures) and told == [[caption[0]] for caption in captions]
+    read, captions_read = load_pictures(tmp_path, 48, "dev")
+    assert np.array_equal(read, pictures) and captions_read == [
+        [caption[0]] for caption in captions
+    ]
     file.write_text("[]")
     with pytest.raises(ValueError, match="captions_dev.json must be captions in COCO's form"):
         load_pictures(tmp_path, 48, "dev")

@@ -53,8 +53,8 @@ def test_no_entity_of_dev_occurs_in_training(train, dev):
 
 
 def test_every_character_of_dev_occurs_in_training(train, dev):
-    known = {character for item in train for character in item["text"]}
-    assert all(character in known for item in dev for character in item["text"])
+    train_characters = {character for item in train for character in item["text"]}
+    assert all(character in train_characters for item in dev for character in item["text"])
 
 
 def test_every_subject_and_object_stands_once_in_its_text(train, dev):
@@ -62,9 +62,9 @@ def test_every_subject_and_object_stands_once_in_its_text(train, dev):
         assert all(item["text"].count(name) == 1 for name in names([item]))
 
 
-def test_every_predicate_is_told_in_six_wordings_or_more():
+def test_every_predicate_has_six_wordings_or_more():
     for predicate in PREDICATES:
-        wordings = [text for text, told in FACTS if predicate in told]
+        wordings = [text for text, facts in FACTS if predicate in facts]
         assert len(set(wordings)) >= 6, predicate
 
 
@@ -81,15 +81,17 @@ def test_some_sentences_hold_no_triple(train, dev):
 
 
 def test_triples_share_subjects_objects_and_pairs(dev):
-    shared = {"subject": 0, "object": 0, "pair": 0, "chain": 0}
+    counts = {"subject": 0, "object": 0, "pair": 0, "chain": 0}
     for item in dev:
-        found = set(triples([item]))
-        pairs = [(one, two) for one in found for two in found if one < two]
-        shared["subject"] += any(a[0] == b[0] for a, b in pairs)
-        shared["object"] += any(a[2] == b[2] for a, b in pairs)
-        shared["pair"] += any((a[0], a[2]) == (b[0], b[2]) for a, b in pairs)
-        shared["chain"] += any(a[0] == b[2] or a[2] == b[0] for a, b in pairs)
-    assert min(shared.values()) >= 3, shared
+        item_triples = set(triples([item]))
+        pairs = [
+            (first, second) for first in item_triples for second in item_triples if first < second
+        ]
+        counts["subject"] += any(a[0] == b[0] for a, b in pairs)
+        counts["object"] += any(a[2] == b[2] for a, b in pairs)
+        counts["pair"] += any((a[0], a[2]) == (b[0], b[2]) for a, b in pairs)
+        counts["chain"] += any(a[0] == b[2] or a[2] == b[0] for a, b in pairs)
+    assert min(counts.values()) >= 3, counts
 
 
 def test_the_same_kind_of_name_plays_every_role(dev):
@@ -100,9 +102,9 @@ def test_the_same_kind_of_name_plays_every_role(dev):
 
 
 def test_direction_depends_on_the_wording():
-    told = dict(FACTS)
-    assert told["{person1}的父亲是{person2}"] == "person1 父亲 person2"
-    assert told["{person1}是{person2}的父亲"] == "person2 父亲 person1"
+    facts = dict(FACTS)
+    assert facts["{person1}的父亲是{person2}"] == "person1 父亲 person2"
+    assert facts["{person1}是{person2}的父亲"] == "person2 父亲 person1"
 
 
 def test_finding_what_is_true_scores_one(dev):
@@ -117,7 +119,7 @@ def test_finding_nothing_scores_zero_and_misses_everything(dev):
     assert sum(len(record["lack"]) for record in records) == len(triples(dev))
 
 
-def test_a_triple_turned_round_is_invented_and_missed(dev):
+def test_a_reversed_triple_counts_as_wrong_and_as_missing(dev):
     item = next(item for item in dev if len(item["spo_list"]) == 1)
     [(subject, predicate, object)] = as_triples(item)
     *scores, [record] = exact_match([item], [{(object, predicate, subject)}], list)
@@ -128,8 +130,10 @@ def test_a_triple_turned_round_is_invented_and_missed(dev):
 
 def test_names_are_equal_when_their_tokens_are(dev):
     item = next(item for item in dev if item["spo_list"])
-    spaced = {(f"{subject} ", predicate, object) for subject, predicate, object in as_triples(item)}
-    assert exact_match([item], [spaced], str.split)[0] == 1
+    triples_with_spaces = {
+        (f"{subject} ", predicate, object) for subject, predicate, object in as_triples(item)
+    }
+    assert exact_match([item], [triples_with_spaces], str.split)[0] == 1
 
 
 def test_a_name_is_found_where_it_first_stands_or_not_at_all():
