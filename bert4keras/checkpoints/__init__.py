@@ -1,8 +1,27 @@
-"""Checkpoints: tables of names, readers and writers of every format, dialects, and safe loading."""
+"""Checkpoints: readers and writers of every format, names of variables, load plans."""
 
-from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError
-from bert4keras.checkpoints.dialects import Dialect, hugging_face, to_foreign_names, to_google_names
-from bert4keras.checkpoints.fit import (
+from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, MismatchError
+from bert4keras.checkpoints.hdf5 import Keras3Checkpoint, LayerCheckpoint, check_hdf5
+from bert4keras.checkpoints.keras2_hdf5 import (
+    Keras2Checkpoint,
+    is_keras2,
+    load_keras2_weights,
+    open_keras2,
+)
+from bert4keras.checkpoints.names import (
+    Dialect,
+    attention,
+    dense,
+    expand_blocks,
+    hugging_face,
+    norm,
+    rename_variables,
+    to_foreign_names,
+    to_google_names,
+)
+from bert4keras.checkpoints.plan import LoadPlan
+from bert4keras.checkpoints.readers import open_checkpoint
+from bert4keras.checkpoints.resize import (
     deinterleave_rotary,
     interleave_rotary,
     keep_rows,
@@ -10,11 +29,6 @@ from bert4keras.checkpoints.fit import (
     resize_attention,
     resize_feed_forward,
 )
-from bert4keras.checkpoints.hdf5 import check_hdf5, keras_layers
-from bert4keras.checkpoints.keras2 import Keras2Checkpoint, is_keras2
-from bert4keras.checkpoints.load import load_weights
-from bert4keras.checkpoints.maps import attention, dense, expand_blocks, norm, renamed
-from bert4keras.checkpoints.readers import open_checkpoint
 from bert4keras.checkpoints.writers import write_h5, write_safetensors, write_tf1
 
 __all__ = [
@@ -22,26 +36,30 @@ __all__ = [
     "CheckpointError",
     "Dialect",
     "Keras2Checkpoint",
-    "to_foreign_names",
+    "Keras3Checkpoint",
+    "LayerCheckpoint",
+    "LoadPlan",
+    "MismatchError",
     "attention",
     "check_hdf5",
     "deinterleave_rotary",
     "dense",
+    "expand_blocks",
     "hugging_face",
     "interleave_rotary",
     "is_keras2",
     "keep_rows",
-    "keras_layers",
-    "load_weights",
+    "load_keras2_weights",
     "norm",
     "open_checkpoint",
+    "open_keras2",
     "orthogonally_resize",
-    "renamed",
+    "rename_variables",
     "resize_attention",
     "resize_feed_forward",
+    "to_foreign_names",
     "to_google_names",
     "write_h5",
     "write_safetensors",
     "write_tf1",
-    "expand_blocks",
 ]

@@ -1,26 +1,54 @@
-"""What every reader shows: a mapping from names to tensors, each read when it is asked for."""
+"""Checkpoint: the mapping from names to tensors that every reader is."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from os import PathLike
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "DictCheckpoint",
+    "MismatchError",
+    "ShapeCheckpoint",
+    "StrPath",
+    "Tensors",
+    "pairs",
+]
+
+StrPath = str | PathLike[str]
 
 
 class CheckpointError(ValueError):
-    """A file that is missing, damaged, of another format, or not safe to open."""
+    """Error for a file that is missing, damaged, of another format, or not safe to open."""
 
 
-class Checkpoint(Mapping):
-    """Tensors of a checkpoint by name; `checkpoint[name]` reads that one tensor now.
+class MismatchError(ValueError):
+    """Error for a checkpoint that does not fit the model."""
 
-    Iteration, `len` and `in` look at names alone. Use it in a `with` block, or call `close`.
+
+class Checkpoint(Mapping[str, NDArray[Any]]):
+    """Tensors of a checkpoint by name; ``checkpoint[name]`` reads that one tensor now.
+
+    Iteration, ``len``, ``in`` and ``shape`` read no tensor. Use it in a ``with`` block, or call
+    ``close``.
 
     Args:
         path: the file, as messages should name it.
-        names: names of the tensors it holds.
+        names: names of the tensors in it.
+
+    Attributes:
+        has_checksums: True if reading a tensor can find damage that opening does not find.
     """
 
-    def __init__(self, path: object, names: Iterable[str]):
+    has_checksums: bool = False
+    _is_borrowed = False
+
+    def __init__(self, path: object, names: Iterable[str]) -> None:
         self.path = str(path)
         self._names = dict.fromkeys(names)
 
@@ -33,42 +61,95 @@ class Checkpoint(Mapping):
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self:
-            raise KeyError(f"No tensor `{name}` in {self.path}.")
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        self._check_name(name)
         return self._read(name)
 
-    def __enter__(self) -> "Checkpoint":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        if not self._is_borrowed:
+            self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path!r}, {len(self)} tensors)"
 
-    @abstractmethod
-    def _read(self, name: str) -> np.ndarray:
-        """The tensor of a name that is there."""
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor without reading it.
+
+        Raises:
+            KeyError: there is no such tensor.
+        """
+        self._check_name(name)
+        return tuple(self._shape(name))
+
+    def borrow(self) -> Self:
+        """Return the same open checkpoint, which the end of a ``with`` block leaves open."""
+        borrower = copy(self)
+        borrower._is_borrowed = True
+        return borrower
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
+
+    def _check_name(self, name: str) -> None:
+        if name not in self:
+            raise KeyError(f"No tensor `{name}` in {self.path}.")
+
+    @abstractmethod
+    def _read(self, name: str) -> NDArray[Any]:
+        """Return the tensor of an existing name."""
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of an existing name; readers that can do so without reading override."""
+        return self._read(name).shape
 
 
-class Held(Checkpoint):
-    """A dict of arrays seen as a checkpoint."""
+class DictCheckpoint(Checkpoint):
+    """Checkpoint of a dict of arrays.
 
-    def __init__(self, arrays: Mapping[str, np.ndarray]):
+    Args:
+        arrays: name -> array.
+    """
+
+    def __init__(self, arrays: Mapping[str, ArrayLike]) -> None:
         super().__init__("the given dict", arrays)
         self._arrays = arrays
 
-    def _read(self, name: str) -> np.ndarray:
+    def _read(self, name: str) -> NDArray[Any]:
         return np.asarray(self._arrays[name])
 
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return np.shape(self._arrays[name])
 
-Tensors = Mapping[str, np.ndarray] | Iterable[tuple[str, np.ndarray]]
+
+class ShapeCheckpoint(Checkpoint):
+    """Checkpoint of shapes: zeros in place of each tensor, which take no time and no memory.
+
+    What is made of them has the shape of what will be made of the tensors themselves.
+
+    Args:
+        checkpoint: the checkpoint whose shapes these are.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint.path, checkpoint)
+        self._checkpoint = checkpoint
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._checkpoint
+
+    def _read(self, name: str) -> NDArray[Any]:
+        return np.broadcast_to(np.float32(0), self._checkpoint.shape(name))
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return self._checkpoint.shape(name)
 
 
-def named(tensors: Tensors) -> Iterator[tuple[str, np.ndarray]]:
-    """Pairs (name, array), one at a time, of a mapping or of an iterable of such pairs."""
+Tensors = Mapping[str, ArrayLike] | Iterable[tuple[str, ArrayLike]]
+
+
+def pairs(tensors: Tensors) -> Iterator[tuple[str, Any]]:
+    """Iterate over pairs (name, array) of a mapping, or of an iterable of such pairs."""
     return iter(tensors.items() if isinstance(tensors, Mapping) else tensors)

@@ -1,26 +1,32 @@
-"""Folders of Hugging Face's hub, by name."""
+"""Hugging Face's hub: folders by name, downloaded into the local cache."""
 
 from pathlib import Path
+from typing import Any
 
-HUB = "hf://"
-SETTINGS = ["*.json", "*.txt", "*.model"]
-WEIGHTS = ["model*.safetensors", "pytorch_model*.bin"]  # the second only where the first is not
+__all__ = ["resolve_hub_path"]
+
+_PREFIX = "hf://"
+_SETTINGS = ["*.json", "*.txt", "*.model"]
+_WEIGHTS = ["model*.safetensors", "pytorch_model*.bin"]  # the second only without the first
 
 
-def local(path):
-    """A path as it is; of a name on the hub, the folder in the local cache that holds its files.
+def resolve_hub_path(path: Any) -> Any:
+    """Resolve a name on the hub to the folder of its files in the local cache.
 
     Args:
         path: anything that names a configuration or checkpoint; ``"hf://organisation/name"`` is
-            downloaded by ``huggingface_hub`` unless its cache holds it.
+            downloaded by ``huggingface_hub`` unless its cache has it.
+
+    Returns:
+        The path of the folder; anything else than a name on the hub as it is.
 
     Raises:
         ImportError: ``huggingface_hub`` is not installed.
         FileNotFoundError: the hub does not know the name, or cannot be reached.
     """
-    if not isinstance(path, str) or not path.startswith(HUB):
+    if not isinstance(path, str) or not path.startswith(_PREFIX):
         return path
-    name = path.removeprefix(HUB)
+    name = path.removeprefix(_PREFIX)
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -29,13 +35,13 @@ def local(path):
             'pip install "bert4keras[hub]"'
         ) from error
     try:
-        for pattern in WEIGHTS:
-            folder = Path(snapshot_download(name, allow_patterns=[*SETTINGS, pattern]))
+        for pattern in _WEIGHTS:
+            folder = Path(snapshot_download(name, allow_patterns=[*_SETTINGS, pattern]))
             if any(folder.glob(pattern)):
                 break
         return str(folder)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
-            f"{path} is neither in the local cache nor to be had from the hub: {error}\n"
+            f"{path} is not in the local cache, and the hub does not give it: {error}\n"
             "Check the name and the network, or download the folder elsewhere and give its path."
         ) from error

@@ -1,18 +1,20 @@
-"""One door for every format: `open_checkpoint` gives a mapping from names to tensors."""
+"""Checkpoint readers: ``open_checkpoint`` opens every format as a mapping from names to tensors."""
 
 import json
 from collections.abc import Mapping
-from os import PathLike
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, Held
+from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, DictCheckpoint, StrPath
 
-Source = str | PathLike | Mapping[str, np.ndarray]
+__all__ = ["Source", "open_checkpoint"]
 
-# what a folder is searched for, best first
-PREFERENCE = (
+Source = StrPath | Mapping[str, ArrayLike]
+
+# files that a folder is searched for, the preferred first
+_PATTERNS = (
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
@@ -21,116 +23,121 @@ PREFERENCE = (
     "*.h5",
     "*.ckpt*.index",
 )
-FORMATS = (
+_FORMATS = (
     "a TensorFlow prefix (.../bert_model.ckpt, with its .index and .data), *.safetensors, "
     "pytorch_model.bin, their *.index.json, *.h5, a folder that holds one of these, or a dict"
 )
 
 
 def open_checkpoint(source: Source) -> Checkpoint:
-    """The tensors of a checkpoint by name, each read when it is asked for.
+    """Open a checkpoint of any format: a mapping from names to tensors, each read on access.
 
-    Formats are told apart by what stands in the file. Nothing in a file is ever executed, and a
-    file that claims more than it holds is refused before memory is taken.
+    The contents of the file decide its format. Nothing in a file is ever executed, and a file that
+    claims more than it holds is refused before memory is taken. Who opens a checkpoint closes it:
+    an open one that is opened again stays open at the end of the ``with`` block.
 
     Args:
-        source: a TensorFlow prefix (`.../bert_model.ckpt`; its `.index` will do), a
-            `*.safetensors`, `pytorch_model.bin` or HDF5 file, the `*.index.json` of a sharded one,
-            a folder that holds one of these (safetensors first, TensorFlow last), a dict from
-            names to arrays, or a checkpoint that is open already.
+        source: a TensorFlow prefix (``.../bert_model.ckpt``, or its ``.index``), a
+            ``*.safetensors``, ``pytorch_model.bin`` or HDF5 file, the ``*.index.json`` of a sharded
+            one, a folder that holds one of these (safetensors first, TensorFlow last), a dict from
+            names to arrays, or an open checkpoint.
 
     Returns:
-        A `Checkpoint`: a read-only mapping, in the types as stored.
+        A ``Checkpoint``: a read-only mapping, in the types as stored.
 
     Raises:
         CheckpointError: the file is missing, damaged, of another format, or not safe to open.
 
     Example:
-        >>> checkpoint = open_checkpoint({"bert/pooler/dense/bias": np.zeros(4)})
+        >>> checkpoint = open_checkpoint({"bert/pooler/dense/bias": [0.0, 0.0, 0.0, 0.0]})
         >>> checkpoint["bert/pooler/dense/bias"].shape
         (4,)
     """
     if isinstance(source, Checkpoint):
-        return source
+        return source.borrow()
     if isinstance(source, Mapping):
-        return Held(source)
+        return DictCheckpoint(source)
     path = Path(source)
     if path.is_dir():
-        path = _inside(path)
+        path = _find_in_folder(path)
     if path.name.endswith(".index.json"):
-        return Sharded(path)
+        return ShardedCheckpoint(path)
     prefix = path.with_name(path.name.removesuffix(".index"))
     if prefix.with_name(prefix.name + ".index").is_file():
-        return _tensorflow(prefix)
-    return _file(path)
+        from bert4keras.checkpoints.tf1 import TensorFlowCheckpoint
+
+        return TensorFlowCheckpoint(prefix)
+    return _open_file(path)
 
 
-def _tensorflow(prefix: Path) -> Checkpoint:
-    from bert4keras.checkpoints.tf1 import TensorFlowCheckpoint
-
-    return TensorFlowCheckpoint(prefix)
-
-
-def _file(path: Path) -> Checkpoint:
-    """The reader that fits the first bytes of the file."""
+def _open_file(path: Path) -> Checkpoint:
+    """Open one file by the reader that its first bytes ask for."""
     if not path.is_file():
-        raise CheckpointError(f"No checkpoint at {path}. Pass {FORMATS}.")
+        raise CheckpointError(f"No checkpoint at {path}. Pass {_FORMATS}.")
     with path.open("rb") as file:
         magic = file.read(8)
     if path.suffix == ".safetensors":  # it begins with a length, which may be any bytes
-        from bert4keras.checkpoints.safetensors import SafetensorsCheckpoint as Reader
-    elif magic == b"\x89HDF\r\n\x1a\n":
-        from bert4keras.checkpoints.keras2 import open_hdf5 as Reader
-    elif magic[:4] == b"PK\x03\x04" or magic[:1] == b"\x80":
-        from bert4keras.checkpoints.torch_bin import TorchCheckpoint as Reader
-    else:
-        raise CheckpointError(
-            f"{path} begins with {magic!r}, as no format of checkpoints does. Pass {FORMATS}."
-        )
-    return Reader(path)
+        from bert4keras.checkpoints.safetensors import SafetensorsCheckpoint
+
+        return SafetensorsCheckpoint(path)
+    if magic == b"\x89HDF\r\n\x1a\n":
+        from bert4keras.checkpoints.keras2_hdf5 import open_hdf5
+
+        return open_hdf5(path)
+    if magic[:4] == b"PK\x03\x04" or magic[:1] == b"\x80":
+        from bert4keras.checkpoints.torch_bin import TorchCheckpoint
+
+        return TorchCheckpoint(path)
+    raise CheckpointError(
+        f"Expected a checkpoint at {path}, got a file that begins with {magic!r}. Pass {_FORMATS}."
+    )
 
 
-def _inside(folder: Path) -> Path:
-    for pattern in PREFERENCE:
-        found = sorted(folder.glob(pattern))
-        if len(found) > 1:
-            names = ", ".join(path.name for path in found)
+def _find_in_folder(folder: Path) -> Path:
+    for pattern in _PATTERNS:
+        paths = sorted(folder.glob(pattern))
+        if len(paths) > 1:
+            names = ", ".join(path.name for path in paths)
             raise CheckpointError(
                 f"{folder} holds several checkpoints: {names}. Pass the one you mean."
             )
-        if found:
-            return found[0]
-    raise CheckpointError(f"No checkpoint in {folder}: looked for {', '.join(PREFERENCE)}.")
+        if paths:
+            return paths[0]
+    raise CheckpointError(f"No checkpoint in {folder}: looked for {', '.join(_PATTERNS)}.")
 
 
-class Sharded(Checkpoint):
-    """A checkpoint cut into several files, with an index that says which tensor stands where.
+class ShardedCheckpoint(Checkpoint):
+    """Checkpoint in several files (shards), with an index: name of a tensor -> its shard.
 
     Args:
-        path: `model.safetensors.index.json` or `pytorch_model.bin.index.json`; its shards stand
-            beside it.
+        path: ``model.safetensors.index.json`` or ``pytorch_model.bin.index.json``; its shards are
+            in the same folder.
 
     Raises:
-        CheckpointError: a shard is missing, lies outside the folder, or lacks a tensor.
+        CheckpointError: a shard is missing, lies outside the folder, or does not have a tensor.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: StrPath) -> None:
         path = Path(path)
         self._shard_of = _weight_map(path)
         super().__init__(path, self._shard_of)
         names = sorted(set(self._shard_of.values()))
-        self._shards = {name: _file(path.with_name(name)) for name in names}
-        lacking = [
+        self._shards = {name: _open_file(path.with_name(name)) for name in names}
+        missing = [
             name for name, shard in self._shard_of.items() if name not in self._shards[shard]
         ]
-        if lacking:
+        if missing:
+            self.close()
             raise CheckpointError(
-                f"{path} places {len(lacking)} tensors in shards that lack them, `{lacking[0]}` "
-                "first. Index and shards are not of one set; download them again."
+                f"{path} names {len(missing)} tensors that their shards do not have, such as "
+                f"`{missing[0]}`. Index and shards are not of one set; download them again."
             )
 
-    def _read(self, name: str) -> np.ndarray:
+    def _read(self, name: str) -> NDArray[Any]:
         return self._shards[self._shard_of[name]][name]
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return self._shards[self._shard_of[name]].shape(name)
 
     def close(self) -> None:
         for shard in self._shards.values():
@@ -138,23 +145,24 @@ class Sharded(Checkpoint):
 
 
 def _weight_map(path: Path) -> dict[str, str]:
+    """Read the index: name of a tensor -> file name of its shard."""
     try:
         shards = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
         names = sorted(set(shards.values()))
         outside = [name for name in names if name in (".", "..", "") or set(name) & set("/\\:\0")]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path} is not the index of a sharded checkpoint: {error!r}. It should be JSON with a "
+            f"{path} is not the index of a sharded checkpoint: {error!r}. Expected JSON with a "
             "`weight_map` from names to files; download it again."
         ) from error
     if outside:
         raise CheckpointError(
-            f"{path} names the shard {outside[0]!r}, which is no file beside it. Do not use this "
-            "checkpoint: an index has no business outside its folder."
+            f"Expected shards in the folder of {path}, got {outside[0]!r}. Do not use this "
+            "checkpoint: an index must not point out of its folder."
         )
     missing = [name for name in names if not path.with_name(name).is_file()]
     if missing:
         raise CheckpointError(
-            f"{path} needs {', '.join(missing)} beside it. Download the missing shards."
+            f"{path} needs {', '.join(missing)} in its folder. Download the missing shards."
         )
     return shards

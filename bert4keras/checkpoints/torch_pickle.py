@@ -1,6 +1,6 @@
-"""A reader of the pickles that `torch.save` writes, which can build tensors and do nothing else.
+"""Pickle reader for ``torch.save`` files that can build tensors and do nothing else.
 
-It is a small machine over `pickletools.genops`. The only names it knows are those in the tables
+It is a small machine over ``pickletools.genops``. The only names it knows are those in the tables
 below; it calls nothing that a file names, so no file can make it run code.
 """
 
@@ -10,7 +10,9 @@ from typing import Any, BinaryIO, NamedTuple
 import ml_dtypes
 import numpy as np
 
-STORAGES = {
+__all__ = ["Forbidden", "Machine", "Storage", "Tensor"]
+
+_STORAGES = {
     "torch DoubleStorage": np.dtype("<f8"),
     "torch FloatStorage": np.dtype("<f4"),
     "torch HalfStorage": np.dtype("<f2"),
@@ -25,7 +27,7 @@ STORAGES = {
 
 
 class Storage(NamedTuple):
-    """A run of numbers in the file that tensors are views of."""
+    """Sequence of numbers in the file that tensors are views of."""
 
     key: str
     dtype: np.dtype
@@ -33,7 +35,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A view of a storage, as the file describes it; nothing is checked yet."""
+    """View of a storage, as the file describes it; nothing is checked yet."""
 
     storage: Storage
     offset: int
@@ -42,72 +44,75 @@ class Tensor(NamedTuple):
 
 
 class Forbidden(ValueError):
-    """The pickle asks for something that no tensor file needs."""
+    """Error for a pickle that asks for something that no tensor file needs."""
 
 
-def _tensor(storage, offset, shape, strides, *_) -> Tensor:
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
     return Tensor(storage, offset, shape, strides)
 
 
-def _parameter(tensor, *_) -> Tensor:
+def _parameter(tensor: Any, *_: Any) -> Tensor:
     return tensor
 
 
-CALLABLES = {
+_CALLABLES = {
     "torch._utils _rebuild_tensor": _tensor,
     "torch._utils _rebuild_tensor_v2": _tensor,
     "torch._utils _rebuild_parameter": _parameter,
     "collections OrderedDict": dict,
 }
-GLOBALS = STORAGES | CALLABLES
+_GLOBALS = _STORAGES | _CALLABLES
 
 # instructions that push their argument, a constant, or a fresh container
-VALUES = {
+_VALUES = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"),
 }
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-CONTAINERS = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_CONTAINERS = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 
 
 class Machine:
-    """Runs one pickle; `storages` are those it spoke of, by key.
+    """Stack machine that runs one pickle.
+
+    Attributes:
+        storages: key -> storage, all that the pickle names.
 
     Raises:
         Forbidden: the pickle names or does anything that no file of tensors needs.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
 
     def run(self, file: BinaryIO) -> Any:
-        """The value of the pickle that begins here; the file is left standing behind it."""
+        """Return the value of the pickle that begins here; leave the file after its end."""
         for opcode, argument, _ in pickletools.genops(file):
             self.step(opcode.name, argument)
         return self.stack.pop()
 
     def step(self, name: str, argument: Any) -> None:
-        """One instruction."""
-        if name in VALUES:
+        """Run one instruction."""
+        if name in _VALUES:
             self.stack.append(argument)
-        elif name in CONSTANTS:
-            self.stack.append(CONSTANTS[name])
-        elif name in CONTAINERS:
-            self.stack.append(CONTAINERS[name]())
-        elif name in INSTRUCTIONS:
-            INSTRUCTIONS[name](self, argument)
+        elif name in _CONSTANTS:
+            self.stack.append(_CONSTANTS[name])
+        elif name in _CONTAINERS:
+            self.stack.append(_CONTAINERS[name]())
+        elif name in _INSTRUCTIONS:
+            _INSTRUCTIONS[name](self, argument)
         else:
             raise Forbidden(f"the pickle instruction {name}")
 
     def pop(self, count: int) -> list[Any]:
-        """The last values of the stack, taken away."""
+        """Remove the last values of the stack and return them."""
         return self.cut(len(self.stack) - count)
 
     def cut(self, start: int) -> list[Any]:
-        """What stands on the stack from `start` on, taken away."""
+        """Remove the values of the stack from ``start`` and return them."""
         if not 0 <= start <= len(self.stack):
             raise IndexError("the stack of the pickle is empty")
         items = self.stack[start:]
@@ -115,13 +120,13 @@ class Machine:
         return items
 
     def cut_at_mark(self) -> list[Any]:
-        """What stands above the last mark, taken away."""
+        """Remove the values above the last mark and return them."""
         return self.cut(self.marks.pop())
 
-    def nothing(self, _) -> None:
-        """Protocol number, frame, stop."""
+    def nothing(self, _: Any) -> None:
+        """Ignore a protocol number, a frame or a stop."""
 
-    def mark(self, _) -> None:
+    def mark(self, _: Any) -> None:
         self.marks.append(len(self.stack))
 
     def tuple_of(self, items: list[Any]) -> None:
@@ -139,36 +144,36 @@ class Machine:
         self.stack[-1].extend(items)
 
     def update(self, items: list[Any]) -> None:
-        """Items of a dict. Keys are plain: to hash a deeply nested one can end the process."""
+        """Add items to a dict. Keys are plain: hashing a deeply nested key can end the process."""
         keys, values = items[::2], items[1::2]
         if type(self.stack[-1]) is not dict or any(type(key) not in (str, int) for key in keys):
             raise Forbidden("a dict with keys other than strings and numbers")
         self.stack[-1].update(zip(keys, values, strict=True))
 
     def find(self, name: str) -> None:
-        if name not in GLOBALS:
+        if name not in _GLOBALS:
             raise Forbidden(f"the global `{name.replace(' ', '.')}`")
-        self.stack.append(GLOBALS[name])
+        self.stack.append(_GLOBALS[name])
 
-    def find_on_stack(self, _) -> None:
+    def find_on_stack(self, _: Any) -> None:
         module, name = self.pop(2)
         self.find(f"{module} {name}" if type(module) is type(name) is str else "?")
 
-    def call(self, _) -> None:
-        """One of our own four callables; what `OrderedDict` is called with must be nothing."""
+    def call(self, _: Any) -> None:
+        """Call one of the four functions above; ``OrderedDict`` gets no arguments."""
         function, arguments = self.pop(2)
-        known = any(function is callable_ for callable_ in CALLABLES.values())
-        if not known or type(arguments) is not tuple or (function is dict and arguments):
+        is_known = any(function is callable_ for callable_ in _CALLABLES.values())
+        if not is_known or type(arguments) is not tuple or (function is dict and arguments):
             raise Forbidden("a call of something else than a tensor")
         self.stack.append(function(*arguments))
 
-    def build(self, _) -> None:
-        """The state of a dict of tensors is its `_metadata`, which nobody needs."""
+    def build(self, _: Any) -> None:
+        """Drop the state of a dict of tensors: its ``_metadata``, which nobody needs."""
         self.pop(1)
         if type(self.stack[-1]) is not dict:
             raise Forbidden("setting the state of an object")
 
-    def storage(self, _) -> None:
+    def storage(self, _: Any) -> None:
         match self.pop(1)[0]:
             case ("storage", np.dtype() as dtype, str(key), _, int(count), *view) if not any(view):
                 self.storages[key] = Storage(key, dtype, count)
@@ -177,7 +182,7 @@ class Machine:
                 raise Forbidden("a persistent id that is not a storage")
 
 
-INSTRUCTIONS = {
+_INSTRUCTIONS = {
     "PROTO": Machine.nothing,
     "FRAME": Machine.nothing,
     "STOP": Machine.nothing,

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import h5py
 import ml_dtypes
 import numpy as np
+from numpy.typing import NDArray
 
-from bert4keras.checkpoints.checkpoint import Tensors, named
+from bert4keras.checkpoints.checkpoint import StrPath, Tensors, pairs
 from bert4keras.files import replace_file, replace_files
 
-SAFETENSORS_TYPES = {
+__all__ = ["write_h5", "write_safetensors", "write_tf1"]
+
+_SAFETENSORS_TYPES = {
     "float64": "F64",
     "float32": "F32",
     "float16": "F16",
@@ -30,14 +34,16 @@ SAFETENSORS_TYPES = {
     "bool": "BOOL",
 }
 
+_Row = tuple[str, str, tuple[int, ...], int]  # name, type, shape, bytes
 
-def write_tf1(prefix: str | Path, tensors: Tensors, dtype: str | None = None) -> None:
-    """Write a TensorFlow checkpoint (format V2), as `tf.train.Saver` would. Needs TensorFlow.
+
+def write_tf1(prefix: StrPath, tensors: Tensors, dtype: str | None = None) -> None:
+    """Write a TensorFlow checkpoint (format V2), as ``tf.train.Saver`` would. Needs TensorFlow.
 
     All tensors are held in memory at once, for TensorFlow writes them in one go.
 
     Args:
-        prefix: what will stand before `.index` and `.data-00000-of-00001`.
+        prefix: the path without ``.index`` and ``.data-00000-of-00001``.
         tensors: mapping or pairs, name -> array.
         dtype: type that floating-point tensors are written in. Default: their own.
     """
@@ -55,27 +61,27 @@ def write_tf1(prefix: str | Path, tensors: Tensors, dtype: str | None = None) ->
 
 
 def write_safetensors(
-    path: str | Path,
+    path: StrPath,
     tensors: Tensors,
     metadata: dict[str, str] | None = None,
     dtype: str | None = None,
 ) -> None:
-    """Write a `*.safetensors` file, one tensor in memory at a time.
+    """Write a ``*.safetensors`` file, one tensor in memory at a time.
 
     Args:
         path: the file.
         tensors: mapping or pairs, name -> array.
-        metadata: strings for the header. Default: `{"format": "pt"}`, which Hugging Face expects.
+        metadata: strings for the header. Default: ``{"format": "pt"}``, which Hugging Face expects.
         dtype: type that floating-point tensors are written in. Default: their own.
     """
-    rows: dict[int, list] = {8: [], 4: [], 2: [], 1: []}  # wide types first keeps all aligned
+    rows: dict[int, list[_Row]] = {8: [], 4: [], 2: [], 1: []}  # wide types first keeps all aligned
     with replace_file(path) as temporary, ExitStack() as stack:
         bodies = {size: stack.enter_context(TemporaryFile(dir=temporary.parent)) for size in rows}
         for name, array in _cast(tensors, dtype):
-            kind = SAFETENSORS_TYPES[array.dtype.name]
+            kind = _SAFETENSORS_TYPES[array.dtype.name]
             rows[array.itemsize].append((name, kind, array.shape, array.nbytes))
             bodies[array.itemsize].write(np.ascontiguousarray(array).reshape(-1).view("uint8").data)
-        header = _header([row for same in rows.values() for row in same], metadata)
+        header = _header([row for group in rows.values() for row in group], metadata)
         with temporary.open("wb") as file:
             file.write(len(header).to_bytes(8, "little") + header)
             for body in bodies.values():
@@ -83,7 +89,7 @@ def write_safetensors(
                 shutil.copyfileobj(body, file)
 
 
-def _header(rows: list[tuple], metadata: dict[str, str] | None) -> bytes:
+def _header(rows: list[_Row], metadata: dict[str, str] | None) -> bytes:
     entries: dict[str, object] = {"__metadata__": metadata or {"format": "pt"}}
     end = 0
     for name, kind, shape, length in rows:
@@ -93,11 +99,11 @@ def _header(rows: list[tuple], metadata: dict[str, str] | None) -> bytes:
     return text.ljust(-(-len(text) // 8) * 8)
 
 
-def write_h5(path: str | Path, tensors: Tensors, dtype: str | None = None) -> None:
+def write_h5(path: StrPath, tensors: Tensors, dtype: str | None = None) -> None:
     """Write an HDF5 file with one data set per tensor, one in memory at a time.
 
     Args:
-        path: the file. A name `a/b` makes a data set `b` in a group `a`.
+        path: the file. A name ``a/b`` makes a data set ``b`` in a group ``a``.
         tensors: mapping or pairs, name -> array.
         dtype: type that floating-point tensors are written in. Default: their own.
     """
@@ -108,12 +114,12 @@ def write_h5(path: str | Path, tensors: Tensors, dtype: str | None = None) -> No
                 data.attrs["dtype"] = "bfloat16"
 
 
-def _cast(tensors: Tensors, dtype: str | None) -> Iterator[tuple[str, np.ndarray]]:
-    seen = set()
-    for name, array in named(tensors):
-        if name in seen:
+def _cast(tensors: Tensors, dtype: str | None) -> Iterator[tuple[str, NDArray[Any]]]:
+    names = set()
+    for name, array in pairs(tensors):
+        if name in names:
             raise ValueError(f"The tensor `{name}` comes twice. Give every name once.")
-        seen.add(name)
+        names.add(name)
         array = np.asarray(array)
         floating = array.dtype.kind == "f" or array.dtype == ml_dtypes.bfloat16
         yield name, array.astype(dtype) if dtype and floating else array

@@ -1,74 +1,158 @@
-"""From one format of weights to another, through the model that they belong to."""
+"""The command ``bert4keras convert``: weights from one format to another, through their model.
 
+Keras is imported inside the functions, so that ``--help`` need not wait for it.
+"""
+
+import argparse
 import shutil
 import warnings
 import zipfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bert4keras.checkpoints import (
     Checkpoint,
     CheckpointError,
-    Keras2Checkpoint,
-    keras_layers,
+    LayerCheckpoint,
     open_checkpoint,
     to_google_names,
 )
-from bert4keras.checkpoints.hub import local
-from bert4keras.cli.formats import NAMES, check_free, format_of, write
-from bert4keras.models.build import build_transformer_model, family_of
-from bert4keras.models.config import parameters, read_config
+from bert4keras.checkpoints.checkpoint import StrPath
+from bert4keras.checkpoints.hub import resolve_hub_path
 
-HEADS = {  # argument -> layers, of which the first that a family has tells if a file has the head
+if TYPE_CHECKING:
+    from bert4keras.models import Transformer
+
+__all__ = ["Converted", "add_parser", "convert"]
+
+_EXAMPLES = """
+examples:
+  bert4keras convert chinese_L-12_H-768_A-12/bert_model.ckpt chinese_bert
+  bert4keras convert chinese_bert new/bert_model.ckpt
+  bert4keras convert best_model.weights best.weights.h5 --config bert_config.json
+"""
+_HEADS = {  # argument -> layers; the first that the family has shows that a file has the head
     "with_pool": ("Pooler-Dense",),
     "with_nsp": ("NSP-Proba",),
     "with_mlm": ("MLM-Norm", "Output-Mapping"),
     "with_discriminator": ("Discriminator-Prediction",),
     "with_generator": ("MLM-Norm",),
 }
-WEIGHTS = "model.weights.h5"  # inside a *.keras
+_WEIGHTS = "model.weights.h5"  # inside a *.keras
+
+
+def add_parser(commands: Any) -> None:
+    """Add the parser of this command.
+
+    Args:
+        commands: the subparsers of ``bert4keras``.
+    """
+    parser = commands.add_parser(
+        "convert",
+        help="convert weights from one format to another",
+        description="Read the weights of a model in one format and write them in another.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EXAMPLES,
+    )
+    add = parser.add_argument
+    add(
+        "old",
+        metavar="OLD",
+        help="checkpoint to read: a TensorFlow prefix (bert_model.ckpt), a Hugging Face folder or "
+        "hf://name, a .keras, .weights.h5, .safetensors or .h5 file, or a file that Keras 2 saved "
+        "under any name",
+    )
+    add(
+        "new",
+        metavar="NEW",
+        help="checkpoint to write: a name that ends in .ckpt becomes a TensorFlow checkpoint; "
+        ".safetensors, .weights.h5, .keras and .h5 such files; other names a Hugging Face folder",
+    )
+    add("--config", help="configuration (bert_config.json); default: the one next to OLD")
+    add("--model", help="family, such as albert; default: the one in the configuration")
+    add("--application", choices=["encoder", "lm", "unilm"], help="use of the model")
+    add("--force", action="store_true", help="replace NEW if it exists")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> Iterator[str]:
+    """Convert, and report in lines what was done."""
+    result = convert(
+        options.old,
+        options.new,
+        options.config,
+        options.model,
+        options.application,
+        options.force,
+    )
+    heads = f" ({', '.join(result.heads)})" if result.heads else ""
+    yield f"Read {result.weights} weights of {result.family}{heads} from {options.old}"
+    yield f"Wrote {result.target}"
+    names = result.unused_names
+    if names:
+        ending = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        yield f"Left out, for the model has no place for it: {', '.join(names[:3])}{ending}"
+    yield from (f"Note: {note}" for note in result.notes)
 
 
 class Converted(NamedTuple):
-    """What ``convert`` did.
+    """Result of ``convert``.
 
     Attributes:
         family: name of the model's class.
-        heads: what it was built with, as ``with_mlm``.
-        weights: how many it has.
-        wrote: what was written.
-        left: layers or tensors of the old file that the model has no place for.
-        notes: what else is to be known.
+        heads: arguments that it was built with, such as ``with_mlm``.
+        weights: number of its weights.
+        target: what was written.
+        unused_names: layers or tensors of the old file that the model has no place for.
+        notes: further remarks.
     """
 
     family: str
-    heads: list
+    heads: list[str]
     weights: int
-    wrote: str
-    left: list
-    notes: list
+    target: str
+    unused_names: list[str]
+    notes: list[str]
 
 
-class Noted(Checkpoint):
-    """A checkpoint that notes which of its tensors were asked for."""
+class TrackingCheckpoint(Checkpoint):
+    """Checkpoint that tracks which of its tensors are used.
 
-    def __init__(self, checkpoint):
+    Args:
+        checkpoint: an open checkpoint.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint.path, checkpoint)
-        self.checkpoint = checkpoint
-        self.asked = set()
+        self._checkpoint = checkpoint
+        self._used_names: set[str] = set()
+        self.has_checksums = checkpoint.has_checksums
 
-    def _read(self, name):
-        self.asked.add(name)
-        return self.checkpoint[name]
+    @property
+    def unused_names(self) -> list[str]:
+        """Names of the tensors that nobody has read."""
+        return [name for name in self if name not in self._used_names]
 
-    def close(self):
-        self.checkpoint.close()
+    def _read(self, name: str) -> Any:
+        self._used_names.add(name)
+        return self._checkpoint[name]
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return self._checkpoint.shape(name)
 
 
-def convert(old, new, config=None, model=None, application=None, force=False):
-    """Read the weights of a model in one format and write them in another.
+def convert(
+    old: StrPath,
+    new: StrPath,
+    config: Any = None,
+    model: Any = None,
+    application: str | None = None,
+    force: bool = False,
+) -> Converted:
+    """Convert the weights of a model from one format to another.
 
     Args:
         old: a TensorFlow prefix, a folder of Hugging Face or its name on the hub, a ``*.keras``,
@@ -76,65 +160,66 @@ def convert(old, new, config=None, model=None, application=None, force=False):
         new: ``*.ckpt`` becomes a TensorFlow checkpoint; ``*.safetensors``, ``*.weights.h5``,
             ``*.keras`` and ``*.h5`` (with Google's names) such files; any other name a folder of
             Hugging Face.
-        config: the configuration; by default that beside ``old``.
+        config: the configuration; by default the one next to ``old``.
         model, application: as for ``build_transformer_model``.
-        force: replace what is there.
+        force: replace existing files.
 
     Returns:
-        A ``Converted``. Layers that a script added, such as its own Dense, are left out and told.
+        A ``Converted``. Layers that a script added, such as its own Dense, are left out and listed.
 
     Raises:
-        FileExistsError: ``new`` is there already.
+        FileExistsError: ``new`` exists already.
         FileNotFoundError: no configuration was found.
         ValueError: ``old`` does not fit its configuration, or ``new`` cannot hold the model.
     """
+    from bert4keras.cli.formats import NAMES, check_free, format_of, write
+
     target, kind = Path(new), format_of(new)
     check_free(target, kind, force)
-    with warnings.catch_warnings(record=True) as caught, _source(local(old)) as (path, home):
+    with (
+        warnings.catch_warnings(record=True) as records,
+        _find_source(resolve_hub_path(old)) as (path, folder),
+        open_checkpoint(path) as checkpoint,
+    ):
         warnings.simplefilter("always")
-        settings = _settings(config, home)
-        rows = _rows(path)
-        notes = []
-        if rows not in (None, settings.get("vocab_size")):
-            notes = [
-                f"vocab_size is {rows} in the file, {settings.get('vocab_size')} in its config"
-            ]
-            settings["vocab_size"] = rows
-        transformer, heads, left = _loaded(path, settings, model, application)
-        write(transformer, settings, target, kind, home, force)
-    notes += [str(one.message) for one in caught if issubclass(one.category, UserWarning)]
-    wrote = f"{target} ({NAMES[kind]})"
+        settings = _read_settings(config, folder)
+        notes = _correct_vocab_size(settings, checkpoint)
+        transformer, heads, unused_names = _load(checkpoint, settings, model, application)
+        write(transformer, settings, target, kind, folder, force)
+    notes += [str(x.message) for x in records if issubclass(x.category, UserWarning)]
     family, count = type(transformer).__name__, len(transformer.model.weights)
-    return Converted(family, list(heads), count, wrote, left, notes)
+    return Converted(family, heads, count, f"{target} ({NAMES[kind]})", unused_names, notes)
 
 
 @contextmanager
-def _source(old):
-    """The file to read, and the folder where its configuration and vocabulary may be."""
+def _find_source(old: StrPath) -> Iterator[tuple[Path, Path]]:
+    """Find the file to read, and the folder of its configuration and vocabulary."""
     path = Path(old)
     if not path.exists() and not path.with_name(f"{path.name}.index").exists():
         raise FileNotFoundError(f"No checkpoint at {old}. Check the path.")
-    home = path if path.is_dir() else path.parent
+    folder = path if path.is_dir() else path.parent
     if path.suffix != ".keras":
-        yield path, home
+        yield path, folder
         return
-    with TemporaryDirectory() as folder:
-        inside = Path(folder, WEIGHTS)
+    with TemporaryDirectory() as temporary:
+        weights = Path(temporary, _WEIGHTS)
         try:
             with zipfile.ZipFile(path) as archive:
-                entry = archive.getinfo(WEIGHTS)
+                entry = archive.getinfo(_WEIGHTS)
                 if entry.compress_type != zipfile.ZIP_STORED:
                     raise KeyError("its weights are compressed, as Keras does not write them")
-                with archive.open(entry) as source, inside.open("wb") as file:
+                with archive.open(entry) as source, weights.open("wb") as file:
                     shutil.copyfileobj(source, file)
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise CheckpointError(f"{path} is not a model that Keras 3 saved: {error}") from error
-        yield inside, home
+        yield weights, folder
 
 
-def _settings(config, home):
+def _read_settings(config: Any, folder: Path) -> dict[str, Any]:
+    from bert4keras.models.config import read_config
+
     try:
-        return read_config(local(config) or home)
+        return read_config(resolve_hub_path(config) or folder)
     except FileNotFoundError as error:
         if config is not None:
             raise
@@ -143,49 +228,53 @@ def _settings(config, home):
         ) from error
 
 
-def _stored(path):
-    """Layer name -> names of its data sets in a file of Keras 2 or 3; empty for any other."""
-    with open_checkpoint(path) as opened:
-        if isinstance(opened, Keras2Checkpoint):
-            return opened.flat
-    if path.name.endswith(".weights.h5"):
-        return {layer: list(places.values()) for layer, places in keras_layers(path).items()}
-    return {}
+def _correct_vocab_size(settings: dict[str, Any], checkpoint: Checkpoint) -> list[str]:
+    """Correct the size of the vocabulary by a file of Keras, and return a note about it."""
+    layer = "Embedding-Token"
+    if not isinstance(checkpoint, LayerCheckpoint) or layer not in checkpoint.layer_names:
+        return []
+    (table,) = checkpoint.layer_tensors(layer, ["0"])[:1]
+    rows, size = checkpoint.shape(table)[0], settings.get("vocab_size")
+    settings["vocab_size"] = rows
+    return [] if rows == size else [f"vocab_size is {rows} in the file, {size} in its config"]
 
 
-def _rows(path):
-    """How many ids the vocabulary of a file of Keras has; None for any other file."""
-    tables = _stored(path).get("Embedding-Token")
-    with open_checkpoint(path) as opened:
-        return len(opened[tables[0]]) if tables else None
+def _load(
+    checkpoint: Checkpoint, settings: dict[str, Any], model: Any, application: str | None
+) -> tuple["Transformer", list[str], list[str]]:
+    """Build and fill the model; return it, its heads, and the parts of the file it does not use."""
+    from bert4keras.models.build import build_transformer_model, family_of
 
-
-def _loaded(path, settings, model, application):
-    """The filled model, the heads it has, and what of the file has no place in it."""
     family, _ = family_of(model, settings)
-    stored = _stored(path)
-    with open_checkpoint(path) as opened:
-        heads = dict.fromkeys(_heads(family, opened, stored), True)
-        source = opened if stored else Noted(opened)
-        transformer = build_transformer_model(
-            settings, source, model, application, return_keras_model=False, **heads
-        )
-        if stored:
-            return transformer, heads, [name for name in stored if name not in transformer.layers]
-        return transformer, heads, [name for name in opened if name not in source.asked]
+    heads = list(_find_heads(family, checkpoint))
+    is_layered = isinstance(checkpoint, LayerCheckpoint)
+    source = checkpoint if is_layered else TrackingCheckpoint(checkpoint)
+    transformer = build_transformer_model(
+        settings,
+        source,
+        model,
+        application,
+        return_keras_model=False,
+        **dict.fromkeys(heads, True),
+    )
+    if is_layered:
+        unused_names = [x for x in checkpoint.layer_names if x not in transformer.layers]
+        return transformer, heads, unused_names
+    return transformer, heads, source.unused_names
 
 
-def _heads(family, opened, stored):
-    """The arguments of a family whose heads are in a file."""
-    config_spec, checkpoint_spec = family.config_spec, family.checkpoint_spec
-    takes = {*parameters(family, "__init__")}
-    takes -= {*config_spec.unsupported_args, *config_spec.ignored_args}
-    dialects = checkpoint_spec.readable_dialects
-    views = [opened, *(to_google_names(opened, dialect) for dialect in dialects)]
-    for argument, layers in HEADS.items():
-        layer = next((name for name in layers if name in checkpoint_spec.weights), None)
-        if argument in takes and layer:
-            variables = checkpoint_spec.weights[layer]
-            held = any(all(name in view for name in variables) for view in views)
-            if layer in stored or held:
+def _find_heads(family: type["Transformer"], checkpoint: Checkpoint) -> Iterator[str]:
+    """Iterate over the arguments of a family whose heads are in a file."""
+    from bert4keras.models.config import parameters
+
+    spec, weights = family.config_spec, family.checkpoint_spec.weights
+    arguments = {*parameters(family, "__init__")} - {*spec.unsupported_args, *spec.ignored_args}
+    dialects = family.checkpoint_spec.readable_dialects
+    views = [checkpoint, *(to_google_names(checkpoint, dialect) for dialect in dialects)]
+    file_layers: Sequence[str] = getattr(checkpoint, "layer_names", ())
+    for argument, layers in _HEADS.items():
+        layer = next((name for name in layers if name in weights), None)
+        if argument in arguments and layer:
+            variables = weights[layer]
+            if layer in file_layers or any(all(x in view for x in variables) for view in views):
                 yield argument

@@ -1,13 +1,18 @@
-"""Where converted weights go: the format a name asks for, and files put in place at the end."""
+"""Formats of converted weights: chosen by the new name, written to temporary files first."""
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from bert4keras.backend.types import StrPath
 from bert4keras.files import replace_files
 from bert4keras.models.config import read_config
 
-NAMES = {  # format -> what it is called
+__all__ = ["NAMES", "check_free", "format_of", "write"]
+
+NAMES = {  # format -> its description
     ".weights.h5": "weights of Keras 3",
     ".keras": "a whole model of Keras 3",
     ".safetensors": "safetensors with Hugging Face's names",
@@ -15,9 +20,9 @@ NAMES = {  # format -> what it is called
     ".ckpt": "a TensorFlow checkpoint",
     "": "a Hugging Face folder",
 }
-UNWRITTEN = (".bin", ".pt", ".pth", ".weights", ".hdf5", ".index", ".json", ".onnx", ".npz")
-CONFIG = "bert_config.json"  # beside a TensorFlow checkpoint
-VOCABULARIES = (  # files of tokenizers, copied as they are
+_READ_ONLY = (".bin", ".pt", ".pth", ".weights", ".hdf5", ".index", ".json", ".onnx", ".npz")
+_CONFIG = "bert_config.json"  # next to a TensorFlow checkpoint
+_VOCABULARIES = (  # files of tokenizers, copied as they are
     "vocab.txt",
     "vocab.json",
     "merges.txt",
@@ -31,8 +36,8 @@ VOCABULARIES = (  # files of tokenizers, copied as they are
 )
 
 
-def format_of(path):
-    """The format that a name asks for: a key of ``NAMES``.
+def format_of(path: StrPath) -> str:
+    """Return the format that a name asks for: a key of ``NAMES``.
 
     Raises:
         ValueError: the ending is that of a format which is not written.
@@ -43,34 +48,41 @@ def format_of(path):
     for ending in NAMES:
         if ending and name.endswith(ending):
             return ending
-    if name.endswith(UNWRITTEN):
+    if name.endswith(_READ_ONLY):
+        endings = ", ".join([".ckpt", *(ending for ending in NAMES if ending not in ("", ".ckpt"))])
         raise ValueError(
-            f"{path} ends as no format that is written. The new name may end in .ckpt, "
-            f"{', '.join(ending for ending in NAMES if ending not in ('', '.ckpt'))}; without an "
-            "ending it is a Hugging Face folder."
+            f"{path} has the ending of a format that cannot be written. The new name may end in "
+            f"{endings}; without an ending it is a Hugging Face folder."
         )
     return ""
 
 
-def check_free(target, kind, force=False):
-    """Raise a FileExistsError if something is there already, unless it is to be replaced."""
-    there = [Path(f"{target}.index")] if kind == ".ckpt" else [target]
+def check_free(target: Path, kind: str, force: bool = False) -> None:
+    """Raise a FileExistsError if the target exists, unless it is to be replaced."""
+    paths = [Path(f"{target}.index")] if kind == ".ckpt" else [target]
     if kind == "" and target.is_dir():
-        there = list(target.iterdir())
-    if not force and any(path.exists() for path in there):
-        raise FileExistsError(f"{target} is there already. Give another name, or force (--force).")
+        paths = list(target.iterdir())
+    if not force and any(path.exists() for path in paths):
+        raise FileExistsError(f"{target} exists already. Give another name, or force (--force).")
 
 
-def write(transformer, settings, target, kind, home, force=False):
-    """Write a model beside its target, then put all files in their places.
+def write(
+    transformer: Any,
+    settings: Mapping[str, Any],
+    target: Path,
+    kind: str,
+    source_folder: Path,
+    force: bool = False,
+) -> None:
+    """Write a model to temporary files, then move all files into place.
 
     Args:
         transformer: the object that holds the model.
-        settings: its configuration as it was read, for beside a TensorFlow checkpoint.
+        settings: its configuration as it was read, to stand next to a TensorFlow checkpoint.
         target: path of the new file or folder.
         kind: a key of ``NAMES``.
-        home: the folder of the old files, whose vocabulary goes along.
-        force: replace what is there.
+        source_folder: the folder of the old files, whose vocabulary is copied.
+        force: replace existing files.
     """
     with replace_files(target.parent) as temporary:
         new = temporary / target.name
@@ -80,34 +92,34 @@ def write(transformer, settings, target, kind, home, force=False):
             transformer.model.save_weights(new)
         elif kind == "":
             _write_folder(transformer, new)
-            _copy_vocabulary(home, new, target, force)
+            _copy_vocabulary(source_folder, new, target, force)
         else:
             transformer.save_weights_as_checkpoint(new)
         if kind == ".ckpt":
             _write_config(settings, temporary, target.parent, force)
-            _copy_vocabulary(home, temporary, target.parent, force)
+            _copy_vocabulary(source_folder, temporary, target.parent, force)
 
 
-def _write_folder(transformer, folder):
+def _write_folder(transformer: Any, folder: Path) -> None:
     try:
         transformer.save_pretrained(folder)
     except ValueError as error:
         raise ValueError(f"{error} Or give a new name that ends in .ckpt.") from error
 
 
-def _write_config(settings, beside, folder, force):
-    there = folder / CONFIG
-    if there.exists() and not force and read_config(there) != settings:
+def _write_config(settings: Mapping[str, Any], temporary: Path, folder: Path, force: bool) -> None:
+    path = folder / _CONFIG
+    if path.exists() and not force and read_config(path) != settings:
         raise FileExistsError(
-            f"{there} is there already and says something else. Write into another folder, or "
-            "force (--force)."
+            f"{path} exists already with other settings. Write into another folder, or force "
+            "(--force)."
         )
-    (beside / CONFIG).write_text(
+    (temporary / _CONFIG).write_text(
         json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
 
 
-def _copy_vocabulary(home, beside, folder, force):
-    for name in VOCABULARIES:
-        if (home / name).is_file() and (force or not (folder / name).exists()):
-            shutil.copyfile(home / name, beside / name)
+def _copy_vocabulary(source: Path, temporary: Path, folder: Path, force: bool) -> None:
+    for name in _VOCABULARIES:
+        if (source / name).is_file() and (force or not (folder / name).exists()):
+            shutil.copyfile(source / name, temporary / name)

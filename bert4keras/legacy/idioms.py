@@ -103,7 +103,7 @@ IDIOMS = {
     "model name": ("a model file of any name", "a name that ends in .keras"),
     "whole model": (
         "a whole model of Keras 2",
-        "bert4keras.models.keras2.load_model(path, custom_objects)",
+        "bert4keras.models.load_keras2_model(path, custom_objects)",
     ),
     "Lambda": (
         "a Lambda that another run has saved",

@@ -60,7 +60,7 @@ from bert4keras.legacy import (
 )
 from bert4keras.legacy import layers as old_layers
 from bert4keras.legacy import optimizers as old_optimizers
-from bert4keras.models import build, initial
+from bert4keras.models import build, skip_initialization
 
 AROUND = [  # owner, name, what goes around it
     # models
@@ -133,8 +133,8 @@ AROUND = [  # owner, name, what goes around it
     (models.Transformer, "build", families.build),
     (models.Transformer, "apply", families.apply),
     (models.T5, "build", families.build),
-    (initial.Initial, "__call__", families.drawn),
-    (initial.ScaledInitial, "__call__", families.drawn),
+    (skip_initialization.SkippableTruncatedNormal, "__call__", families.drawn),
+    (skip_initialization.SkippableVarianceScaling, "__call__", families.drawn),
     (tokenizers.TokenizerBase, "encode", texts.encode),
     (tokenizers.TokenizerBase, "tokenize", texts.tokenize),
     (tokenizers, "load_vocab", texts.load_vocab),

@@ -1,7 +1,7 @@
 """Files of weights and models under any name.
 
 Weights are written in the format of Keras 3, whatever the name says; files of Keras 2 are read by
-``bert4keras.checkpoints.keras2``.
+``bert4keras.checkpoints.load_keras2_weights``.
 """
 
 import contextlib
@@ -13,11 +13,11 @@ import zipfile
 import h5py
 from keras.src.saving import saving_lib
 
-from bert4keras.checkpoints import keras2
+from bert4keras.checkpoints import is_keras2, load_keras2_weights
 from bert4keras.files import replace_file
 from bert4keras.legacy import lambdas
 from bert4keras.legacy.report import LegacyError, met
-from bert4keras.models.keras2 import load_model as load_model_of_keras_2
+from bert4keras.models.saved_models import load_keras2_model
 
 trusted = set()  # (path, size, time) of models that this process wrote: their Lambda may run
 
@@ -45,8 +45,8 @@ def load_weights(old, self, filepath, by_name=False, skip_mismatch=False, **kwar
             f"{path} holds no weights of Keras: neither HDF5 nor a model of Keras 3. A checkpoint "
             "of a pretrained model is given to build_transformer_model(config, checkpoint)"
         )
-    if keras2.is_keras2(path):
-        return keras2.load_weights(self, path, by_name, skip_mismatch)
+    if is_keras2(path):
+        return load_keras2_weights(self, path, by_name, skip_mismatch)
     if by_name:
         met("by_name")
         return load_by_name(self, path, skip_mismatch)
@@ -101,9 +101,9 @@ def load_model(old, filepath, custom_objects=None, compile=True, safe_mode=None,
     """
     path = _existing(_path(filepath))
     custom_objects = {**lambdas.defined_by_script(), **(custom_objects or {})}
-    if keras2.is_keras2(path):
+    if is_keras2(path):
         met("whole model")
-        return load_model_of_keras_2(path, custom_objects)
+        return load_keras2_model(path, custom_objects)
     if safe_mode is None:
         safe_mode = _identity(path) not in trusted
     with _named(path, ".keras" if zipfile.is_zipfile(path) else ".h5") as file:

@@ -29,6 +29,7 @@ from bert4keras.models.mixins import (
     extend_with_language_model,
     extend_with_unified_language_model,
 )
+from bert4keras.models.saved_models import load_keras2_model
 from bert4keras.models.transformer import Transformer
 
 __all__ = [
@@ -64,4 +65,5 @@ __all__ = [
     "build_transformer_model",
     "extend_with_language_model",
     "extend_with_unified_language_model",
+    "load_keras2_model",
 ]

@@ -1,10 +1,12 @@
-"""From a configuration and a checkpoint to a model in one call."""
+"""``build_transformer_model``: a model from a configuration and a checkpoint, in one call."""
 
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from bert4keras.checkpoints import CheckpointError, open_checkpoint
-from bert4keras.checkpoints.hub import local
+from bert4keras.checkpoints import Checkpoint, MismatchError, open_checkpoint
+from bert4keras.checkpoints.hub import resolve_hub_path
+from bert4keras.models.checkpointing import family_match_score
 from bert4keras.models.config import (
     check_argument_names,
     check_required_settings,
@@ -30,13 +32,15 @@ from bert4keras.models.families.roformer import RoFormer
 from bert4keras.models.families.roformer_v2 import RoFormerV2
 from bert4keras.models.families.t5 import T5, T5_Decoder, T5_Encoder
 from bert4keras.models.families.t5_base import T5_VERSIONS
-from bert4keras.models.loading import resemblance
 from bert4keras.models.mixins import (
     extend_with_language_model,
     extend_with_unified_language_model,
 )
+from bert4keras.models.transformer import Transformer
 
-FAMILIES = {
+__all__ = ["APPLICATIONS", "FAMILIES", "build_transformer_model", "family_of"]
+
+FAMILIES: dict[str, type[Transformer]] = {
     "bert": BERT,
     "roberta": BERT,  # in the Chinese checkpoints' sense
     "xlm_roberta": RoBERTa,
@@ -68,17 +72,17 @@ _IMPLIED_SETTINGS = {  # a name in FAMILIES -> arguments that it stands for
     for version in T5_VERSIONS
     for part in ("", "_encoder", "_decoder")
 }
-MODEL_TYPES = {  # what transformers calls them, where it is not the same but for dashes
+_MODEL_TYPES = {  # model_type of transformers -> family, where more than dashes differ
     "camembert": "xlm_roberta",
     "openai-gpt": "gpt",
     "roberta": "xlm_roberta",
     "mt5": "mt5.1.1",
 }
-ARCHITECTURES = {  # classes of transformers that are a part of what their model_type names
+_ARCHITECTURES = {  # classes of transformers that are a part of the model_type's family
     "MT5EncoderModel": "mt5.1.1_encoder",
     "T5EncoderModel": "t5_encoder",
 }
-APPLICATIONS = {
+APPLICATIONS: dict[str, Callable[[type[Transformer]], type[Transformer]]] = {
     "encoder": lambda family: family,
     "lm": extend_with_language_model,
     "unilm": extend_with_unified_language_model,
@@ -86,13 +90,13 @@ APPLICATIONS = {
 
 
 def build_transformer_model(
-    config_path=None,
-    checkpoint_path=None,
-    model=None,
-    application=None,
-    return_keras_model=True,
-    **kwargs,
-):
+    config_path: Any = None,
+    checkpoint_path: Any = None,
+    model: str | type[Transformer] | None = None,
+    application: str | None = None,
+    return_keras_model: bool = True,
+    **kwargs: Any,
+) -> Any:
     """Build a model by its configuration and fill it from a checkpoint.
 
     Args:
@@ -100,10 +104,10 @@ def build_transformer_model(
             or None when all settings are given as arguments. A folder given without a checkpoint
             is searched for one. A folder of Hugging Face's hub is ``"hf://organisation/name"``.
         checkpoint_path: weights to load: a TF1 prefix ``.../bert_model.ckpt``, a safetensors,
-            ``pytorch_model.bin`` or HDF5 file, a folder, or a dict of arrays; None for random
-            weights.
-        model: a name in ``FAMILIES``, in any case, or a class; by default what the configuration
-            calls its ``model_type``, or "bert" if it calls nothing.
+            ``pytorch_model.bin`` or HDF5 file, a folder, a dict of arrays, or an open checkpoint,
+            which stays open; None for random weights.
+        model: a name in ``FAMILIES``, in any case, or a class; by default the ``model_type`` of the
+            configuration, or "bert" if it has none.
         application: "encoder"; "lm", a language model; "unilm", sequence to sequence by segments;
             by default "lm" where the configuration names such a class of ``transformers``, and
             "encoder" elsewhere.
@@ -128,43 +132,47 @@ def build_transformer_model(
         >>> model.output_shape
         (None, None, 50)
     """
-    config_path, checkpoint_path = local(config_path), local(checkpoint_path)
-    written = read_config(config_path)
-    base, settings = family_of(model, written)
-    application = application or application_of(written, base)
-    extend = _chosen(application, APPLICATIONS, "application")
+    config_path, checkpoint_path = map(resolve_hub_path, (config_path, checkpoint_path))
+    file_config = read_config(config_path)
+    base, settings = family_of(model, file_config)
+    application = application or _application_of(file_config, base)
+    extend = _look_up(application, APPLICATIONS, "application")
     check_supported(base, kwargs, application)
     family = extend(base)
-    takes, builds = parameters(family, "__init__"), parameters(family, "build")
-    check_argument_names(kwargs, [*takes, *builds], base)
-    config = {**family.parse_config(written), **settings, **kwargs}
+    takes, build_takes = parameters(family, "__init__"), parameters(family, "build")
+    check_argument_names(kwargs, [*takes, *build_takes], base)
+    config = {**family.parse_config(file_config), **settings, **kwargs}
     check_required_settings(config, config_path)
     if checkpoint_path is None and isinstance(config_path, str | Path):
         checkpoint_path = config_path if Path(config_path).is_dir() else None
-    with nullcontext() if checkpoint_path is None else open_checkpoint(checkpoint_path) as opened:
-        if opened is not None:
-            config = family.adapt_config(config, opened)
-        transformer = family(**{key: config[key] for key in takes if key in config})
-        if opened is not None:
-            transformer.expect(opened)
-        transformer.build(**{key: config[key] for key in builds if key in config})
-        if opened is not None:
-            _load(transformer, opened)
+    if checkpoint_path is None:
+        transformer = family(**_select(config, takes))
+        transformer.build(**_select(config, build_takes))
+    else:
+        with open_checkpoint(checkpoint_path) as checkpoint:
+            config = family.adapt_config(config, checkpoint)
+            transformer = family(**_select(config, takes))
+            try:
+                transformer.build_from_checkpoint(checkpoint, **_select(config, build_takes))
+            except MismatchError as error:
+                raise _suggest_family(error, family, checkpoint) from None
     return transformer.model if return_keras_model else transformer
 
 
-def family_of(model, config):
-    """The class that ``model=`` means, and the settings that its name implies.
+def family_of(
+    model: str | type[Transformer] | None, config: Mapping[str, Any]
+) -> tuple[type[Transformer], dict[str, Any]]:
+    """Return the class that ``model=`` means, and the settings that its name implies.
 
     Args:
-        model: a name in ``FAMILIES``, a class, or None for what the configuration names. A name
-            that the configuration gives itself means what ``transformers`` means by it.
-        config: the configuration as it is written.
+        model: a name in ``FAMILIES``, a class, or None for the one that the configuration names. A
+            name that the configuration has too means what ``transformers`` means by it.
+        config: the configuration as it stands in its file.
     """
     kind = config.get("model_type", "bert")
     if model is None or (isinstance(model, str) and model.lower() == kind):
-        parts = [] if model else [ARCHITECTURES.get(x) for x in config.get("architectures") or ()]
-        model = next(filter(None, parts), MODEL_TYPES.get(kind, kind.replace("-", "_")))
+        parts = [] if model else [_ARCHITECTURES.get(x) for x in config.get("architectures") or ()]
+        model = next(filter(None, parts), _MODEL_TYPES.get(kind, kind.replace("-", "_")))
         if model not in FAMILIES:
             raise ValueError(
                 f"The configuration names the architecture {kind!r}, which is not known here. "
@@ -173,33 +181,33 @@ def family_of(model, config):
     if not isinstance(model, str):
         return model, {}
     name = model.lower()
-    return _chosen(name, FAMILIES, "model"), _IMPLIED_SETTINGS.get(name, {})
+    return _look_up(name, FAMILIES, "model"), _IMPLIED_SETTINGS.get(name, {})
 
 
-def application_of(config, family):
-    """What a configuration says that a model is used as."""
+def _application_of(config: Mapping[str, Any], family: type[Transformer]) -> str:
+    """Return the application that the classes of a configuration ask for."""
     classes = config.get("architectures") or ()
     decodes = any(name.endswith(("LMHeadModel", "ForCausalLM")) for name in classes)
     return "lm" if decodes and "lm" in family.config_spec.applications else "encoder"
 
 
-def _load(transformer, checkpoint):
-    """Fill a model; where that fails, say whose checkpoint it looks like."""
-    try:
-        transformer.load_weights_from_checkpoint(checkpoint)
-    except CheckpointError:
-        raise
-    except ValueError as error:
-        own = type(transformer)
-        others = {n: x for n, x in FAMILIES.items() if x.__module__ != own.__module__}
-        share = {name: resemblance(family, checkpoint) for name, family in others.items()}
-        likely = max(share, key=share.get)
-        if share[likely] <= max(0, resemblance(own, checkpoint)):
-            raise
-        raise ValueError(f"{error}\nIt looks like one of model={likely!r}.") from None
+def _suggest_family(
+    error: MismatchError, family: type[Transformer], checkpoint: Checkpoint
+) -> MismatchError:
+    """Add to an error the family whose names the checkpoint has, if it is another one."""
+    families = {name: x for name, x in FAMILIES.items() if x.__module__ != family.__module__}
+    scores = {name: family_match_score(x, checkpoint) for name, x in families.items()}
+    likely = max(scores, key=lambda name: scores[name])
+    if scores[likely] <= max(0, family_match_score(family, checkpoint)):
+        return error
+    return MismatchError(f"{error}\nIt looks like one of model={likely!r}.")
 
 
-def _chosen(name, table, argument):
+def _select(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: settings[name] for name in names if name in settings}
+
+
+def _look_up(name: str, table: Mapping[str, Any], argument: str) -> Any:
     if name.lower() not in table:
         raise ValueError(f"{argument} must be one of {', '.join(table)}; got {name!r}")
     return table[name.lower()]

@@ -51,8 +51,8 @@ from bert4keras.layers import (
 from bert4keras.models import checkpointing
 from bert4keras.models.config import check_required_values, export_settings, translate_keys
 from bert4keras.models.hugging_face import check_writable
-from bert4keras.models.initial import Initial, spared
 from bert4keras.models.layer_calls import call_layer, is_skipped, make_layer
+from bert4keras.models.skip_initialization import SkippableTruncatedNormal, call_of_layer
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 __all__ = ["Activation", "Transformer"]
@@ -152,7 +152,6 @@ class Transformer:
         self.layer_norm_eps = layer_norm_eps
         self.pad_token_id = pad_token_id
         self.recompute = recompute
-        self.filled = ()  # layers whose first weights a checkpoint is about to replace
         self.attention_bias: Tensor | None = None
         self.position_bias: Any = None
         self.attention_scores: dict[str, Tensor] = {}  # those of the block before, by kind
@@ -161,7 +160,7 @@ class Transformer:
     @property
     def initializer(self) -> keras.Initializer:
         """A new initializer of weights: a truncated normal distribution of deviation 0.02."""
-        return Initial(stddev=0.02)
+        return SkippableTruncatedNormal(stddev=0.02)
 
     @property
     def table_initializer(self) -> keras.Initializer:
@@ -196,8 +195,6 @@ class Transformer:
             layer_norm_cond_hidden_size,
             layer_norm_cond_hidden_act or "linear",
         ]
-        if layer_norm_cond is not None:
-            self.filled = ()  # no checkpoint fills the maps of a condition
         inputs = self.get_inputs()
         self.set_inputs(inputs, additional_input_layers)
         self.set_outputs(self.call(inputs))
@@ -242,7 +239,7 @@ class Transformer:
             self.layers[name] = new_layer
         if inputs is None:
             return self.layers[name]
-        with spared(name.removeprefix(self.prefix) in self.filled):
+        with call_of_layer(self.layers[name]):
             return call_layer(self.layers[name], self, inputs, dict(arguments or {}))
 
     def set_inputs(
@@ -435,9 +432,10 @@ class Transformer:
     # Configurations and checkpoints
 
     load_weights_from_checkpoint = checkpointing.load_weights_from_checkpoint
+    build_from_checkpoint = checkpointing.build_from_checkpoint
+    plan_loading = checkpointing.plan_loading
     save_weights_as_checkpoint = checkpointing.save_weights_as_checkpoint
     save_pretrained = checkpointing.save_pretrained
-    expect = checkpointing.expect
 
     @classmethod
     def parse_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:

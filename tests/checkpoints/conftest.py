@@ -1,8 +1,8 @@
-"""This room knows no Keras, so there is nothing to clear after each test."""
+"""Fixtures of the checkpoint tests, which need no Keras and so no clearing."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def a_fresh_start():
-    """In place of the fixture of this name one floor up, which takes a while."""
+def fresh_start():
+    """Override the fixture of the same name one floor up, which takes a while."""

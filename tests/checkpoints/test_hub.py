@@ -1,4 +1,4 @@
-"""Models by their names on the hub, from a local cache: no test goes online."""
+"""``resolve_hub_path``: models by their names on the hub, from a local cache, never online."""
 
 import shutil
 import sys
@@ -46,7 +46,7 @@ def test_configuration_and_weights_can_be_named_apart(cache):
 
 
 def test_offline_and_not_in_the_cache_it_says_so(cache):
-    with pytest.raises(FileNotFoundError, match="hf://no/such is neither in the local cache nor"):
+    with pytest.raises(FileNotFoundError, match="hf://no/such is not in the local cache"):
         build_transformer_model("hf://no/such")
 
 

@@ -1,4 +1,4 @@
-"""Every format opens by one door, as a mapping that reads one tensor at a time."""
+"""Checkpoint readers: every format opens as a mapping that reads one tensor at a time."""
 
 import json
 import shutil
@@ -13,13 +13,14 @@ from support import GOLDEN, arrays, record
 
 from bert4keras.checkpoints import (
     CheckpointError,
+    LayerCheckpoint,
     check_hdf5,
-    keras_layers,
     open_checkpoint,
     write_h5,
     write_safetensors,
     write_tf1,
 )
+from bert4keras.checkpoints.checkpoint import ShapeCheckpoint
 
 BERT = GOLDEN / "models" / "bert"
 HF = GOLDEN / "hf"
@@ -53,23 +54,25 @@ def test_types_are_those_stored():
 
 
 def test_one_model_is_the_same_in_a_bin_and_in_safetensors():
-    with open_checkpoint(HF / "bert") as one, open_checkpoint(HF / "bert@bin") as other:
-        assert set(one) == set(other)
-        for name in one:
-            np.testing.assert_array_equal(one[name], other[name])
+    with open_checkpoint(HF / "bert") as safetensors, open_checkpoint(HF / "bert@bin") as torch:
+        assert set(safetensors) == set(torch)
+        for name in safetensors:
+            np.testing.assert_array_equal(safetensors[name], torch[name])
 
 
 def test_a_sharded_model_is_the_same_as_a_whole_one():
-    with open_checkpoint(HF / "bert_mlm") as one, open_checkpoint(HF / "bert_mlm@sharded") as other:
-        assert set(one) == set(other)
-        for name in one:
-            np.testing.assert_array_equal(one[name], other[name])
+    with (
+        open_checkpoint(HF / "bert_mlm") as file,
+        open_checkpoint(HF / "bert_mlm@sharded") as shards,
+    ):
+        assert set(file) == set(shards)
+        for name in file:
+            np.testing.assert_array_equal(file[name], shards[name])
 
 
 def test_a_dict_is_a_checkpoint():
     checkpoint = open_checkpoint({"a": [1.0, 2.0]})
     np.testing.assert_array_equal(checkpoint["a"], [1, 2])
-    assert open_checkpoint(checkpoint) is checkpoint
 
 
 def test_a_name_that_is_not_there_is_a_key_error_that_names_the_file():
@@ -145,7 +148,7 @@ def test_a_cut_data_file_is_an_error(tmp_path):
     write_tf1(tmp_path / "model.ckpt", {"a": np.ones((100, 100))})
     data = tmp_path / "model.ckpt.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:-8])
-    with pytest.raises(CheckpointError, match="hold 79992 bytes, but their index speaks of 80000"):
+    with pytest.raises(CheckpointError, match="Expected 80000 bytes .* got 79992"):
         open_checkpoint(tmp_path / "model.ckpt")
 
 
@@ -168,7 +171,9 @@ def test_a_damaged_index_is_an_error(tmp_path):
 def test_missing_shards_are_listed(tmp_path):
     shutil.copytree(HF / "bert_mlm@sharded", tmp_path, dirs_exist_ok=True)
     (tmp_path / "model-00002-of-00003.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="needs model-00002-of-00003.safetensors beside it"):
+    with pytest.raises(
+        CheckpointError, match="needs model-00002-of-00003.safetensors in its folder"
+    ):
         open_checkpoint(tmp_path)
 
 
@@ -176,7 +181,9 @@ def test_a_shard_that_lacks_a_tensor_is_an_error(tmp_path):
     write_safetensors(tmp_path / "one.safetensors", {"a": np.ones(2)})
     index = {"weight_map": {"a": "one.safetensors", "b": "one.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(CheckpointError, match="places 1 tensors in shards that lack them, `b`"):
+    with pytest.raises(
+        CheckpointError, match="names 1 tensors that their shards do not have, such as `b`"
+    ):
         open_checkpoint(tmp_path)
 
 
@@ -198,7 +205,8 @@ def test_weights_files_of_keras_tell_the_names_of_layers(tmp_path):
     path = tmp_path / "model.weights.h5"
     model.save_weights(path)
     check_hdf5(path)
-    layers = keras_layers(path)
+    with open_checkpoint(path) as checkpoint:
+        layers = checkpoint.layers
     assert layers["Embedding-Token"] == {"0": "layers/dense/vars/0", "1": "layers/dense/vars/1"}
     assert "query_dense/0" in layers["Transformer-0-Attention"]
     with open_checkpoint(path) as checkpoint:
@@ -210,7 +218,8 @@ def test_weights_files_of_keras_tell_the_names_of_layers(tmp_path):
 
 def test_a_file_of_named_arrays_is_no_weights_file_of_keras(tmp_path):
     write_h5(tmp_path / "model.h5", {"bert/pooler/dense/bias": np.ones(2)})
-    assert keras_layers(tmp_path / "model.h5") == {}
+    with open_checkpoint(tmp_path / "model.h5") as checkpoint:
+        assert not isinstance(checkpoint, LayerCheckpoint)
 
 
 def test_reading_other_formats_needs_no_tensorflow():
@@ -220,3 +229,68 @@ def test_reading_other_formats_needs_no_tensorflow():
         "sys.exit('tensorflow' in sys.modules or 'torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=GOLDEN.parent.parent)
+
+
+@pytest.fixture(params=["safetensors", "torch", "shards", "tensorflow", "hdf5", "dict"])
+def source(request, tmp_path):
+    """A checkpoint of each format."""
+    write_h5(tmp_path / "a.h5", {"bert/pooler/dense/bias": np.ones(2)})
+    return {
+        "safetensors": HF / "bert",
+        "torch": HF / "bert@bin",
+        "shards": HF / "bert_mlm@sharded",
+        "tensorflow": BERT / "bert_model.ckpt",
+        "hdf5": tmp_path / "a.h5",
+        "dict": {"a": np.ones(2)},
+    }[request.param]
+
+
+class TestOwnership:
+    def test_an_open_checkpoint_stays_open_after_a_borrower(self, source):
+        checkpoint = open_checkpoint(source)
+        name = next(iter(checkpoint))
+        array = checkpoint[name]
+        with open_checkpoint(checkpoint) as borrowed_checkpoint:
+            with open_checkpoint(borrowed_checkpoint):
+                np.testing.assert_array_equal(borrowed_checkpoint[name], array)
+        np.testing.assert_array_equal(checkpoint[name], array)
+        checkpoint.close()
+
+    @pytest.mark.parametrize("ending", ["h5", "ckpt"])
+    def test_a_closed_checkpoint_is_not_called_damaged(self, tmp_path, ending):
+        write = write_h5 if ending == "h5" else write_tf1
+        write(tmp_path / f"a.{ending}", {"a": np.ones(2)})
+        with open_checkpoint(tmp_path / f"a.{ending}") as checkpoint:
+            pass
+        with pytest.raises(CheckpointError, match="is closed. Open it again with open_checkpoint"):
+            checkpoint["a"]
+
+
+class TestShape:
+    def test_shapes_are_those_of_the_tensors(self, source):
+        with open_checkpoint(source) as checkpoint:
+            for name in checkpoint:
+                assert checkpoint.shape(name) == checkpoint[name].shape
+
+    def test_a_missing_name_is_a_key_error(self, source):
+        with open_checkpoint(source) as checkpoint:
+            with pytest.raises(KeyError, match="No tensor `nonesuch`"):
+                checkpoint.shape("nonesuch")
+
+    @pytest.mark.parametrize("name", ["big.h5", "big.safetensors"])
+    def test_a_shape_is_known_without_reading(self, tmp_path, name):
+        write = write_h5 if name.endswith(".h5") else write_safetensors
+        write(tmp_path / name, {"big": np.zeros(1 << 20)})
+        with open_checkpoint(tmp_path / name) as checkpoint:
+            tracemalloc.start()
+            try:
+                assert checkpoint.shape("big") == (1 << 20,)
+                assert tracemalloc.get_traced_memory()[1] < 1 << 20
+            finally:
+                tracemalloc.stop()
+
+
+class TestShapeCheckpoint:
+    def test_zeros_take_no_memory(self):
+        zeros = ShapeCheckpoint(open_checkpoint({"a": np.ones((3, 5))}))["a"]
+        assert zeros.shape == (3, 5) and zeros.strides == (0, 0) and not zeros.any()

@@ -1,4 +1,4 @@
-"""What is written is read back bit for bit, and a failure leaves the old file whole."""
+"""Checkpoint writers: files are read back bit for bit, and a failure leaves the old file."""
 
 import ml_dtypes
 import numpy as np

@@ -74,17 +74,17 @@ def test_a_config_at_odds_with_the_checkpoint_reports_every_fault():
 def test_a_checkpoint_that_does_not_fit_leaves_the_model_untouched():
     bert = build_transformer_model(CONFIG, return_keras_model=False)
     before = [ops.convert_to_numpy(w) for w in bert.model.weights]
-    stored = {name: np.zeros(3) for names in bert.variable_mapping().values() for name in names}
+    tensors = {name: np.zeros(3) for names in bert.variable_mapping().values() for name in names}
     with pytest.raises(ValueError, match="does not fit"):
-        bert.load_weights_from_checkpoint(stored)
+        bert.load_weights_from_checkpoint(tensors)
     for weight, want in zip(bert.model.weights, before, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(weight), want)
 
 
-@pytest.mark.parametrize("other", ["electra", "albert", "gpt", "roformer_v2"])
-def test_a_checkpoint_of_another_family_is_told_by_its_name(other):
-    with pytest.raises(ValueError, match=f"looks like one of model='{other}'"):
-        build_transformer_model(CONFIG, GOLDEN / "models" / other / "bert_model.ckpt")
+@pytest.mark.parametrize("family", ["electra", "albert", "gpt", "roformer_v2"])
+def test_a_checkpoint_of_another_family_is_told_by_its_name(family):
+    with pytest.raises(ValueError, match=f"looks like one of model='{family}'"):
+        build_transformer_model(CONFIG, GOLDEN / "models" / family / "bert_model.ckpt")
 
 
 def test_ignored_weights_are_warned_of():

@@ -9,7 +9,7 @@ import keras
 
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
-from bert4keras.checkpoints import dense, hugging_face, norm, renamed
+from bert4keras.checkpoints import dense, hugging_face, norm, rename_variables
 from bert4keras.layers import (
     Add,
     DisentangledAttention,
@@ -85,7 +85,7 @@ class DeBERTaV2(BERT):
     """
 
     checkpoint_spec = BERT.checkpoint_spec.replace(
-        weights=renamed(BERT.checkpoint_spec.weights, ("bert/", "deberta/"))
+        weights=rename_variables(BERT.checkpoint_spec.weights, ("bert/", "deberta/"))
         | {
             "Embedding-Mapping": ["deberta/embeddings/embed_proj/kernel"],
             "Embedding-Relative-Position": ["deberta/encoder/rel_embeddings"],

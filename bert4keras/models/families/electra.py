@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bert4keras.backend.types import Tensor
-from bert4keras.checkpoints import dense, hugging_face, norm, renamed
+from bert4keras.checkpoints import dense, hugging_face, norm, rename_variables
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
 from bert4keras.models.hugging_face import EMBEDDING_SIZE, Unsupported
 from bert4keras.models.transformer import Activation
@@ -38,7 +38,7 @@ class ELECTRA(BERT):
     """
 
     checkpoint_spec = BERT.checkpoint_spec.replace(
-        weights=renamed(
+        weights=rename_variables(
             EMBEDDINGS | BLOCKS,
             ("bert/encoder/embedding_hidden_mapping_in", "electra/embeddings_project"),
             ("bert/", "electra/"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
-from bert4keras.checkpoints import Dialect, renamed
+from bert4keras.checkpoints import Dialect, rename_variables
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
 from bert4keras.models.hugging_face import NO_SEGMENTS, SHARED_SEGMENTS, Unsupported
 from bert4keras.models.mixins import LanguageModelHead, LM_Mask, check_embedding_size
@@ -69,7 +69,7 @@ class GPT(LM_Mask, LanguageModelHead, BERT):
     """
 
     checkpoint_spec = BERT.checkpoint_spec.replace(
-        weights=renamed(
+        weights=rename_variables(
             {
                 layer: names
                 for layer, names in (EMBEDDINGS | BLOCKS).items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bert4keras.backend.types import Tensor
-from bert4keras.checkpoints import Dialect, norm, renamed
+from bert4keras.checkpoints import Dialect, norm, rename_variables
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.families.gpt import BLOCK_RULES, GPT
 from bert4keras.models.hugging_face import NO_SEGMENTS, SHARED_SEGMENTS
@@ -37,7 +37,7 @@ class GPT2(PreNorm, GPT):
     """
 
     checkpoint_spec = GPT.checkpoint_spec.replace(
-        weights=renamed(
+        weights=rename_variables(
             {
                 layer: names
                 for layer, names in GPT.checkpoint_spec.weights.items()

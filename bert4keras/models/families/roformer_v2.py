@@ -10,8 +10,8 @@ from bert4keras.backend.types import Tensor
 from bert4keras.layers import Embedding
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
 from bert4keras.models.families.roformer import RoFormer
-from bert4keras.models.initial import ScaledInitial
 from bert4keras.models.mixins import RotaryPositions, without_positions
+from bert4keras.models.skip_initialization import SkippableVarianceScaling
 
 
 class RoFormerV2(RotaryPositions, BERT):
@@ -75,7 +75,7 @@ class RoFormerV2(RotaryPositions, BERT):
         return self._scaled_initializer("fan_out")
 
     def _scaled_initializer(self, mode: Literal["fan_in", "fan_out"]) -> keras.Initializer:
-        return ScaledInitial(self.num_hidden_layers ** (-2 / self.depth_order), mode)
+        return SkippableVarianceScaling(self.num_hidden_layers ** (-2 / self.depth_order), mode)
 
     def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
         """Sum token and segment; dropout, norm, and a map to the hidden size."""

@@ -269,7 +269,6 @@ class T5(T5_Base):
     def build(self, **kwargs: Any) -> None:
         """Build encoder and decoder, then the whole; arguments as for ``Transformer.build``."""
         for part in (self._encoder, self._decoder):
-            part.filled = self.filled
             part.build(**kwargs)
         self.encoder, self.decoder = self._encoder.model, self._decoder.model
         super().build(**kwargs)

@@ -9,7 +9,7 @@ import numpy as np
 
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
-from bert4keras.checkpoints import dense, expand_blocks, hugging_face, renamed
+from bert4keras.checkpoints import dense, expand_blocks, hugging_face, rename_variables
 from bert4keras.layers import RelativePositionEmbeddingT5
 from bert4keras.models.config import ACTIVATIONS
 from bert4keras.models.hugging_face import ANY_FAMILY, EMBEDDING_SIZE, KEY_SIZE, Unsupported
@@ -181,7 +181,7 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
                 table[layer] = [*kernels, *rest]
         if self.version != "mt5.1.1":
             return table
-        return renamed(table, ("final_layer_norm", "rms_norm"), ("layer_norm", "rms_norm"))
+        return rename_variables(table, ("final_layer_norm", "rms_norm"), ("layer_norm", "rms_norm"))
 
     def mapping_of(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
         """Return the table without the maps between widths that a checkpoint does not have."""

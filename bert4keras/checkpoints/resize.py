@@ -1,28 +1,41 @@
-"""Tensors of a checkpoint made to fit another vocabulary or another width."""
+"""Resizing of tensors to another vocabulary or another width, and orders of rotary features."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+__all__ = [
+    "Rows",
+    "deinterleave_rotary",
+    "interleave_rotary",
+    "keep_rows",
+    "orthogonally_resize",
+    "resize_attention",
+    "resize_feed_forward",
+]
+
+Array = NDArray[Any]
 Rows = Sequence[int] | tuple[Sequence[int], Sequence[float]]
 
 
 def keep_rows(
-    array: np.ndarray,
+    array: Array,
     keep_tokens: Sequence[int] | None = None,
     compound_tokens: Sequence[Rows] | None = None,
-) -> np.ndarray:
-    """Rows of the vocabulary selected, then new rows made as averages of the selected ones.
+) -> Array:
+    """Select rows of a vocabulary, then append averages of the selected rows.
 
     Args:
         array: (vocabulary, ...); an embedding table or the bias of a language-model head.
         keep_tokens: rows to keep, in the new order. Default: all.
         compound_tokens: one new row for each item: a list of row numbers, or a pair
-            `(row numbers, weights)`. The numbers count rows *after* `keep_tokens`.
+            ``(row numbers, weights)``. The numbers count rows *after* ``keep_tokens``.
 
     Returns:
-        (len(keep_tokens) + len(compound_tokens), ...), in the type of `array`.
+        (len(keep_tokens) + len(compound_tokens), ...), in the type of ``array``.
 
     Raises:
         ValueError: a row number is outside the table.
@@ -40,25 +53,25 @@ def keep_rows(
     return np.concatenate([array, np.stack(compounds).astype(array.dtype)])
 
 
-def _rows(array: np.ndarray, numbers: Sequence[int], argument: str) -> np.ndarray:
-    numbers = np.asarray(numbers, "int64").reshape(-1)
-    outside = numbers[(numbers < 0) | (numbers >= len(array))]
+def _rows(array: Array, numbers: Sequence[int], argument: str) -> Array:
+    indices = np.asarray(numbers, "int64").reshape(-1)
+    outside = indices[(indices < 0) | (indices >= len(array))]
     if outside.size:
         raise ValueError(
             f"{argument} names row {outside[0]}, but the table has rows 0 to {len(array) - 1}. "
             f"Make {argument} from the vocabulary of this checkpoint."
         )
-    return array[numbers]
+    return array[indices]
 
 
-def _compound(array: np.ndarray, item: Rows) -> np.ndarray:
+def _compound(array: Array, item: Rows) -> Array:
     numbers, weights = item if isinstance(item, tuple) else (item, None)
     rows = _rows(array, numbers, "compound_tokens")
     return np.average(rows.astype("float32"), axis=0, weights=weights)
 
 
-def orthogonally_resize(a: np.ndarray, new_shape: Sequence[int], window: int = 2) -> np.ndarray:
-    """A wider or narrower array of the same Frobenius norm, by repeating or cropping.
+def orthogonally_resize(a: Array, new_shape: Sequence[int], window: int = 2) -> Array:
+    """Resize an array by repeating or cropping; its Frobenius norm stays the same.
 
     Each axis is cut into windows and every window is repeated until the axis is long enough, so
     that an orthogonal matrix stays near to orthogonal (https://spaces.ac.cn/archives/8444).
@@ -66,11 +79,11 @@ def orthogonally_resize(a: np.ndarray, new_shape: Sequence[int], window: int = 2
 
     Args:
         a: array of any rank.
-        new_shape: as many sizes as `a` has axes.
+        new_shape: as many sizes as ``a`` has axes.
         window: length of a window; it divides each axis.
 
     Returns:
-        Array of `new_shape` in the type of `a`.
+        Array of ``new_shape`` in the type of ``a``.
 
     Raises:
         ValueError: the ranks differ, or an axis is no multiple of the window.
@@ -85,30 +98,30 @@ def orthogonally_resize(a: np.ndarray, new_shape: Sequence[int], window: int = 2
             f"same number of axes, each old one a multiple of the window {window}. Load it by "
             "hand, or leave it as initialised with ignore_invalid_weights=True."
         )
-    resized = a
+    result = a
     for axis, size in enumerate(new_shape):
-        resized = _repeated(resized, axis, size, window)
-    old, new = (np.linalg.norm(array.astype("float64")) for array in (a, resized))
-    return (resized * (old / new)).astype(a.dtype) if new else resized  # biases of zeros stay zeros
+        result = _repeat_windows(result, axis, size, window)
+    old, new = (np.linalg.norm(array.astype("float64")) for array in (a, result))
+    return (result * (old / new)).astype(a.dtype) if new else result  # biases of zeros stay zeros
 
 
-def _repeated(a: np.ndarray, axis: int, size: int, window: int) -> np.ndarray:
+def _repeat_windows(a: Array, axis: int, size: int, window: int) -> Array:
     a = np.moveaxis(a, axis, 0)
     repeats = math.ceil(size / len(a))
     windows = np.repeat(a.reshape(len(a) // window, window, *a.shape[1:]), repeats, axis=0)
     return np.moveaxis(windows.reshape(-1, *a.shape[1:])[:size], 0, axis)
 
 
-def resize_attention(array: np.ndarray, shape: Sequence[int], index: int, count: int) -> np.ndarray:
-    """One weight of an attention layer at another width, its scores on the same scale as before.
+def resize_attention(array: Array, shape: Sequence[int], index: int, count: int) -> Array:
+    """Resize one weight of an attention layer; the scores keep their scale.
 
     Queries and keys gain the fourth root of the growth of their width, since scores are divided by
     the square root of the head's size (https://spaces.ac.cn/archives/8444).
 
     Args:
         array: the weight as the checkpoint has it.
-        shape: the shape wanted.
-        index: place of the weight in its layer, which holds q, k, v, o in this order.
+        shape: the new shape.
+        index: place of the weight in its layer, whose order is q, k, v, o.
         count: number of weights of the layer: 8 with biases, 4 without, 7 without the last bias.
 
     Example:
@@ -117,20 +130,20 @@ def resize_attention(array: np.ndarray, shape: Sequence[int], index: int, count:
     """
     queries_and_keys = (count + 1) // 2
     gain = (shape[-1] / array.shape[-1]) ** 0.25 if index < queries_and_keys else 1.0
-    return _times(orthogonally_resize(array, shape), gain)
+    return _scale(orthogonally_resize(array, shape), gain)
 
 
 def resize_feed_forward(
-    array: np.ndarray, shape: Sequence[int], index: int, count: int, activation: str = "gelu"
-) -> np.ndarray:
-    """One weight of a feed-forward layer at another width, its hidden values on the same scale.
+    array: Array, shape: Sequence[int], index: int, count: int, activation: str = "gelu"
+) -> Array:
+    """Resize one weight of a feed-forward layer; its hidden values keep their scale.
 
-    The first dense layer gains what the last one loses. With `relu` and `leaky_relu` the scale of
-    the hidden values is free, and every weight is treated as the last ones are.
+    The first dense layer gains what the last one loses. With ``relu`` and ``leaky_relu`` the scale
+    of the hidden values is free, and every weight is treated as the last ones are.
 
     Args:
         array: the weight as the checkpoint has it.
-        shape: the shape wanted.
+        shape: the new shape.
         index: place of the weight in its layer.
         count: number of weights of the layer.
         activation: name of the layer's activation.
@@ -139,18 +152,18 @@ def resize_feed_forward(
         >>> float(resize_feed_forward(np.ones((2, 2)), (2, 8), index=0, count=4)[0, 0].round(2))
         1.0
     """
-    activated = min(count // 2, 2)  # the kernel before the activation, and its bias
-    inputs = 0 if activation in ("relu", "leaky_relu") else activated
+    hidden_count = min(count // 2, 2)  # the kernel before the activation, and its bias
+    inputs = 0 if activation in ("relu", "leaky_relu") else hidden_count
     gain = shape[-1] / array.shape[-1] if index < inputs else array.shape[0] / shape[0]
-    return _times(orthogonally_resize(array, shape), math.sqrt(gain))
+    return _scale(orthogonally_resize(array, shape), math.sqrt(gain))
 
 
-def _times(array: np.ndarray, gain: float) -> np.ndarray:
+def _scale(array: Array, gain: float) -> Array:
     return (array * gain).astype(array.dtype)
 
 
-def interleave_rotary(array: np.ndarray, heads: int) -> np.ndarray:
-    """Queries or keys whose features turn in pairs (j, j + d/2), so that neighbours turn together.
+def interleave_rotary(array: Array, heads: int) -> Array:
+    """Reorder queries or keys for rotary positions: from pairs (j, j + d/2) to neighbours.
 
     Hugging Face's rotary positions pair a head's first half with its second; ours pair
     neighbours (2j, 2j + 1). The scores are the same once both queries and keys are reordered.
@@ -163,19 +176,19 @@ def interleave_rotary(array: np.ndarray, heads: int) -> np.ndarray:
         >>> interleave_rotary(np.arange(8), heads=2).tolist()
         [0, 2, 1, 3, 4, 6, 5, 7]
     """
-    return _turned(array, (heads, 2, -1))
+    return _swap_parts(array, (heads, 2, -1))
 
 
-def deinterleave_rotary(array: np.ndarray, heads: int) -> np.ndarray:
-    """The inverse of ``interleave_rotary``.
+def deinterleave_rotary(array: Array, heads: int) -> Array:
+    """Reverse ``interleave_rotary``.
 
     Example:
         >>> deinterleave_rotary(interleave_rotary(np.arange(12), 2), 2).tolist() == list(range(12))
         True
     """
-    return _turned(array, (heads, -1, 2))
+    return _swap_parts(array, (heads, -1, 2))
 
 
-def _turned(array: np.ndarray, parts: tuple[int, int, int]) -> np.ndarray:
-    """The last axis cut into three, of which the last two change places."""
+def _swap_parts(array: Array, parts: tuple[int, int, int]) -> Array:
+    """Cut the last axis into three, and swap the last two."""
     return array.reshape(*array.shape[:-1], *parts).swapaxes(-1, -2).reshape(array.shape)

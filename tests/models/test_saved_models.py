@@ -1,4 +1,4 @@
-"""What Keras 2 saved predicts the same here, and nothing stored in it is ever executed."""
+"""Saved models of Keras 2 predict the same here, and nothing stored in them is executed."""
 
 import base64
 import json
@@ -12,10 +12,9 @@ from keras2_files import write_keras2
 from support import GOLDEN, assert_close, outputs_of, record, stirred
 
 from bert4keras.backend import K
-from bert4keras.checkpoints import keras2
+from bert4keras.checkpoints import load_keras2_weights
 from bert4keras.layers import ConditionalRandomField, Dense, Loss
-from bert4keras.models import build_transformer_model
-from bert4keras.models.keras2 import load_model
+from bert4keras.models import build_transformer_model, load_keras2_model
 
 UNILM = {
     "vocab_size": 90,
@@ -44,7 +43,7 @@ def first_token(x):
 
 @pytest.fixture(scope="module")
 def crf(tmp_path_factory):
-    """The folder of a tagger that bert4keras 0.11.5 made and Keras 2.12 saved."""
+    """Folder of a tagger that bert4keras 0.11.5 made and Keras 2.12 saved."""
     folder = tmp_path_factory.mktemp("bert_crf")
     with tarfile.open(GOLDEN / "legacy_weights" / "bert_crf.tar.xz") as archive:
         archive.extractall(folder, filter="data")
@@ -61,12 +60,12 @@ def test_saved_weights_give_the_recorded_outputs(crf, file):
     bert = build_transformer_model(crf / "config.json")
     tags = ConditionalRandomField(lr_multiplier=100)(Dense(7)(bert.output))
     model = keras.Model(bert.inputs, tags)
-    keras2.load_weights(model, crf / file)
+    load_keras2_weights(model, crf / file)
     assert_predicts_as_recorded(model, crf)
 
 
 def test_a_saved_model_is_built_again_and_gives_the_recorded_outputs(crf):
-    model = load_model(crf / "model.h5")
+    model = load_keras2_model(crf / "model.h5")
     assert_predicts_as_recorded(model, crf)
     assert model.get_layer("Embedding-Dropout").rate == 0.1
     assert model.layers[-1].lr_multiplier == 100
@@ -77,7 +76,7 @@ def test_a_file_for_another_model_is_reported_in_full_and_nothing_is_written(crf
     model = keras.Model(bert.inputs, Dense(9)(bert.output))
     before = model.get_weights()
     with pytest.raises(ValueError, match="does not fit the model .* faults") as caught:
-        keras2.load_weights(model, crf / "best_model.weights")
+        load_keras2_weights(model, crf / "best_model.weights")
     report = str(caught.value)
     assert "Transformer-2-FeedForward: the file has no such layer" in report
     assert "conditional_random_field: it is in the file, but not in the model" in report
@@ -89,8 +88,10 @@ def test_a_file_for_another_model_is_reported_in_full_and_nothing_is_written(crf
 
 def test_a_model_of_bert4keras_loads_its_layers_from_a_file_that_has_more(crf):
     built = build_transformer_model(crf / "config.json", crf / "best_model.weights")
-    whole = load_model(crf / "model.h5")
-    inner = keras.Model(whole.inputs, whole.get_layer("Transformer-1-FeedForward-Norm").output)
+    saved_model = load_keras2_model(crf / "model.h5")
+    inner = keras.Model(
+        saved_model.inputs, saved_model.get_layer("Transformer-1-FeedForward-Norm").output
+    )
     assert_close(outputs_of(built, IDS)[0], outputs_of(inner, IDS)[0])
     with pytest.raises(ValueError, match="MLM-Norm: no variable `MLM-Norm/0`"):
         build_transformer_model(crf / "config.json", crf / "model.h5", with_mlm=True)
@@ -100,7 +101,7 @@ def test_a_model_of_bert4keras_loads_its_layers_from_a_file_that_has_more(crf):
 
 
 def bomb(path):
-    """Code as Keras 2 stores that of a Lambda; whoever runs it makes a file."""
+    """Return code as Keras 2 stores that of a Lambda; running it makes a file."""
     code = compile(f"lambda x: open({str(path)!r}, 'w')", "bomb", "eval").co_consts[0]
     return base64.b64encode(marshal.dumps(code)).decode()
 
@@ -113,8 +114,8 @@ def description(case, bomb_path):
     return config
 
 
-def saved(path, model, config):
-    """A whole model as Keras 2 would have saved this one."""
+def write_model(path, model, config):
+    """Write a whole model as Keras 2 would have saved it."""
     layers = {
         layer.name: {
             f"{layer.name}/{number}/{weight.name}:0": keras.ops.convert_to_numpy(weight)
@@ -149,31 +150,31 @@ def seq2seq():
 )
 def test_a_recorded_description_computes_what_todays_model_does(tmp_path, case, build, objects):
     model = build()
-    path = saved(tmp_path / "model.h5", model, description(case, tmp_path / "owned"))
-    again = load_model(path, objects)
-    assert_close(outputs_of(again, IDS)[0], outputs_of(model, IDS)[0], 1e-6)
+    path = write_model(tmp_path / "model.h5", model, description(case, tmp_path / "owned"))
+    rebuilt = load_keras2_model(path, objects)
+    assert_close(outputs_of(rebuilt, IDS)[0], outputs_of(model, IDS)[0], 1e-6)
     assert not (tmp_path / "owned").exists()
 
 
 def test_a_lambda_is_refused_with_the_remedy_and_never_executed(tmp_path):
-    path = saved(
+    path = write_model(
         tmp_path / "model.h5", classifier(), description("bert_classify", tmp_path / "owned")
     )
     with pytest.raises(ValueError) as caught:
-        load_model(path)
+        load_keras2_model(path)
     assert "CLS-token: a Lambda, whose code in the file is not executed" in str(caught.value)
     assert "custom_objects={'CLS-token': function}" in str(caught.value)
-    assert "keras2.load_weights(model, path)" in str(caught.value)
+    assert "load_keras2_weights(model, path)" in str(caught.value)
     assert not (tmp_path / "owned").exists()
 
 
 def test_the_weights_of_a_model_with_a_lambda_load_without_it(tmp_path):
     model = classifier()
-    path = saved(tmp_path / "m.h5", model, description("bert_classify", tmp_path / "owned"))
-    other = classifier()
-    other.set_weights([weight * 0 for weight in other.get_weights()])
-    keras2.load_weights(other, path)
-    assert_close(outputs_of(other, IDS)[0], outputs_of(model, IDS)[0], 1e-6)
+    path = write_model(tmp_path / "m.h5", model, description("bert_classify", tmp_path / "owned"))
+    target = classifier()
+    target.set_weights([weight * 0 for weight in target.get_weights()])
+    load_keras2_weights(target, path)
+    assert_close(outputs_of(target, IDS)[0], outputs_of(model, IDS)[0], 1e-6)
     assert not (tmp_path / "owned").exists()
 
 
@@ -181,7 +182,7 @@ def test_the_weights_of_a_model_with_a_lambda_load_without_it(tmp_path):
 
 
 def functional(*layers, outputs, name="model"):
-    inputs = [[one["name"], 0, 0] for one in layers if one["class_name"] == "InputLayer"]
+    inputs = [[layer["name"], 0, 0] for layer in layers if layer["class_name"] == "InputLayer"]
     ends = {"input_layers": inputs, "output_layers": [[outputs, 0, 0]]}
     config = {"name": name, "layers": list(layers), **ends}
     return {"class_name": "Functional", "config": config}
@@ -189,10 +190,10 @@ def functional(*layers, outputs, name="model"):
 
 def an_input(name, *shape, dtype="float32"):
     config = {"batch_input_shape": [None, *shape], "dtype": dtype, "sparse": False, "name": name}
-    return described("InputLayer", {**config, "ragged": False})
+    return layer_entry("InputLayer", {**config, "ragged": False})
 
 
-def described(kind, config, *nodes):
+def layer_entry(kind, config, *nodes):
     return {"class_name": kind, "config": config, "name": config["name"], "inbound_nodes": nodes}
 
 
@@ -200,31 +201,33 @@ def call(*names, **arguments):
     return [[name, 0, 0, arguments] for name in names]
 
 
-def dense_of(name, units, **more):
+def dense_of(name, units, **arguments):
     zeros = {"class_name": "Zeros", "config": {}}
-    more = {"trainable": True, "dtype": "float32", "bias_initializer": zeros, **more}
-    return {"name": name, "units": units, **more}
+    defaults = {"trainable": True, "dtype": "float32", "bias_initializer": zeros}
+    return {"name": name, "units": units, **defaults, **arguments}
 
 
 def test_arguments_of_keras_2_have_their_meaning(tmp_path):
     lstm = {"name": "lstm", "units": 2, "implementation": 2, "time_major": False}
-    both = {"layer": {"class_name": "LSTM", "config": {**lstm, "return_sequences": True}}}
+    wrapper = {"layer": {"class_name": "LSTM", "config": {**lstm, "return_sequences": True}}}
     model = functional(
         an_input("ids", None),
-        described(
+        layer_entry(
             "Embedding",
             {"name": "e", "input_dim": 5, "output_dim": 3, "input_length": None, "mask_zero": True},
             call("ids"),
         ),
-        described("SpatialDropout1D", {"name": "s", "rate": 0.5, "noise_shape": None}, call("e")),
-        described("Bidirectional", {"name": "b", "merge_mode": "concat", **both}, call("s")),
-        described("LeakyReLU", {"name": "r", "alpha": 0.25}, call("b")),
-        described("BatchNormalization", {"name": "n", "axis": [2]}, call("r")),
-        described("LayerNormalization", {"name": "l", "axis": [2], "beta_initializer": "zeros"})
+        layer_entry("SpatialDropout1D", {"name": "s", "rate": 0.5, "noise_shape": None}, call("e")),
+        layer_entry("Bidirectional", {"name": "b", "merge_mode": "concat", **wrapper}, call("s")),
+        layer_entry("LeakyReLU", {"name": "r", "alpha": 0.25}, call("b")),
+        layer_entry("BatchNormalization", {"name": "n", "axis": [2]}, call("r")),
+        layer_entry("LayerNormalization", {"name": "l", "axis": [2], "beta_initializer": "zeros"})
         | {"inbound_nodes": [call("n")]},
-        described("LayerNormalization", {"name": "o", "center": False, "epsilon": 0.5}, call("l")),
-        described("BiasAdd", {"name": "a"}, call("o")),
-        described("Dense", dense_of("d", 1, activation="gelu_tanh", trainable=False), call("a")),
+        layer_entry(
+            "LayerNormalization", {"name": "o", "center": False, "epsilon": 0.5}, call("l")
+        ),
+        layer_entry("BiasAdd", {"name": "a"}, call("o")),
+        layer_entry("Dense", dense_of("d", 1, activation="gelu_tanh", trainable=False), call("a")),
         outputs="d",
     )
     rebuilt = rebuild(tmp_path, model)
@@ -238,19 +241,19 @@ def test_arguments_of_keras_2_have_their_meaning(tmp_path):
 
 
 def rebuild(tmp_path, config, objects=None):
-    """The model of a description, with weights of the right shapes."""
-    from bert4keras.models.keras2 import model_from
+    """Load the model of a description, with weights of the right shapes."""
+    from bert4keras.models.saved_models import _make_model
 
     with keras.saving.custom_object_scope(objects or {}):
-        model = model_from(json.loads(json.dumps(config)), objects or {})
-    return load_model(saved(tmp_path / "model.h5", stirred(model), config), objects)
+        model = _make_model(json.loads(json.dumps(config)), objects or {})
+    return load_keras2_model(write_model(tmp_path / "model.h5", stirred(model), config), objects)
 
 
 def test_calls_are_followed_whatever_their_order(tmp_path):
-    shared = dense_of("shared", 3)
+    dense_config = dense_of("shared", 3)
     config = functional(
-        described("Add", {"name": "sum"}, [["shared", 0, 0, {}], ["shared", 1, 0, {}]]),
-        described("Dense", shared, call("x"), call("y")),
+        layer_entry("Add", {"name": "sum"}, [["shared", 0, 0, {}], ["shared", 1, 0, {}]]),
+        layer_entry("Dense", dense_config, call("x"), call("y")),
         an_input("x", 3),
         an_input("y", 3),
         outputs="sum",
@@ -265,7 +268,7 @@ def test_nested_and_sequential_models_are_built_inside(tmp_path):
     first = {"class_name": "Dense", "config": dense_of("d", 2, batch_input_shape=[None, 3])}
     sequence = {"class_name": "Sequential", "config": {"name": "seq", "layers": [first]}}
     inner = functional(
-        an_input("x", 2), described("Dense", dense_of("in", 2), call("x")), outputs="in"
+        an_input("x", 2), layer_entry("Dense", dense_of("in", 2), call("x")), outputs="in"
     )
     config = functional(
         an_input("x", 3),
@@ -287,7 +290,7 @@ def test_tensors_among_the_arguments_of_a_call_are_found(tmp_path):
     config = functional(
         an_input("x", 2),
         an_input("y", 2),
-        described("Scaled", {"name": "s"}, call("x", by=["y", 0, 0], times=3)),
+        layer_entry("Scaled", {"name": "s"}, call("x", by=["y", 0, 0], times=3)),
         outputs="s",
     )
     model = rebuild(tmp_path, config, {"Scaled": Scaled})
@@ -297,24 +300,24 @@ def test_tensors_among_the_arguments_of_a_call_are_found(tmp_path):
 # --- what cannot be built
 
 
-def refused(tmp_path, config, match, objects=None):
+def assert_refused(tmp_path, config, match, objects=None):
     path = write_keras2(tmp_path / "model.h5", {"dense": {"dense/kernel:0": [1]}}, config)
     with pytest.raises(ValueError, match=match):
-        load_model(path, objects)
+        load_keras2_model(path, objects)
 
 
 def test_weights_alone_are_no_model(tmp_path):
-    refused(tmp_path, None, "holds weights and no model. Build the model, then load")
+    assert_refused(tmp_path, None, "holds weights and no model. Build the model, then load")
 
 
 def test_all_unknown_layers_are_named_at_once(tmp_path):
     config = functional(
         an_input("x", 3),
-        described("MyLayer", {"name": "mine"}, call("x")),
-        described("MyLoss", {"name": "loss"}, call("mine")),
+        layer_entry("MyLayer", {"name": "mine"}, call("x")),
+        layer_entry("MyLoss", {"name": "loss"}, call("mine")),
         outputs="loss",
     )
-    refused(tmp_path, config, r"(?s)2 layers.*mine: the class MyLayer.*'MyLoss': MyLoss\}")
+    assert_refused(tmp_path, config, r"(?s)2 layers.*mine: the class MyLayer.*'MyLoss': MyLoss\}")
 
 
 @pytest.mark.parametrize(
@@ -330,9 +333,9 @@ def test_all_unknown_layers_are_named_at_once(tmp_path):
 )
 def test_layers_that_read_files_or_take_code_are_not_known(tmp_path, kind, config):
     model = functional(
-        an_input("x", 3), described(kind, {"name": "l", **config}, call("x")), outputs="l"
+        an_input("x", 3), layer_entry(kind, {"name": "l", **config}, call("x")), outputs="l"
     )
-    refused(tmp_path, model, f"l: the class {kind} is not known here")
+    assert_refused(tmp_path, model, f"l: the class {kind} is not known here")
 
 
 @pytest.mark.parametrize("place", ["layer", "initializer"])
@@ -341,10 +344,12 @@ def test_code_deep_inside_a_description_is_refused(tmp_path, place):
     hidden = {"name": "hidden", "function": function, "function_type": "lambda"}
     hidden = {"class_name": "Lambda", "config": hidden}
     outer = {
-        "layer": described("TimeDistributed", {"name": "t", "layer": hidden}, call("x")),
-        "initializer": described("Dense", dense_of("t", 2, kernel_initializer=hidden), call("x")),
+        "layer": layer_entry("TimeDistributed", {"name": "t", "layer": hidden}, call("x")),
+        "initializer": layer_entry("Dense", dense_of("t", 2, kernel_initializer=hidden), call("x")),
     }[place]
-    refused(tmp_path, functional(an_input("x", 3, 3), outer, outputs="t"), "hidden: a Lambda")
+    assert_refused(
+        tmp_path, functional(an_input("x", 3, 3), outer, outputs="t"), "hidden: a Lambda"
+    )
     assert not (tmp_path / "owned").exists()
 
 
@@ -354,8 +359,8 @@ def test_a_lambda_that_only_claims_to_be_known_is_replaced_not_run(tmp_path):
     pooler["module"] = "bert4keras.models"
     model = functional(
         an_input("x", 4, 3),
-        described("Lambda", pooler, call("x")),
-        described("Dense", dense_of("d", 2), call("Pooler")),
+        layer_entry("Lambda", pooler, call("x")),
+        layer_entry("Dense", dense_of("d", 2), call("Pooler")),
         outputs="d",
     )
     assert type(rebuild(tmp_path, model).get_layer("Pooler")).__name__ == "FirstToken"
@@ -374,14 +379,14 @@ def test_a_lambda_that_only_claims_to_be_known_is_replaced_not_run(tmp_path):
 )
 def test_a_broken_description_is_an_error_that_says_what_to_do(tmp_path, spoil):
     model = functional(
-        an_input("x", 3), described("Dense", dense_of("d", 2), call("x")), outputs="d"
+        an_input("x", 3), layer_entry("Dense", dense_of("d", 2), call("x")), outputs="d"
     )
     spoil(model["config"])
-    refused(tmp_path, model, "cannot be built again")
+    assert_refused(tmp_path, model, "cannot be built again")
 
 
 def test_arguments_that_a_layer_does_not_take_name_the_layer(tmp_path):
     model = functional(
-        an_input("x", 3), described("Dense", dense_of("d", 2, wings=2), call("x")), outputs="d"
+        an_input("x", 3), layer_entry("Dense", dense_of("d", 2, wings=2), call("x")), outputs="d"
     )
-    refused(tmp_path, model, r"The layer d cannot be made .*custom_objects=\{'Dense'")
+    assert_refused(tmp_path, model, r"The layer d cannot be made .*custom_objects=\{'Dense'")
