@@ -1,4 +1,4 @@
-"""Loading: seconds and memory from a folder of BERT to its first output, beside transformers.
+"""Loading: seconds and memory from a folder of BERT to its first output, next to transformers.
 
 Both open the same folder in turns, each time in a new process; importing the libraries is not
 counted. Needs the `bench` extra.
@@ -39,18 +39,18 @@ def make_folder(folder):
     build_transformer_model(BERT_BASE, **options).save_pretrained(folder)
 
 
-def load_here(folder):
-    """Figures of this library."""
+def load_bert4keras(folder):
+    """Measure this library."""
     from bert4keras.models import build_transformer_model
 
     def run(model):
         return model([IDS, np.zeros_like(IDS)])
 
-    return figures(lambda: build_transformer_model(folder, with_pool=True), run)
+    return measure(lambda: build_transformer_model(folder, with_pool=True), run)
 
 
-def load_there(folder):
-    """Figures of transformers on PyTorch."""
+def load_transformers(folder):
+    """Measure transformers on PyTorch."""
     import torch
     from transformers import BertModel
 
@@ -58,29 +58,29 @@ def load_there(folder):
         with torch.no_grad():
             return model(torch.tensor(IDS))
 
-    return figures(lambda: BertModel.from_pretrained(folder), run)
+    return measure(lambda: BertModel.from_pretrained(folder), run)
 
 
-def figures(load, run):
-    """Seconds of loading, of the first output, of both; growth of the peak memory in MB."""
+def measure(load, run):
+    """Measure seconds of loading, of the first output, of both; growth of peak memory in MB."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begin = time.perf_counter()
+    start = time.perf_counter()
     model = load()
-    loaded = time.perf_counter()
+    load_end = time.perf_counter()
     run(model)
     end = time.perf_counter()
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
-    return loaded - begin, end - loaded, end - begin, grown / 1024
+    growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
+    return load_end - start, end - load_end, end - start, growth / 1024
 
 
 def in_new_process(function, folder):
-    """What a function returns in a process of its own."""
+    """Call a function in a new process and return its result."""
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         return process.submit(function, folder).result()
 
 
 def row(name, forms, values):
-    """One line of the table."""
+    """Print one line of the table."""
     print(f"| {name} | {' | '.join(form.format(x) for form, x in zip(forms, values))} |")
 
 
@@ -89,20 +89,20 @@ def main():
     parser.add_argument("--folder", help="a folder of BERT as transformers saves it; default: made")
     parser.add_argument("--pairs", type=int, default=5)
     args = parser.parse_args()
-    with TemporaryDirectory() as made:
-        folder = args.folder or made
+    with TemporaryDirectory() as temporary:
+        folder = args.folder or temporary
         if not args.folder:
-            in_new_process(make_folder, made)
+            in_new_process(make_folder, temporary)
         pairs = [
-            (in_new_process(load_here, folder), in_new_process(load_there, folder))
+            (in_new_process(load_bert4keras, folder), in_new_process(load_transformers, folder))
             for _ in range(args.pairs)
         ]
-    here, there = ([statistics.median(x) for x in zip(*runs)] for runs in zip(*pairs))
+    library, peer = ([statistics.median(x) for x in zip(*runs)] for runs in zip(*pairs))
     ratios = [[h / t for h, t in zip(*pair)] for pair in pairs]
     print(f"| medians of {args.pairs} pairs | {' | '.join(COLUMNS)} |")
     print("|---|" + "---:|" * len(COLUMNS))
-    row("bert4keras", COLUMNS.values(), here)
-    row("transformers", COLUMNS.values(), there)
+    row("bert4keras", COLUMNS.values(), library)
+    row("transformers", COLUMNS.values(), peer)
     for name, choose in ("median", statistics.median), ("least", min), ("greatest", max):
         row(f"ratio in a pair, {name}", ["{:.2f}"] * len(COLUMNS), map(choose, zip(*ratios)))
 
