@@ -60,7 +60,7 @@ def main():
             tokens = [
                 count(lengths, size, **options)
                 for count in (count_by_generator, count_by_dataset)
-                for options in ({}, {"length": int})
+                for options in ({}, {"length_func": int})
             ]
             ratios = " | ".join(f"{x / sum(lengths):.3f}" for x in tokens)
             print(f"| {maxlen} | {size} | {ratios} |")

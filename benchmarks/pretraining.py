@@ -16,11 +16,11 @@ import numpy as np
 
 from bert4keras.data import (
     MaskedLM,
-    PretrainingBatches,
-    Shards,
+    PretrainingDataset,
+    ShardedDataset,
+    find_text_files,
     pack_sequences,
     read_texts,
-    text_files,
     write_shards,
 )
 from bert4keras.tokenizers import Tokenizer, load_vocab
@@ -41,13 +41,13 @@ def make_texts(folder):
 def measure(data, vocab, times, workers):
     """Return MB of texts, rows, tokens/s written, rows/s read, and growth of memory in MB."""
     tokenizer = Tokenizer(load_vocab(vocab), do_lower_case=True)
-    files, before = text_files(data), peak()
+    files, before = find_text_files(data), peak()
     texts = chain.from_iterable(map(read_texts, repeat(files, times)))
     with TemporaryDirectory() as folder:
         begin = time.perf_counter()
         write_shards(pack_sequences(texts, tokenizer, 128, workers=workers), folder, 256)
-        write_end, shards = time.perf_counter(), Shards(folder)
-        batches = PretrainingBatches(shards, MaskedLM(tokenizer), batch_size=64)
+        write_end, shards = time.perf_counter(), ShardedDataset(folder)
+        batches = PretrainingDataset(shards, MaskedLM(tokenizer), batch_size=64)
         token_count = sum(int((batches[n][1] > 0).sum()) for n in range(len(shards) // 64))
         read_end = time.perf_counter()
     size = times * sum(Path(file).stat().st_size for file in files) / 1e6

@@ -16,9 +16,18 @@ from tqdm import tqdm
 
 from bert4keras import optimizers
 from bert4keras.backend import keras
-from bert4keras.data import PretrainingBatches, Shards, atomic_write, write_shards
-from bert4keras.data.corpus import pack_sequences, read_texts, text_files
-from bert4keras.data.objectives import CausalLM, MaskedLM, PrefixLM
+from bert4keras.data import (
+    CausalLM,
+    MaskedLM,
+    PrefixLM,
+    PretrainingDataset,
+    ShardedDataset,
+    atomic_write,
+    find_text_files,
+    pack_sequences,
+    read_texts,
+    write_shards,
+)
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BackupAndResume, RaiseOnNaN
@@ -44,7 +53,7 @@ if not args.data:
     args.data = f"{args.output}/corpus.txt"
     with atomic_write(args.data) as file:
         file.writelines(f"{text}\n" for text in make_corpus(400 if args.smoke else 6000))
-files = text_files(args.data)
+files = find_text_files(args.data)
 segment = None
 if args.word_segment:
     module, _, function = args.word_segment.partition(":")
@@ -69,11 +78,12 @@ def shards(name, held_out, **options):
     """Those of this corpus, written if they are not there."""
     folder = f"{args.output}/{name}"
     options["skip_damaged"] = args.skip_damaged
-    if not os.path.exists(f"{folder}/index.json") or Shards(folder, **options).about != corpus:
+    index = f"{folder}/index.json"
+    if not os.path.exists(index) or ShardedDataset(folder, **options).metadata != corpus:
         rows = pack_sequences(texts(held_out), tokenizer, args.maxlen, segment,
-                           join=args.objective != "unilm", workers=args.workers)
-        write_shards(tqdm(rows, f"rows, {name}", unit=""), folder, about=corpus)
-    return Shards(folder, **options)
+                              join_texts=args.objective != "unilm", workers=args.workers)
+        write_shards(tqdm(rows, f"rows, {name}", unit=""), folder, metadata=corpus)
+    return ShardedDataset(folder, **options)
 
 
 learnt, unseen = shards("shards", False, seed=args.seed), shards("unseen", True)
@@ -87,7 +97,7 @@ small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
          "max_position_embeddings": max(128, args.maxlen), "hidden_dropout_prob": 0.1}
 config = args.config or small
 objectives = {"mlm": MaskedLM, "lm": CausalLM, "unilm": PrefixLM}
-most = {"most": args.maxlen // 4} if args.objective == "mlm" else {}
+most = {"max_predictions": args.maxlen // 4} if args.objective == "mlm" else {}
 objective = objectives[args.objective](tokenizer, seed=args.seed, **most)
 bert = build_transformer_model(
     config, args.checkpoint, application=objective.application, with_mlm="linear",
@@ -95,7 +105,7 @@ bert = build_transformer_model(
     ignore_invalid_weights=args.new_head, return_keras_model=False)
 model = bert.model
 if args.objective == "mlm":  # scores of the masked places alone: most of them are not needed
-    places = keras.Input((objective.most,), dtype="int32")
+    places = keras.Input((objective.max_predictions,), dtype="int32")
     vectors = bert.layers["MLM-Dense"].input
     vectors = keras.ops.take_along_axis(vectors, keras.ops.expand_dims(places, -1), axis=1)
     model = keras.Model([*bert.model.inputs, places], bert.predict_tokens(vectors))
@@ -123,7 +133,7 @@ settings = {name: getattr(args, name) for name in (
 resume = BackupAndResume(
     f"{args.output}/run.npz", args.seed, {**corpus, **settings, "steps": steps})
 done = resume.restore(model)
-batches = PretrainingBatches(learnt, objective, args.batch_size, first=done * args.save_every)
+batches = PretrainingDataset(learnt, objective, args.batch_size, first_batch=done * args.save_every)
 history = keep_history(resume, args.output, args.save_every)
 try:
     model.fit(batches, steps_per_epoch=args.save_every, initial_epoch=done, epochs=rounds,
@@ -131,8 +141,8 @@ try:
 except KeyboardInterrupt:
     sys.exit(f"\nstopped after {len(resume.history)} of {rounds} rounds; the same command goes on")
 
-unseen = PretrainingBatches(unseen, objective, args.batch_size)
-scores = model.evaluate(unseen, steps=max(1, len(unseen.shards) // args.batch_size), verbose=0)
+unseen = PretrainingDataset(unseen, objective, args.batch_size)
+scores = model.evaluate(unseen, steps=max(1, len(unseen.dataset) // args.batch_size), verbose=0)
 print(f"texts not seen: loss {scores[0]:.3f}, perplexity {math.exp(scores[0]):.2f}, "
       f"accuracy {scores[1]:.3f}")
 if args.objective == "unilm":  # to transformers it is a BERT: the mask is no weight

@@ -63,7 +63,7 @@ class CrossEntropy(Loss):
 
 
 def batches(kind, items):
-    return kind(items, args.batch_size, length=lambda item: len(item[0]))
+    return kind(items, args.batch_size, length_func=lambda item: len(item[0]))
 
 
 def train(model, kind, epochs, callback, **losses):

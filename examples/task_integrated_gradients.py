@@ -118,7 +118,7 @@ if args.predict is not None:
     model.load_weights(args.weights)
     explain([args.predict])
 else:
-    generator = Reviews(train_data, args.batch_size, length=lambda item: len(item[0]))
+    generator = Reviews(train_data, args.batch_size, length_func=lambda item: len(item[0]))
     held_out = Reviews(dev_data, 64)
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs),
                   "sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -81,7 +81,7 @@ if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*go_on(args.predict, 5), sep="\n")
 else:
-    learnt, held_out = (Poems(x, args.batch_size, length=len) for x in (train_data, dev_data))
+    learnt, held_out = (Poems(x, args.batch_size, length_func=len) for x in (train_data, dev_data))
     steps = len(learnt) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     best = BestCheckpoint(args.weights, evaluate, monitor="val_loss", mode="min")

@@ -114,7 +114,7 @@ if args.predict is not None:
     [(equation, answer)] = solve([args.predict])
     print(equation, "=", answer)
 else:
-    generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item[0]))
+    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda item: len(item[0]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):

@@ -118,7 +118,7 @@ if args.predict is not None:
     print(*(f"{question}  {answer}" for answer, question in dict.fromkeys(drawn)), sep="\n")
 else:
     # a passage counts twice in a batch
-    generator = TrainGenerator(train_data, args.batch_size // 2, length=lambda x: len(x[0]))
+    generator = TrainGenerator(train_data, args.batch_size // 2, length_func=lambda x: len(x[0]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):

@@ -140,7 +140,7 @@ if args.predict is not None:
 else:
     samples = [(item["question"], p["passage"], p["answer"])
                for item in train_data for p in item["passages"]]
-    generator = TrainGenerator(samples, args.batch_size, length=lambda x: len(x[1]))
+    generator = TrainGenerator(samples, args.batch_size, length_func=lambda x: len(x[1]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):

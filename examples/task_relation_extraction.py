@@ -133,7 +133,7 @@ if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*extract([args.predict])[0], sep="\n")
 else:
-    generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item["text"]))
+    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda x: len(x["text"]))
     peak, warmup = args.learning_rate, len(generator) * args.epochs // 10
     rate = keras.optimizers.schedules.CosineDecay(0.0, 9 * warmup, 0.0, "rate", peak, warmup)
     averaged = extend_with_exponential_moving_average(Adam)(  # over an eighth of an epoch

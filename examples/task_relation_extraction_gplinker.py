@@ -108,7 +108,7 @@ if args.predict is not None:
     model.load_weights(args.weights)
     print(*extract([args.predict])[0], sep="\n")
 else:
-    generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item["text"]))
+    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda x: len(x["text"]))
     optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
     model.compile(optimizer, [cross_entropy] * 3)
     with stoppable(args.weights, args):

@@ -74,7 +74,7 @@ if args.predict is not None:
     model.load_weights(args.weights)
     print(f"{predict([(*args.predict[:2], 0)])[0]:.4f}")
 else:
-    generator = Pairs(train_data, args.batch_size, length=lambda item: len(item[0] + item[1]))
+    generator = Pairs(train_data, args.batch_size, length_func=lambda item: len(item[0] + item[1]))
     optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     with stoppable(args.weights, args):

@@ -83,7 +83,7 @@ if args.predict is not None:
     [[_, praise]] = classifier.predict_on_batch(encode([args.predict]))
     print(f"{'praise' if praise > 0.5 else 'blame'} ({praise:.3f} that it is praise)")
 else:
-    batches = Reviews(train_data, args.batch_size, length=lambda item: len(item[0]))
+    batches = Reviews(train_data, args.batch_size, length_func=lambda item: len(item[0]))
     classifier.compile(warmed_adam(args.learning_rate, len(batches) * args.epochs),
                        "sparse_categorical_crossentropy")
     best = BestCheckpoint(args.weights, lambda: {"dev": accuracy(dev_data)})

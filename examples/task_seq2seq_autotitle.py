@@ -116,7 +116,7 @@ if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*titles([args.predict]))
 else:
-    generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item[0]))
+    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda item: len(item[0]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):

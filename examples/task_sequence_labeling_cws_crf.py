@@ -89,7 +89,7 @@ if args.predict is not None:
     model.load_weights(args.weights)
     print(*segment([args.predict])[0])
 else:
-    generator = TrainGenerator(train_data, args.batch_size, length=lambda x: sum(map(len, x)))
+    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda x: sum(map(len, x)))
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs), crf.sparse_loss)
     with stoppable(args.weights, args):
         model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,

@@ -93,7 +93,7 @@ if args.predict is not None:
     [entities] = recognize([args.predict])
     print(*((args.predict[start:end], kind) for start, end, kind in entities), sep="\n")
 else:
-    generator = TrainGenerator(train_data, args.batch_size, length=lambda item: len(item[0]))
+    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda item: len(item[0]))
     optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
     model.compile(optimizer, crf.sparse_loss)
     with stoppable(args.weights, args):

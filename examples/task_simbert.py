@@ -119,7 +119,7 @@ if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*(f"{score:.3f}  {text}" for score, text in paraphrases([args.predict])[0]), sep="\n")
 else:
-    generator = TrainGenerator(train_data, args.batch_size, length=lambda x: len(x[0] + x[1]))
+    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda x: len(x[0] + x[1]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):

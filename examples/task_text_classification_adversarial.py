@@ -83,7 +83,7 @@ if args.predict is not None:
     [[_, praise]] = classifier.predict_on_batch(encode([args.predict]))
     print(f"{'praise' if praise > 0.5 else 'blame'} ({praise:.3f} that it is praise)")
 else:
-    batches = Reviews(train_data, args.batch_size, length=lambda item: len(item[0]))
+    batches = Reviews(train_data, args.batch_size, length_func=lambda item: len(item[0]))
     steps = len(batches) * args.epochs
     AdamW = optimizers.extend_with_piecewise_linear_lr(
         optimizers.extend_with_weight_decay(optimizers.Adam))

@@ -19,7 +19,7 @@ from support import GOLDEN, arrays, assert_close, outputs_of, record
 import bert4keras.layers
 import bert4keras.models
 from bert4keras import optimizers
-from bert4keras.data import Shards
+from bert4keras.data import ShardedDataset
 from bert4keras.models import build_transformer_model
 from bert4keras.optimizers import Adam
 from bert4keras.training import FGM, PGD, VAT, BackupAndResume, GradientPenalty, RDrop
@@ -233,12 +233,12 @@ def test_a_kept_run_goes_on_where_it_was(folder):
 
 
 def test_written_shards_give_the_same_rows(folder):
-    shards = Shards(folder / "shards")
-    token_ids, continues, numbers, _ = shards.rows(0, 3)
-    order = np.argsort(numbers)
+    dataset = ShardedDataset(folder / "shards")
+    token_ids, is_continuation, row_indices, _ = dataset.read_rows(0, 3)
+    order = np.argsort(row_indices)
     assert token_ids[order].tolist() == [[2, 5 + i, 70000, 3] for i in range(3)]
-    assert continues[order].tolist() == np.eye(3, 4, dtype=bool).tolist()
-    assert shards.about == {"source": "诗"}
+    assert is_continuation[order].tolist() == np.eye(3, 4, dtype=bool).tolist()
+    assert dataset.metadata == {"source": "诗"}
 
 
 @pytest.mark.slow

@@ -1,37 +1,33 @@
-"""Data on its way to a model: files, samples in parallel, padding, batches, streams."""
+"""Data for a model: files, parallel work, padding, generators of batches, pretraining corpora."""
 
-from bert4keras.data.batches import sequence_padding, softmax, to_array, truncate_sequences
-from bert4keras.data.corpus import pack_sequences, read_texts, text_files
-from bert4keras.data.datasets import samples_dataset
-from bert4keras.data.files import load_json_lines, open
+from bert4keras.data.corpus import find_text_files, pack_sequences, read_texts
 from bert4keras.data.generators import DataGenerator
+from bert4keras.data.lines import load_json_lines, open
 from bert4keras.data.objectives import CausalLM, MaskedLM, PrefixLM
+from bert4keras.data.padding import sequence_padding, softmax, to_array, truncate_sequences
 from bert4keras.data.parallel import parallel_apply, parallel_apply_generator
-from bert4keras.data.pretraining import PretrainingBatches
-from bert4keras.data.shards import Shards, write_shards
-from bert4keras.data.stream import Stream, as_batch
+from bert4keras.data.shards import ShardedDataset, write_shards
+from bert4keras.data.stream import BatchStream, PretrainingDataset
 from bert4keras.files import atomic_write
 
 __all__ = [
+    "BatchStream",
+    "CausalLM",
     "DataGenerator",
     "MaskedLM",
-    "CausalLM",
-    "PretrainingBatches",
-    "Shards",
     "PrefixLM",
-    "Stream",
-    "as_batch",
+    "PretrainingDataset",
+    "ShardedDataset",
     "atomic_write",
+    "find_text_files",
     "load_json_lines",
     "open",
     "pack_sequences",
     "parallel_apply",
     "parallel_apply_generator",
     "read_texts",
-    "samples_dataset",
     "sequence_padding",
     "softmax",
-    "text_files",
     "to_array",
     "truncate_sequences",
     "write_shards",

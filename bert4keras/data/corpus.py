@@ -1,74 +1,92 @@
-"""Text files of any size as rows of token ids: found, read line by line, cut, packed."""
+"""Corpus of text files to rows of token ids: find files, read, split into sentences, pack."""
 
 import builtins
 import glob
 import gzip
 import os
 import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
+from typing import Any, Protocol
 
 import numpy as np
 
-from bert4keras.data.parallel import in_order, parallel_apply_generator
+from bert4keras.backend.types import NDArray, StrPath
+from bert4keras.data.parallel import parallel_apply_generator, restore_order
 
-SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…\n]+[”’」』）)]*|[^。！？!?…\n]+")
-LINES = 200  # that a process is given at once
+__all__ = ["find_text_files", "pack_sequences", "read_texts"]
+
+_SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…\n]+[”’」』）)]*|[^。！？!?…\n]+")
+_TEXTS_PER_CHUNK = 200  # texts that a worker process gets at once
 
 
-def text_files(patterns):
-    """The files that patterns name.
+class _Tokenizer(Protocol):
+    """Tokenizer with the special tokens of a row."""
+
+    @property
+    def pad_id(self) -> int | None: ...
+    @property
+    def start_id(self) -> int | None: ...
+    @property
+    def end_id(self) -> int | None: ...
+    def tokenize(self, text: str) -> list[str]: ...
+    def tokens_to_ids(self, tokens: list[str]) -> list[int]: ...
+
+
+def find_text_files(patterns: StrPath | Iterable[StrPath]) -> list[str]:
+    """Find the text files that patterns match.
 
     Args:
         patterns: a path or a list of them: files, folders (all ``*.txt`` and ``*.txt.gz`` below),
             or patterns with ``*``, ``?`` and ``**``.
 
     Returns:
-        Sorted list of paths, each once.
+        Sorted list of paths, without duplicates.
 
     Raises:
-        FileNotFoundError: a pattern fits no file.
+        FileNotFoundError: a pattern matches no file.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     builtins.open(f"{folder}/a.txt", "w").close()
-        ...     [os.path.basename(path) for path in text_files(f"{folder}/*.txt")]
+        ...     [os.path.basename(path) for path in find_text_files(f"{folder}/*.txt")]
         ['a.txt']
     """
-    found = set()
+    paths = set()
     for pattern in [patterns] if isinstance(patterns, str | os.PathLike) else patterns:
-        files = _files(os.fspath(pattern))
-        if not files:
+        matches = _match_files(os.fspath(pattern))
+        if not matches:
             raise FileNotFoundError(
-                f"{pattern} must be a text file, a folder of *.txt, or a pattern that fits some, "
-                "but fits none; put a pattern in quotes, so that no shell reads it"
+                "Expected a text file, a folder of *.txt or a pattern that matches some, got "
+                f"{pattern}. Check the path; quote a pattern, so that the shell leaves it alone."
             )
-        found.update(files)
-    return sorted(found)
+        paths.update(matches)
+    return sorted(paths)
 
 
-def _files(pattern):
+def _match_files(pattern: str) -> list[str]:
     if os.path.isdir(pattern):
-        endings = (f"{glob.escape(pattern)}/**/*.txt{zipped}" for zipped in ("", ".gz"))
+        endings = (f"{glob.escape(pattern)}/**/*.txt{suffix}" for suffix in ("", ".gz"))
         return [path for ending in endings for path in glob.glob(ending, recursive=True)]
     if os.path.exists(pattern):
         return [pattern]
     return [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
 
 
-def read_texts(paths, encoding="utf-8"):
-    """The lines of text files, each a text of its own, one at a time.
+def read_texts(paths: Iterable[StrPath], encoding: str = "utf-8") -> Iterator[str]:
+    """Read the texts of files, one per line and one at a time.
 
     Args:
-        paths: list of files; those that end in ``.gz`` are unpacked as they are read.
-        encoding: of all files.
+        paths: list of files; those that end in ``.gz`` are decompressed while reading.
+        encoding: encoding of all files.
 
     Returns:
-        A generator of str without line ends; empty lines are passed over.
+        A generator of str without line ends; empty lines are skipped.
 
     Raises:
-        ValueError: naming file and line, where bytes are not in the encoding.
+        ValueError: bytes do not have the encoding; the message names file and line.
 
     Example:
         >>> import tempfile
@@ -79,138 +97,169 @@ def read_texts(paths, encoding="utf-8"):
         ['春山远', '秋水长']
     """
     for path in paths:
-        unpacked = gzip.open if os.fspath(path).endswith(".gz") else builtins.open
-        with unpacked(path, "rb") as file:
+        open_file = gzip.open if os.fspath(path).endswith(".gz") else builtins.open
+        with open_file(path, "rb") as file:
             for number, line in enumerate(file, 1):
-                text = _decoded(line, path, number, encoding).strip()
+                text = _decode(line, path, number, encoding).strip()
                 if text:
                     yield text
 
 
-def _decoded(line, path, number, encoding):
+def _decode(line: Any, path: StrPath, number: int, encoding: str) -> str:
     try:
         return line.decode(encoding)
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path}, line {number}: texts must be in {encoding}, but {error.reason} at byte "
-            f"{error.start}: {line[:30]!r}; name the right encoding, such as 'gb18030'"
+            f"Expected {encoding} in {path}, line {number}, got {error.reason} at byte "
+            f"{error.start}: {line[:30]!r}. Pass the right encoding, such as 'gb18030'."
         ) from None
 
 
-def pack_sequences(texts, tokenizer, maxlen=512, word_segment=None, join=True, workers=0):
-    """Rows of tokens from texts: sentences one after the other, as many as fit.
+def pack_sequences(
+    texts: Iterable[str],
+    tokenizer: _Tokenizer,
+    maxlen: int = 512,
+    word_segment: Callable[[str], Iterable[str]] | None = None,
+    join_texts: bool = True,
+    workers: int = 0,
+) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """Pack the sentences of texts into rows of ``maxlen`` tokens, as many as fit.
 
-    A text is cut into sentences, and a sentence is cut only where it is longer than a row. A row is
-    ``[CLS] sentences [SEP]``.
+    A row is ``[CLS] sentences [SEP]``. Only a sentence longer than a row is split.
 
     Args:
-        texts: iterable of str, taken as they are needed.
-        tokenizer: with start, end and padding token.
+        texts: iterable of str, read as needed.
+        tokenizer: tokenizer with start, end and padding token.
         maxlen: L, tokens of a row, start and end included.
-        word_segment: callable(str) -> list of its words, such as ``jieba.lcut``; tokens of a word
-            are then masked together. By default a word is what WordPiece cuts into ``a ##b``.
-        join: whether a row may go on with the next text, behind a ``[SEP]`` (RoBERTa's
-            FULL-SENTENCES, arXiv:1907.11692); False begins a row for each text.
-        workers: processes that tokenize; 0 for none.
+        word_segment: callable(str) -> list of words, such as ``jieba.lcut``: the tokens of a word
+            are then masked together. Default: the words that WordPiece splits into ``a ##b``.
+        join_texts: True lets a row continue with the next text after a ``[SEP]`` (RoBERTa's
+            FULL-SENTENCES, arXiv:1907.11692); False begins a new row for each text.
+        workers: number of processes that tokenize; 0 tokenizes in this process.
 
     Returns:
-        A generator of (token_ids, continues), an integer and a bool array (L,) each: where
-        ``continues`` is True a token goes on the word of the token before. Short rows are filled
-        with padding on the right. Order and rows are the same for any number of workers.
+        A generator of (token_ids, is_continuation), an integer and a bool array (L,) each:
+        ``is_continuation`` is True for a token that continues the word of the token before. Short
+        rows are padded on the right. Order and rows are the same for any number of workers.
 
     Raises:
         ValueError: ``maxlen`` leaves no room for a token; the tokenizer lacks one of the three.
 
     Example:
         >>> from bert4keras.data import pack_sequences
-        >>> class Characters:  # stands for a tokenizer
-        ...     _token_start, _token_end = "[CLS]", "[SEP]"
-        ...     _token_pad_id, _token_start_id, _token_end_id = 0, 1, 2
+        >>> class CharacterTokenizer:
+        ...     pad_id, start_id, end_id = 0, 1, 2
         ...     def tokenize(self, text):
         ...         return ["[CLS]", *text, "[SEP]"]
         ...     def tokens_to_ids(self, tokens):
         ...         return [ord(token) - ord("a") + 3 for token in tokens]
-        >>> for token_ids, continues in pack_sequences(["ab", "c"], Characters(), maxlen=7):
+        >>> for token_ids, _ in pack_sequences(["ab", "c"], CharacterTokenizer(), maxlen=7):
         ...     token_ids.tolist()
         [1, 3, 4, 2, 5, 2, 0]
     """
-    _check(tokenizer, maxlen)
-    cut = partial(_sentences, tokenizer=tokenizer, word_segment=word_segment, room=maxlen - 2)
+    _check_arguments(tokenizer, maxlen)
+    tokenize = partial(
+        _tokenize_texts, tokenizer=tokenizer, word_segment=word_segment, maxlen=maxlen - 2
+    )
     texts = iter(texts)
-    chunks = iter(lambda: list(islice(texts, LINES)), [])
+    chunks = iter(lambda: list(islice(texts, _TEXTS_PER_CHUNK)), [])
     if workers:
-        chunks = in_order(parallel_apply_generator(cut, chunks, workers, 4 * workers))
+        pairs = parallel_apply_generator(tokenize, chunks, workers, 4 * workers)
+        results = restore_order(pairs)
     else:
-        chunks = map(cut, chunks)
-    return _rows(chain.from_iterable(chunks), tokenizer, maxlen, join)
+        results = map(tokenize, chunks)
+    return _pack(chain.from_iterable(results), tokenizer, maxlen, join_texts)
 
 
-def _check(tokenizer, maxlen):
-    needed = ("start", "end", "pad")
-    lacks = [name for name in needed if getattr(tokenizer, f"_token_{name}_id") is None]
-    if lacks or maxlen < 3:
+def _check_arguments(tokenizer: _Tokenizer, maxlen: int) -> None:
+    ids = {"start": tokenizer.start_id, "end": tokenizer.end_id, "pad": tokenizer.pad_id}
+    missing = [name for name, token_id in ids.items() if token_id is None]
+    if missing or maxlen < 3:
         raise ValueError(
-            "a row is start, tokens, end and padding, so the tokenizer must have all three and "
-            f"maxlen be 3 or more; got maxlen={maxlen}, and a tokenizer without {lacks}"
+            "Expected a tokenizer with start, end and padding token and maxlen of 3 or more, got "
+            f"maxlen={maxlen} and a tokenizer without {missing}. Pass a larger maxlen, or add the "
+            "tokens to the vocabulary."
         )
 
 
-def _sentences(texts, tokenizer, word_segment, room):
-    """Of each text its sentences: pairs (ids, continues) of lists no longer than `room`."""
+_Sentence = tuple[list[int], list[bool]]  # token ids, and True where one continues a word
+
+
+def _tokenize_texts(
+    texts: list[str],
+    tokenizer: _Tokenizer,
+    word_segment: Callable[[str], Iterable[str]] | None,
+    maxlen: int,
+) -> list[list[_Sentence]]:
+    """Tokenize the sentences of each text; split those of more than ``maxlen`` tokens."""
     return [
         [
             part
-            for sentence in SENTENCE.findall(text)
-            for part in _parts(*_words(sentence, tokenizer, word_segment), room)
+            for sentence in _SENTENCE.findall(text)
+            for part in _split_sentence(*_tokenize(sentence, tokenizer, word_segment), maxlen)
         ]
         for text in texts
     ]
 
 
-def _words(sentence, tokenizer, word_segment):
-    """The ids of a sentence, and which of them go on a word."""
-    ids, continues = [], []
+def _tokenize(
+    sentence: str,
+    tokenizer: _Tokenizer,
+    word_segment: Callable[[str], Iterable[str]] | None,
+) -> _Sentence:
+    token_ids, is_continuation = [], []
     for word in [sentence] if word_segment is None else word_segment(sentence):
         tokens = tokenizer.tokenize(word)[1:-1]
-        ids += tokenizer.tokens_to_ids(tokens)
+        token_ids += tokenizer.tokens_to_ids(tokens)
         if word_segment is None:
-            continues += [token.startswith("##") for token in tokens]
+            is_continuation += [token.startswith("##") for token in tokens]
         elif tokens:
-            continues += [False, *[True] * (len(tokens) - 1)]
-    return ids, continues
+            is_continuation += [False, *[True] * (len(tokens) - 1)]
+    return token_ids, is_continuation
 
 
-def _parts(ids, continues, room):
-    """A sentence in parts that fit, cut between words unless a word is longer."""
+def _split_sentence(
+    token_ids: list[int], is_continuation: list[bool], maxlen: int
+) -> Iterator[_Sentence]:
+    """Split a sentence into parts that fit, between words unless a word is longer."""
     begin = 0
-    while begin < len(ids):
-        end = min(begin + room, len(ids))
-        between = (at for at in range(end, begin, -1) if at == len(ids) or not continues[at])
-        end = next(between, end)
-        yield ids[begin:end], [False, *continues[begin + 1 : end]]
+    while begin < len(token_ids):
+        end = min(begin + maxlen, len(token_ids))
+        word_ends = (
+            i for i in range(end, begin, -1) if i == len(token_ids) or not is_continuation[i]
+        )
+        end = next(word_ends, end)
+        yield token_ids[begin:end], [False, *is_continuation[begin + 1 : end]]
         begin = end
 
 
-def _rows(texts, tokenizer, maxlen, join):
-    start, end, pad = (getattr(tokenizer, f"_token_{name}_id") for name in ("start", "end", "pad"))
+def _pack(
+    texts: Iterable[list[_Sentence]], tokenizer: _Tokenizer, maxlen: int, join_texts: bool
+) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """Pack tokenized sentences greedily into rows."""
+    start, end, pad = tokenizer.start_id, tokenizer.end_id, tokenizer.pad_id
 
-    def filled(values, first, last, rest):
-        return np.array([first, *values, last] + [rest] * (maxlen - 2 - len(values)))
+    def make_row():
+        padding = maxlen - 2 - len(token_ids)
+        return (
+            np.array([start, *token_ids, end] + [pad] * padding),
+            np.array([False, *is_continuation, False] + [False] * padding),
+        )
 
-    row, continued = [], []
-    for first, (ids, continues) in _marked(texts):
-        sign = [end] if first and row else []
-        full = len(row) + len(sign) + len(ids) > maxlen - 2
-        if row and (full or (first and not join)):
-            yield filled(row, start, end, pad), filled(continued, False, False, False)
-            row, continued, sign = [], [], []
-        row += sign + ids
-        continued += [False] * len(sign) + continues
-    if row:
-        yield filled(row, start, end, pad), filled(continued, False, False, False)
+    token_ids, is_continuation = [], []
+    for is_first, (ids, continuation) in _number_sentences(texts):
+        separator = [end] if is_first and token_ids else []
+        is_full = len(token_ids) + len(separator) + len(ids) > maxlen - 2
+        if token_ids and (is_full or (is_first and not join_texts)):
+            yield make_row()
+            token_ids, is_continuation, separator = [], [], []
+        token_ids += separator + ids
+        is_continuation += [False] * len(separator) + continuation
+    if token_ids:
+        yield make_row()
 
 
-def _marked(texts):
-    """Whether a sentence is the first of its text, and the sentence."""
+def _number_sentences(texts: Iterable[list[_Sentence]]) -> Iterator[tuple[bool, _Sentence]]:
+    """Yield True for the first sentence of a text, else False, and the sentence."""
     for sentences in texts:
         yield from ((number == 0, sentence) for number, sentence in enumerate(sentences))

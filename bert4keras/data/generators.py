@@ -1,28 +1,32 @@
-"""Batches by a loop over samples: subclass, write `__iter__`, give `forfit()` to `fit`."""
+"""Generators of batches: subclass, write ``__iter__``, pass ``forfit()`` to ``fit``."""
 
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from bert4keras.data.datasets import samples_dataset
-from bert4keras.data.stream import Stream, as_batch
+from bert4keras.data.stream import BatchStream, to_keras_batch
+from bert4keras.data.tf_dataset import make_tf_dataset
+
+__all__ = ["DataGenerator"]
 
 
 class DataGenerator:
-    """Loop over data as batches, shuffled when asked.
+    """Generator of batches over data, shuffled on request.
 
-    A subclass writes `__iter__(self, random=False)`: it runs through `self.sample(random)`,
-    gathers samples, and yields `inputs, targets` whenever `batch_size` have come or `is_end` says
-    that this was the last.
+    A subclass writes ``__iter__(self, random=False)``: it loops over ``self.sample(random)``,
+    collects samples, and yields ``inputs, targets`` when it has ``batch_size`` of them or when
+    ``is_end`` is True for the last one.
 
     Args:
-        data: Samples: a list, anything with a length and indices, or any iterable.
-        batch_size: Samples in a batch.
-        buffer_size: Samples held to shuffle data without a length; default 1000 batches.
-        seed: Makes the order of shuffling repeat itself. Default: NumPy's global state, which
-            `np.random.seed` sets.
-        length: Function from a sample to its length. Shuffled samples of about the same length then
-            come together: a batch costs what its tokens cost, not what its padding would.
+        data: samples: a list, anything with a length and indices, or any iterable.
+        batch_size: samples in a batch.
+        buffer_size: samples in the buffer that shuffles data without a length; default 1000
+            batches.
+        seed: seed of shuffling. Default: NumPy's global state, which ``np.random.seed`` sets.
+        length_func: function from a sample to its length. Shuffled batches then have samples of
+            similar length (bucketing), so little work is spent on padding.
 
     Example:
         >>> class Squares(DataGenerator):
@@ -42,126 +46,138 @@ class DataGenerator:
         ((array([1, 4]),), None)
     """
 
-    def __init__(self, data, batch_size=32, buffer_size=None, seed=None, length=None):
-        self.data = data
+    def __init__(
+        self,
+        data: Iterable[Any],
+        batch_size: int = 32,
+        buffer_size: int | None = None,
+        seed: int | None = None,
+        length_func: Callable[[Any], float] | None = None,
+    ) -> None:
+        self.data: Any = data
         self.batch_size = batch_size
         self.buffer_size = buffer_size or batch_size * 1000
-        self.length = length
-        self.steps = -(-len(data) // batch_size) if hasattr(data, "__len__") else None
+        self.length_func = length_func
+        self.steps = -(-len(data) // batch_size) if isinstance(data, Sized) else None
         self._random_state = None if seed is None else np.random.RandomState(seed)
 
-    def __len__(self):
+    def __len__(self) -> int:
         if self.steps is None:
             raise TypeError(
-                f"{type(self).__name__} over data without a length has no number of batches; "
-                "give `steps_per_epoch` a number of your own, or pass the data as a list"
+                f"Expected data with a length for len({type(self).__name__}), got an iterator. "
+                "Pass the data as a list, or set steps_per_epoch to a number."
             )
         return self.steps
 
-    def __iter__(self, random=False):
+    def __iter__(self, random: bool = False) -> Iterator[Any]:
         raise NotImplementedError(
-            f"{type(self).__name__} must define `__iter__(self, random=False)` that yields batches"
+            f"Expected {type(self).__name__} to define __iter__(self, random=False), got none. "
+            "Write one that yields batches."
         )
 
-    def sample(self, random=False):
-        """Run through the data once.
+    def sample(self, random: bool = False) -> Iterator[tuple[bool, Any]]:
+        """Iterate over the samples once.
 
         Args:
-            random: Shuffle: all of it if it has a length, otherwise within the buffer.
+            random: True shuffles: all data if it has a length, otherwise within the buffer.
 
         Returns:
-            A generator of `(is_end, sample)`; `is_end` is True for the last one.
+            A generator of ``(is_end, sample)``; ``is_end`` is True for the last one.
 
         Example:
             >>> list(DataGenerator("ab").sample())
             [(False, 'a'), (True, 'b')]
         """
-        samples = iter(self._shuffled() if random else self.data)
+        samples = iter(self._shuffle() if random else self.data)
         for sample in samples:
-            for following in samples:
+            for next_sample in samples:
                 yield False, sample
-                sample = following
+                sample = next_sample
             yield True, sample
 
-    def _shuffled(self):
+    def _shuffle(self) -> Iterator[Any]:
         state = self._random_state or np.random
         if self.steps is None:
-            samples = _shuffled_in_buffer(self.data, self.buffer_size, state)
+            samples = _shuffle_in_buffer(self.data, self.buffer_size, state)
         else:
             samples = (self.data[index] for index in state.permutation(len(self.data)))
-        if self.length is None:
+        if self.length_func is None:
             return samples
-        return _of_equal_length(samples, self.length, self.batch_size, state)
+        return _sort_in_pools(samples, self.length_func, self.batch_size, state)
 
-    def forfit(self, random=True):
-        """Batches without end, for `model.fit(..., steps_per_epoch=len(generator))`.
-
-        Args:
-            random: Passed on to `__iter__`.
-
-        Returns:
-            An iterator of tuples `(inputs, targets)` that Keras takes on every backend, whatever
-            the lengths of the batches; lists of arrays have become tuples.
-
-        Raises:
-            ValueError: on iteration, when a run through the data yields no batch.
-        """
-        return Stream(map(as_batch, self._endless(random)))
-
-    def fortest(self, random=False):
-        """The inputs of the batches without end, for `model.predict(..., steps=len(generator))`.
+    def forfit(self, random: bool = True) -> BatchStream:
+        """Return endless batches, for ``model.fit(..., steps_per_epoch=len(generator))``.
 
         Args:
-            random: Passed on to `__iter__`.
+            random: passed to ``__iter__``.
 
         Returns:
-            An iterator of the first part of what `__iter__` yields.
+            An iterator of tuples ``(inputs, targets)`` that Keras takes on every backend, for
+            batches of any lengths. Lists of arrays become tuples.
 
         Raises:
-            ValueError: on iteration, when a run through the data yields no batch.
+            ValueError: on iteration, if an epoch yields no batch.
         """
-        inputs = (batch[0] for batch in self._endless(random))
-        return Stream(inputs, as_batch=lambda part: as_batch((part,)))
+        return BatchStream(map(to_keras_batch, self._iterate_forever(random)))
 
-    def _endless(self, random):
+    def fortest(self, random: bool = False) -> BatchStream:
+        """Return endless inputs, for ``model.predict(..., steps=len(generator))``.
+
+        Args:
+            random: passed to ``__iter__``.
+
+        Returns:
+            An iterator of the first part of each batch of ``__iter__``.
+
+        Raises:
+            ValueError: on iteration, if an epoch yields no batch.
+        """
+        inputs = (batch[0] for batch in self._iterate_forever(random))
+        return BatchStream(inputs, convert=lambda part: to_keras_batch((part,)))
+
+    def _iterate_forever(self, random: bool) -> Iterator[Any]:
         while True:
-            yield from self._run(random)
+            yield from self._iterate_epoch(random)
 
-    def _run(self, random):
+    def _iterate_epoch(self, random: bool) -> Iterator[Any]:
         batch = None
         for batch in self.__iter__(random):
             yield batch
         if batch is None:
             raise ValueError(
-                f"{type(self).__name__} yielded no batch in a run through its data: the data "
-                "is empty, or an iterator that has been used up; pass a list"
+                f"Expected {type(self).__name__} to yield at least one batch in an epoch, got "
+                "none: the data is empty, or an exhausted iterator. Pass a list that has samples."
             )
 
-    def to_dataset(self, types, shapes, names=None, padded_batch=False):
-        """The samples as an endless, shuffled `tf.data.Dataset` of batches. Needs TensorFlow.
+    def to_dataset(
+        self, types: Any, shapes: Any, names: Any = None, padded_batch: bool = False
+    ) -> Any:
+        """Return an endless, shuffled ``tf.data.Dataset`` of batches. Needs TensorFlow.
 
-        Here `__iter__` yields single samples; the dataset makes the batches. With a `length`, they
-        begin anew with each run through the data, so that each is of samples of about one length.
+        Here ``__iter__`` yields single samples; the dataset makes the batches. With a
+        ``length_func`` batches do not cross epochs, so each has samples of similar length.
 
         Args:
-            types: Dtype of each part of a sample, nested as the samples are.
-            shapes: Shape of each part, nested likewise, e.g. `[None]` for ids of any length.
-            names: Layer names, to make dicts: one, a tuple, or a tuple of tuples for
-                `(inputs, targets)`. Default: the parts stay tuples.
-            padded_batch: Pad the samples of a batch with zeros to `shapes`; None is the longest.
+            types: dtype of each part of a sample, nested as the samples are.
+            shapes: shape of each part, nested likewise, e.g. ``[None]`` for ids of any length.
+            names: layer names, to make dicts: one, a tuple, or a tuple of tuples for
+                ``(inputs, targets)``. Default: the parts stay tuples.
+            padded_batch: True pads the samples of a batch with zeros to ``shapes``; None there is
+                the longest.
 
         Returns:
-            `tf.data.Dataset` of batches of `batch_size`.
+            ``tf.data.Dataset`` of batches of ``batch_size``.
         """
-        run = self._endless if self.length is None else self._run
-        batches = samples_dataset(
-            lambda: run(random=True), types, shapes, names, self.batch_size, padded_batch
+        is_bucketed = self.length_func is not None
+        iterate = self._iterate_epoch if is_bucketed else self._iterate_forever
+        batches = make_tf_dataset(
+            lambda: iterate(random=True), types, shapes, names, self.batch_size, padded_batch
         )
-        return batches if self.length is None else batches.repeat()
+        return batches.repeat() if is_bucketed else batches
 
 
-def _shuffled_in_buffer(samples, size, state):
-    """Each sample waits in a buffer until one that comes later takes its place."""
+def _shuffle_in_buffer(samples: Iterable[Any], size: int, state: Any) -> Iterator[Any]:
+    """Shuffle samples in a buffer: each waits there until a later one replaces it."""
     buffer = []
     for sample in samples:
         if len(buffer) < size:
@@ -174,15 +190,17 @@ def _shuffled_in_buffer(samples, size, state):
         yield buffer[index]
 
 
-POOL = 64  # batches whose samples are sorted by length together
+_BATCHES_PER_POOL = 64  # batches whose samples are sorted by length together
 
 
-def _of_equal_length(samples, length, batch_size, state):
-    """The samples in such an order that those of a batch are of about equal length."""
+def _sort_in_pools(
+    samples: Iterable[Any], length_func: Callable[[Any], float], batch_size: int, state: Any
+) -> Iterator[Any]:
+    """Reorder samples so that those of a batch have similar lengths."""
     samples = iter(samples)
-    while pool := sorted(islice(samples, POOL * batch_size), key=length):
-        cut = len(pool) % batch_size  # what is left over comes last, as a smaller batch
-        order = state.permutation(len(pool) // batch_size) * batch_size + cut
+    while pool := sorted(islice(samples, _BATCHES_PER_POOL * batch_size), key=length_func):
+        remainder = len(pool) % batch_size  # the shortest samples, as a smaller last batch
+        order = state.permutation(len(pool) // batch_size) * batch_size + remainder
         for begin in order:
             yield from pool[begin : begin + batch_size]
-        yield from pool[:cut]
+        yield from pool[:remainder]

@@ -1,83 +1,116 @@
-"""What a model learns from rows of tokens: masked ones, the next ones, the second half."""
+"""Pretraining objectives: masked, causal and prefix language models over rows of tokens."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
+from bert4keras.backend.types import ArrayLike, NDArray
 
-def draws(seed, epochs, numbers, shape):
-    """Numbers from [0, 1) that depend on nothing but seed, epoch and the number of a row.
+__all__ = ["CausalLM", "MaskedLM", "PrefixLM"]
+
+
+class _TokenizerIds(Protocol):
+    """Special tokens of a tokenizer, as an objective reads them."""
+
+    @property
+    def pad_id(self) -> int | None: ...
+    @property
+    def start_id(self) -> int | None: ...
+    @property
+    def end_id(self) -> int | None: ...
+    @property
+    def mask_id(self) -> int | None: ...
+    @property
+    def vocab_size(self) -> int: ...
+
+
+def _draw_uniform(
+    seed: int, epochs: ArrayLike, row_indices: ArrayLike, shape: Sequence[int]
+) -> NDArray[np.float64]:
+    """Draw numbers from [0, 1) that depend only on seed, epoch and the index of a row.
 
     Args:
-        seed: a whole number from 0.
-        epochs, numbers: of B rows.
-        shape: of the numbers of a row.
+        seed: an integer from 0.
+        epochs, row_indices: (B,), of the rows.
+        shape: shape of the numbers of a row.
 
     Returns:
         Array (B, *shape), by the counter-based generator Philox: the same in any batch.
 
     Example:
-        >>> both, one = draws(1, [0, 0], [5, 6], (2,)), draws(1, [0], [6], (2,))
-        >>> (both[1] == one[0]).all()
+        >>> batch = _draw_uniform(1, [0, 0], [5, 6], (2,))
+        >>> (batch[1] == _draw_uniform(1, [0], [6], (2,))[0]).all()
         np.True_
     """
-    rows = [
-        np.random.Philox(key=np.array([seed, epoch]), counter=np.array([0, number, 0, 0]))
-        for epoch, number in zip(epochs, numbers)
+    bit_generators = [
+        np.random.Philox(key=np.array([seed, epoch]), counter=np.array([0, index, 0, 0]))
+        for epoch, index in zip(np.asarray(epochs), np.asarray(row_indices))
     ]
-    return np.stack([np.random.Generator(row).random(shape) for row in rows])
+    return np.stack([np.random.Generator(bits).random(shape) for bits in bit_generators])
 
 
 class _Objective:
-    """Base of what makes batches of rows.
+    """Base of the objectives: a callable from rows to a batch.
 
     Args:
-        tokenizer: whose rows they are.
-        seed: of all that is drawn; it is drawn anew for each row in each epoch.
+        tokenizer: tokenizer of the rows.
+        seed: seed of all random choices, which are made anew for each row in each epoch.
     """
 
-    application = None  # that build_transformer_model takes
+    application: str | None = None  # for build_transformer_model
 
-    def __init__(self, tokenizer, seed=0):
+    def __init__(self, tokenizer: _TokenizerIds, seed: int = 0) -> None:
         self.seed = seed
-        self.pad, self.end = tokenizer._token_pad_id, tokenizer._token_end_id
-        special = (getattr(tokenizer, f"_token_{x}_id") for x in ("pad", "start", "end", "mask"))
-        self.special = [token for token in special if token is not None]
+        self.pad_id: Any = tokenizer.pad_id
+        self.end_id: Any = tokenizer.end_id
+        special_ids = (tokenizer.pad_id, tokenizer.start_id, tokenizer.end_id, tokenizer.mask_id)
+        self.special_ids = [token_id for token_id in special_ids if token_id is not None]
 
-    def __call__(self, token_ids, continues, numbers, epochs):
-        """A batch for `fit`.
+    def __call__(
+        self,
+        token_ids: NDArray[Any],
+        is_continuation: NDArray[np.bool_],
+        row_indices: ArrayLike,
+        epochs: ArrayLike,
+    ) -> tuple[Any, ...]:
+        """Return a batch for ``fit``.
 
         Args:
-            token_ids, continues: (B, L), as `Shards.rows` gives them.
-            numbers, epochs: (B,), likewise.
+            token_ids, is_continuation: (B, L), as ``ShardedDataset.read_rows`` returns them.
+            row_indices, epochs: (B,), likewise.
 
         Returns:
-            ((token_ids, segment_ids), targets, weights), all (B, L): ids are int32, and weights
-            float32, 1 where the score of a place is to tell its target and 0 elsewhere.
+            ((token_ids, segment_ids), targets, weights), all (B, L): ids are int32. Weights are
+            float32: 1 at the positions whose scores predict a target, 0 elsewhere.
         """
         raise NotImplementedError
 
 
 class MaskedLM(_Objective):
-    """Masked language model with whole words and new masks in each epoch.
+    """Masked language model with whole-word masking and new masks in each epoch.
 
     BERT (arXiv:1810.04805), whole words (arXiv:1906.08101), dynamic masks of RoBERTa
-    (arXiv:1907.11692). Each word is chosen with probability ``rate``; of the tokens of chosen words
-    80 % become ``[MASK]``, 10 % any token, 10 % stay. Start, end and padding are never chosen.
+    (arXiv:1907.11692). Each word is selected with probability ``mask_rate``. Of the tokens of
+    selected words 80 % become ``[MASK]``, 10 % a random token, and 10 % stay. Start, end and
+    padding are never selected.
 
     Args:
-        tokenizer: with a ``[MASK]``.
-        seed: of all that is drawn.
-        rate: share of words to choose.
-        most: K, tokens to choose in a row at most; words beyond it are left out. A batch is then
-            ``((token_ids, segment_ids, places), targets, weights)``, the last three (B, K): only
-            the scores of these places are needed, which saves most of the work of a token head.
+        tokenizer: tokenizer with a ``[MASK]``.
+        seed: seed of all random choices.
+        mask_rate: share of words to select.
+        max_predictions: K, maximum number of tokens to select in a row; words beyond it are not
+            selected. A batch is then ``((token_ids, segment_ids, positions), targets, weights)``,
+            the last three (B, K). The model needs the scores of these positions only, which saves
+            most of the work of the output layer.
 
     Raises:
-        ValueError: the tokenizer has no ``[MASK]``; a rate that is no share.
+        ValueError: the tokenizer has no ``[MASK]``, or ``mask_rate`` is not between 0 and 1.
 
     Example:
         >>> from bert4keras.tokenizers import Tokenizer
         >>> tokens = "[PAD] [UNK] [CLS] [SEP] [MASK] 春 山".split()
-        >>> objective = MaskedLM(Tokenizer({x: i for i, x in enumerate(tokens)}), rate=0.5)
+        >>> objective = MaskedLM(Tokenizer({x: i for i, x in enumerate(tokens)}), mask_rate=0.5)
         >>> row = np.array([[2, 5, 6, 3, 0]])
         >>> (inputs, segments), targets, weights = objective(row, row < 0, [0], [0])
         >>> targets.tolist(), weights[0, [0, 3, 4]].tolist()
@@ -86,48 +119,70 @@ class MaskedLM(_Objective):
 
     application = "encoder"
 
-    def __init__(self, tokenizer, seed=0, rate=0.15, most=None):
+    def __init__(
+        self,
+        tokenizer: _TokenizerIds,
+        seed: int = 0,
+        mask_rate: float = 0.15,
+        max_predictions: int | None = None,
+    ) -> None:
         super().__init__(tokenizer, seed)
-        if tokenizer._token_mask_id is None or not 0 < rate < 1:
+        if tokenizer.mask_id is None or not 0 < mask_rate < 1:
             raise ValueError(
-                "MaskedLM takes a tokenizer with the token [MASK] and a rate between 0 and 1, "
-                f"got [MASK] as {tokenizer._token_mask_id} and rate={rate}"
+                "Expected a tokenizer with the token [MASK] and mask_rate between 0 and 1, got "
+                f"mask_id={tokenizer.mask_id} and mask_rate={mask_rate}. Add the token to the "
+                "vocabulary, or pass a share such as 0.15."
             )
-        self.mask, self.rate, self.most = tokenizer._token_mask_id, rate, most
-        self.others = np.setdiff1d(np.arange(tokenizer._vocab_size), self.special)
+        self.mask_id, self.mask_rate = tokenizer.mask_id, mask_rate
+        self.max_predictions = max_predictions
+        self._random_ids = np.setdiff1d(np.arange(tokenizer.vocab_size), self.special_ids)
 
-    def __call__(self, token_ids, continues, numbers, epochs):
-        of_token, what, other = np.moveaxis(
-            draws(self.seed, epochs, numbers, (3, token_ids.shape[1])), 1, 0
+    def __call__(
+        self,
+        token_ids: NDArray[Any],
+        is_continuation: NDArray[np.bool_],
+        row_indices: ArrayLike,
+        epochs: ArrayLike,
+    ) -> tuple[Any, ...]:
+        selection, action, choice = np.moveaxis(
+            _draw_uniform(self.seed, epochs, row_indices, (3, token_ids.shape[1])), 1, 0
         )
-        chosen = self._chosen(token_ids, continues, of_token)
-        others = self.others[(other * len(self.others)).astype(int)]
-        put = np.where(what < 0.8, self.mask, np.where(what < 0.9, others, token_ids))
-        inputs, targets, weights = _batch(np.where(chosen, put, token_ids), 0, token_ids, chosen)
-        if self.most is None:
+        is_target = self._select_words(token_ids, is_continuation, selection)
+        random_ids = self._random_ids[(choice * len(self._random_ids)).astype(int)]
+        new_ids = np.where(action < 0.9, random_ids, token_ids)
+        new_ids = np.where(action < 0.8, self.mask_id, new_ids)
+        new_ids = np.where(is_target, new_ids, token_ids)
+        inputs, targets, weights = _make_batch(new_ids, 0, token_ids, is_target)
+        if self.max_predictions is None:
             return inputs, targets, weights
-        places = np.argsort(~chosen, axis=1, kind="stable")[:, : self.most].astype("int32")
-        targets, weights = (np.take_along_axis(x, places, axis=1) for x in (targets, weights))
-        return (*inputs, places), targets, weights
+        positions = np.argsort(~is_target, axis=1, kind="stable")
+        positions = positions[:, : self.max_predictions].astype("int32")
+        targets, weights = (np.take_along_axis(x, positions, axis=1) for x in (targets, weights))
+        return (*inputs, positions), targets, weights
 
-    def _chosen(self, token_ids, continues, of_token):
-        """Which tokens are chosen, by the number drawn for the first of their word."""
-        begins = np.where(continues, 0, np.arange(token_ids.shape[1]))
-        begins = np.maximum.accumulate(begins, axis=1)  # where the word of each token begins
-        of_word = np.take_along_axis(of_token, begins, axis=1)
-        of_word = np.where(np.isin(token_ids, self.special), 1, of_word)
-        if self.most is not None and self.most < token_ids.shape[1]:
-            limit = np.sort(of_word, axis=1)[:, self.most, None]
-            return of_word < np.minimum(limit, self.rate)
-        return of_word < self.rate
+    def _select_words(
+        self,
+        token_ids: NDArray[Any],
+        is_continuation: NDArray[np.bool_],
+        selection: NDArray[np.float64],
+    ) -> NDArray[np.bool_]:
+        """Select tokens by the random number of the first token of their word."""
+        starts = np.where(is_continuation, 0, np.arange(token_ids.shape[1]))
+        starts = np.maximum.accumulate(starts, axis=1)  # where the word of each token starts
+        word_selection = np.take_along_axis(selection, starts, axis=1)
+        word_selection = np.where(np.isin(token_ids, self.special_ids), 1, word_selection)
+        if self.max_predictions is not None and self.max_predictions < token_ids.shape[1]:
+            limit = np.sort(word_selection, axis=1)[:, self.max_predictions, None]
+            return word_selection < np.minimum(limit, self.mask_rate)
+        return word_selection < self.mask_rate
 
 
 class CausalLM(_Objective):
-    """Language model: every token, and the end, from those before.
+    """Causal language model: predict every token, and the end, from the tokens before it.
 
     Args:
-        tokenizer: whose rows they are.
-        seed: not used, for nothing is drawn.
+        tokenizer: tokenizer of the rows.
+        seed: no effect, because nothing is random.
 
     Example:
         >>> from bert4keras.tokenizers import Tokenizer
@@ -141,24 +196,32 @@ class CausalLM(_Objective):
 
     application = "lm"
 
-    def __call__(self, token_ids, continues, numbers, epochs):
-        targets = self._next(token_ids)
-        return _batch(token_ids, 0, targets, targets != self.pad)
+    def __call__(
+        self,
+        token_ids: NDArray[Any],
+        is_continuation: NDArray[np.bool_],
+        row_indices: ArrayLike,
+        epochs: ArrayLike,
+    ) -> tuple[Any, ...]:
+        targets = self._shift_left(token_ids)
+        return _make_batch(token_ids, 0, targets, targets != self.pad_id)
 
-    def _next(self, token_ids):
-        return np.pad(token_ids[:, 1:], ((0, 0), (0, 1)), constant_values=self.pad)
+    def _shift_left(self, token_ids: NDArray[Any]) -> NDArray[Any]:
+        """Return for each position the next token."""
+        return np.pad(token_ids[:, 1:], ((0, 0), (0, 1)), constant_values=self.pad_id)
 
 
 class PrefixLM(CausalLM):
-    """UniLM (arXiv:1905.03197): the rest of a row from its beginning.
+    """Prefix language model of UniLM (arXiv:1905.03197): predict the rest of a row from its start.
 
-    A row is cut between two words, somewhere in its middle half, drawn anew in each epoch. What
-    comes before, and a ``[SEP]`` put there, is the source, segment 0; the rest is the target,
-    segment 1, learnt token by token. A row without room for that ``[SEP]`` loses its last token.
+    A row is cut between two words at a random place in its middle half, another in each epoch. The
+    tokens before it, and a ``[SEP]`` inserted there, are the source, segment 0. The rest is the
+    target, segment 1, predicted token by token. A row without room for that ``[SEP]`` loses its
+    last token.
 
     Args:
-        tokenizer: whose rows they are.
-        seed: of all that is drawn.
+        tokenizer: tokenizer of the rows.
+        seed: seed of all random choices.
 
     Example:
         >>> from bert4keras.tokenizers import Tokenizer
@@ -172,29 +235,44 @@ class PrefixLM(CausalLM):
 
     application = "unilm"
 
-    def __call__(self, token_ids, continues, numbers, epochs):
-        places = np.arange(token_ids.shape[1])
-        cuts = self._cuts(token_ids, continues, draws(self.seed, epochs, numbers, (1,)))
-        moved = np.take_along_axis(token_ids, places - (places > cuts), axis=1)
-        moved = np.where(places == cuts, self.end, moved)
-        full = (token_ids[:, -1] != self.pad)[:, None] & (places == places[-1])
-        moved = np.where(full, self.end, moved)
-        segment_ids = (places > cuts) & (moved != self.pad)
-        targets = self._next(moved)
-        learnt = (places >= cuts) & (targets != self.pad)
-        return _batch(moved, segment_ids, targets, learnt)
+    def __call__(
+        self,
+        token_ids: NDArray[Any],
+        is_continuation: NDArray[np.bool_],
+        row_indices: ArrayLike,
+        epochs: ArrayLike,
+    ) -> tuple[Any, ...]:
+        positions = np.arange(token_ids.shape[1])
+        draws = _draw_uniform(self.seed, epochs, row_indices, (1,))
+        cuts = self._select_cuts(token_ids, is_continuation, draws)
+        new_ids = np.take_along_axis(token_ids, positions - (positions > cuts), axis=1)
+        new_ids = np.where(positions == cuts, self.end_id, new_ids)
+        is_full = (token_ids[:, -1] != self.pad_id)[:, None] & (positions == positions[-1])
+        new_ids = np.where(is_full, self.end_id, new_ids)
+        segment_ids = (positions > cuts) & (new_ids != self.pad_id)
+        targets = self._shift_left(new_ids)
+        is_target = (positions >= cuts) & (targets != self.pad_id)
+        return _make_batch(new_ids, segment_ids, targets, is_target)
 
-    def _cuts(self, token_ids, continues, drawn):
-        """(B, 1): where the target begins: at a word, or at the end where there is no other."""
-        places = np.arange(token_ids.shape[1])
-        lengths = (token_ids != self.pad).sum(axis=1, keepdims=True) - 2
-        wanted = 1 + lengths * (0.25 + 0.5 * drawn)
-        possible = ~continues & (places > 1) & (places <= lengths + 1)
-        distance = np.where(possible, np.abs(places - wanted), np.inf)
-        return distance.argmin(axis=1)[:, None]
+    def _select_cuts(
+        self,
+        token_ids: NDArray[Any],
+        is_continuation: NDArray[np.bool_],
+        draws: NDArray[np.float64],
+    ) -> NDArray[np.int64]:
+        """Return where targets begin, (B, 1): at a word, or at the end if there is only one."""
+        positions = np.arange(token_ids.shape[1])
+        lengths = (token_ids != self.pad_id).sum(axis=1, keepdims=True) - 2
+        ideal_cuts = 1 + lengths * (0.25 + 0.5 * draws)
+        is_possible = ~is_continuation & (positions > 1) & (positions <= lengths + 1)
+        distances = np.where(is_possible, np.abs(positions - ideal_cuts), np.inf)
+        return distances.argmin(axis=1)[:, None]
 
 
-def _batch(token_ids, segment_ids, targets, learnt):
+def _make_batch(
+    token_ids: NDArray[Any], segment_ids: ArrayLike, targets: NDArray[Any], is_target: NDArray[Any]
+) -> tuple[Any, ...]:
     segment_ids = np.broadcast_to(segment_ids, token_ids.shape)
-    ids = [np.ascontiguousarray(x, "int32") for x in (token_ids, segment_ids, targets)]
-    return (ids[0], ids[1]), ids[2], learnt.astype("float32")
+    arrays = (token_ids, segment_ids, targets)
+    token_ids, segment_ids, targets = (np.ascontiguousarray(x, "int32") for x in arrays)
+    return (token_ids, segment_ids), targets, is_target.astype("float32")

@@ -7,7 +7,7 @@ import numpy as np
 
 from bert4keras import backend
 from bert4keras.backend import keras
-from bert4keras.data.stream import Stream
+from bert4keras.data import BatchStream
 from bert4keras.legacy.report import met, refused
 
 
@@ -97,7 +97,7 @@ def batch(item, model):
     return parts if weights is not None else parts[:2] if y is not None else parts[:1]
 
 
-class Batches(Stream):
+class Batches(BatchStream):
     """What a script's generator gives, for any model of Keras 3, whatever the lengths.
 
     Args:
@@ -107,12 +107,12 @@ class Batches(Stream):
     """
 
     def __init__(self, items, model, form=batch):
-        super().__init__(items, as_batch=lambda item: form(item, model))
+        super().__init__(items, convert=lambda item: form(item, model))
         self.model = model
 
-    def _specimen(self, number):
-        self.peeked.extend(itertools.islice(self.items, 1 - len(self.peeked)))
-        first = self._for_keras(self.peeked[0])
+    def _shape_probe(self, number):
+        self.lookahead.extend(itertools.islice(self.items, 1 - len(self.lookahead)))
+        first = self._to_keras(self.lookahead[0])
         return first if number == 0 else _another(first, self.model)
 
 
@@ -163,11 +163,11 @@ def is_generator(x):
 
 def stream(x, model, steps=None, shuffle=True, form=batch):
     """A generator, or a Sequence, as a stream, and its number of steps."""
-    if isinstance(x, keras.utils.PyDataset) and not isinstance(x, Stream):
+    if isinstance(x, keras.utils.PyDataset) and not isinstance(x, BatchStream):
         return Batches(of_sequence(x, shuffle), model, form), steps or len(x)
     if steps is None and inspect.isgenerator(x) and not backend.is_env_on("TF_KERAS"):
         raise refused("endless", "a generator does not say where it ends")
-    if steps is None and not isinstance(x, Stream):
+    if steps is None and not isinstance(x, BatchStream):
         x = list(x)  # as long as it lasts
         return Batches(itertools.cycle(x), model, form), len(x)
     return Batches(iter(x), model, form), steps

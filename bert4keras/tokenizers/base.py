@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from bert4keras.backend.types import NDArray
-from bert4keras.text import is_string
 
 
 class TokenizerBase:
@@ -39,12 +38,12 @@ class TokenizerBase:
         split_special_tokens: bool = True,
     ) -> None:
         self._token_pad: str | None = "[PAD]"
-        self._token_unk: str | None = "[UNK]"
-        self._token_mask: str | None = "[MASK]"
+        self._token_unk: str = "[UNK]"
+        self._token_mask: str = "[MASK]"
         self._token_start = token_start
         self._token_end = token_end
         self._token_pad_id: int | None = None
-        self._token_unk_id: int | None = None
+        self._token_unk_id: Any = None  # an int as soon as there is a vocabulary
         self._token_mask_id: int | None = None
         self._token_start_id: int | None = None
         self._token_end_id: int | None = None
@@ -88,7 +87,7 @@ class TokenizerBase:
         self, lookup: Callable[[str], int | None], extra_tokens: Iterable[str] = ()
     ) -> None:
         """Set each ``_token_*_id`` to ``lookup(token)``, which returns None for an absent token."""
-        special_tokens = set(extra_tokens)
+        special_tokens: set[Any] = set(extra_tokens)
         for name in ("pad", "unk", "mask", "start", "end"):
             token = getattr(self, f"_token_{name}")
             token_id = None if token is None else lookup(token)
@@ -143,7 +142,7 @@ class TokenizerBase:
         Returns:
             List of tokens.
         """
-        tokens = []
+        tokens: list[str] = []
         for index, piece in enumerate(self._split_at_special_tokens(text)):
             tokens.extend([piece] if index % 2 else self._tokenize(piece))
         if self._token_translate:
@@ -201,7 +200,7 @@ class TokenizerBase:
             )
         shares_start = second_text is not None and pattern == "S*E*E"
         texts = [first_text] if second_text is None else [first_text, second_text]
-        parts = [self.tokenize(text) if is_string(text) else text for text in texts]
+        parts = [self.tokenize(text) if isinstance(text, str) else list(text) for text in texts]
         if maxlen is not None:
             index = self._truncation_index(truncate_from)
             parts = _truncate(parts, maxlen + shares_start, index)
@@ -272,7 +271,7 @@ class TokenizerBase:
 
 def _text_pairs(texts: Sequence, second_texts: Sequence | None) -> Iterator[tuple]:
     """Pair first texts with second texts or None; refuse an empty batch."""
-    if is_string(texts) or len(texts) == 0:
+    if isinstance(texts, str) or len(texts) == 0:
         raise ValueError(
             f"Expected texts as a list of at least one text, got {texts!r}. "
             "Use encode for one text, and skip empty batches."

@@ -88,7 +88,9 @@ def _simplify(
             f"Expected startswith to name tokens of the vocabulary, got {missing}. "
             "Remove them, or add them to the file."
         )
-    by_id = (token for token in sorted(token_dict, key=token_dict.get) if not is_redundant(token))
+    by_id = (
+        token for token in sorted(token_dict, key=token_dict.__getitem__) if not is_redundant(token)
+    )
     tokens = list(dict.fromkeys([*startswith, *by_id]))
     new_dict = {token: token_id for token_id, token in enumerate(tokens)}
     return new_dict, [token_dict[token] for token in tokens]
@@ -115,7 +117,7 @@ def save_vocab(dict_path: StrPath, token_dict: Mapping[str, int], encoding: str 
             "tokens, got others. Renumber the tokens, or fill the gaps."
         )
     with atomic_write(dict_path, encoding=encoding) as file:
-        file.writelines(f"{token}\n" for token in sorted(token_dict, key=token_dict.get))
+        file.writelines(f"{token}\n" for token in sorted(token_dict, key=token_dict.__getitem__))
 
 
 def stem(token: str) -> str:

@@ -37,15 +37,15 @@ class _SpacingTable(dict):
     def __missing__(self, code: int) -> str:
         char = chr(code)
         if is_punctuation(char) or is_cjk_character(char):
-            spaced = f" {char} "
+            replacement = f" {char} "
         elif is_space(char):
-            spaced = " "
+            replacement = " "
         elif char in "\0\ufffd" or is_control(char):
-            spaced = ""
+            replacement = ""
         else:
-            spaced = char
-        self[code] = spaced
-        return spaced
+            replacement = char
+        self[code] = replacement
+        return replacement
 
 
 _SPACING = _SpacingTable()
@@ -125,11 +125,13 @@ class Tokenizer(TokenizerBase):
 
     def token_to_id(self, token: str) -> int:
         """Return the id of a token; that of ``[UNK]`` for one outside the vocabulary."""
-        return self._token_dict.get(token, self._token_unk_id)
+        unk_id: int = self._token_unk_id
+        return self._token_dict.get(token, unk_id)
 
     def tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
         """Return the ids of tokens."""
-        token_dict, unk_id = self._token_dict, self._token_unk_id
+        token_dict = self._token_dict
+        unk_id: int = self._token_unk_id
         return [token_dict.get(token, unk_id) for token in tokens]
 
     def id_to_token(self, i: int) -> str:
@@ -256,11 +258,11 @@ class Tokenizer(TokenizerBase):
             else:
                 yield from map(_remove_controls, piece)
 
-    def _is_in_text(self, token: str, position: int, rest: str) -> bool:
+    def _is_in_text(self, token: str, position: int, remainder: str) -> bool:
         """True if a special token comes from the text and was not added by ``tokenize``."""
         if self._split_special_tokens or (position == 0 and token == self._token_start):
             return False
-        return rest.lstrip().startswith(token)
+        return remainder.lstrip().startswith(token)
 
     def _find_span(self, token: str, text: str, start: int) -> tuple[int, int]:
         """Find (start, end) of a token, or of a token translated to it, in the rest of a text."""

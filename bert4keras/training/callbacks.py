@@ -108,7 +108,7 @@ class BackupAndResume(keras.callbacks.Callback):
     epochs. An interrupted write leaves the previous file, unlike
     ``keras.callbacks.BackupAndRestore``, which overwrites several files. Work since the last save
     is lost, so choose an epoch of few enough batches (``steps_per_epoch``). The data must start at
-    the right batch, as ``PretrainingBatches`` can. PyTorch's dropout draws from a global state, so
+    the right batch, as ``PretrainingDataset`` can. PyTorch's dropout draws from a global state, so
     it is seeded in each epoch.
 
     Args:

@@ -13,7 +13,13 @@ import zlib
 from tqdm import tqdm
 
 from bert4keras.backend import Sinusoidal, keras
-from bert4keras.data import MaskedLM, PretrainingBatches, Shards, pack_sequences, write_shards
+from bert4keras.data import (
+    MaskedLM,
+    PretrainingDataset,
+    ShardedDataset,
+    pack_sequences,
+    write_shards,
+)
 from bert4keras.models import build_transformer_model
 from bert4keras.optimizers import Adam, extend_with_piecewise_linear_lr
 from bert4keras.tokenizers import Tokenizer
@@ -85,8 +91,8 @@ def pretrained_albert(texts, steps=2000, layers=4, output="output", maxlen=64, b
     positions.assign(0.05 * Sinusoidal()(positions.shape))  # neighbours are found sooner
     with tempfile.TemporaryDirectory() as shards:
         write_shards(pack_sequences(tqdm(texts, "texts"), tokenizer, maxlen), shards)
-        objective = MaskedLM(tokenizer, seed, rate=0.25, most=maxlen // 3)
-        batches = PretrainingBatches(Shards(shards, seed=seed), objective, batch_size)
+        objective = MaskedLM(tokenizer, seed, mask_rate=0.25, max_predictions=maxlen // 3)
+        batches = PretrainingDataset(ShardedDataset(shards, seed=seed), objective, batch_size)
         print(f"an ALBERT learns masked tokens of {len(batches.shards)} rows, for {folder}")
         _learn(albert, batches, steps, rate)
     albert.save_pretrained(f"{folder}.part", tokenizer=tokenizer)

@@ -1,4 +1,4 @@
-"""A small pretraining that test_pretraining.py starts, kills and starts again.
+"""Small pretraining that test_pretraining_dataset.py starts, kills and starts again.
 
 Arguments: folder of shards, file of the run, epochs.
 """
@@ -8,7 +8,7 @@ import sys
 import keras
 from keras import ops
 
-from bert4keras.data import MaskedLM, PretrainingBatches, Shards
+from bert4keras.data import MaskedLM, PretrainingDataset, ShardedDataset
 from bert4keras.optimizers import Adam, extend_with_gradient_accumulation
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BackupAndResume
@@ -19,16 +19,18 @@ TOKENIZER = Tokenizer({word: number for number, word in enumerate(WORDS)})
 
 
 class CheckSum(keras.metrics.Metric):
-    """A number that tells batches of an epoch, and their order, apart."""
+    """Checksum of the batches of an epoch and their order."""
 
     def __init__(self):
         super().__init__(name="checksum")
         self.sum = self.add_weight(name="sum", initializer="zeros")
 
     def update_state(self, targets, outputs, sample_weight=None):
-        places = ops.reshape(ops.arange(1, 17, dtype="float32"), (2, 8))
-        here = places * ops.cast(targets, "float32") * (1 + ops.cast(sample_weight, "float32"))
-        self.sum.assign(ops.mod(3.0 * self.sum + ops.sum(here), 65521.0))
+        positions = ops.reshape(ops.arange(1, 17, dtype="float32"), (2, 8))
+        batch_sum = (
+            positions * ops.cast(targets, "float32") * (1 + ops.cast(sample_weight, "float32"))
+        )
+        self.sum.assign(ops.mod(3.0 * self.sum + ops.sum(batch_sum), 65521.0))
 
     def result(self):
         return ops.convert_to_tensor(self.sum)
@@ -47,13 +49,15 @@ def make_model():
 
 
 def train(shards, path, epochs, *callbacks):
-    """The final weights, and the logs of all epochs."""
+    """Return the final weights, and the logs of all epochs."""
     model, resume = make_model(), BackupAndResume(path, metadata={"seed": 5})
-    done = resume.restore(model)
-    batches = PretrainingBatches(Shards(shards), MaskedLM(TOKENIZER), 2, done * STEPS)
+    first_epoch = resume.restore(model)
+    batches = PretrainingDataset(
+        ShardedDataset(shards), MaskedLM(TOKENIZER), 2, first_epoch * STEPS
+    )
     model.fit(
         batches,
-        initial_epoch=done,
+        initial_epoch=first_epoch,
         epochs=epochs,
         steps_per_epoch=STEPS,
         verbose=0,

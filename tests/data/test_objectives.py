@@ -1,4 +1,4 @@
-"""What is masked, predicted and drawn: shares, whole words, and nothing but seed, epoch and row."""
+"""Objectives: shares of masks, whole words, targets; all depend on seed, epoch and row alone."""
 
 import numpy as np
 import pytest
@@ -17,138 +17,141 @@ def tokenizer():
 
 
 def make_rows(count, length=64, seed=0):
-    """Rows with words of one to three tokens and padding."""
-    numbers = np.random.default_rng(seed)
-    token_ids = numbers.integers(5, 100, (count, length))
-    continues = np.zeros((count, length), bool)
-    continues[:, 3::5] = continues[:, 4::5] = True
-    lengths = numbers.integers(length // 2, length + 1, count)
-    places = np.arange(length)
+    """Make rows with words of one to three tokens and padding."""
+    generator = np.random.default_rng(seed)
+    token_ids = generator.integers(5, 100, (count, length))
+    is_continuation = np.zeros((count, length), bool)
+    is_continuation[:, 3::5] = is_continuation[:, 4::5] = True
+    lengths = generator.integers(length // 2, length + 1, count)
+    positions = np.arange(length)
     token_ids[:, 0] = CLS
-    token_ids[places == lengths[:, None] - 1] = SEP
-    token_ids[places >= lengths[:, None]] = PAD
-    continues &= places < lengths[:, None] - 1
-    return token_ids, continues, np.arange(count), np.zeros(count, int)
+    token_ids[positions == lengths[:, None] - 1] = SEP
+    token_ids[positions >= lengths[:, None]] = PAD
+    is_continuation &= positions < lengths[:, None] - 1
+    return token_ids, is_continuation, np.arange(count), np.zeros(count, int)
 
 
 @pytest.fixture(scope="module")
-def masked(tokenizer):
+def mlm_batch(tokenizer):
     rows = make_rows(2000)
     (token_ids, segment_ids), targets, weights = MaskedLM(tokenizer)(*rows)
     return rows, token_ids, targets, weights.astype(bool)
 
 
 def bound(count, share):
-    """Four standard deviations of a share among so many."""
+    """Return four standard deviations of a share of ``count`` draws."""
     return 4 * np.sqrt(share * (1 - share) / count)
 
 
-def test_special_tokens_are_never_chosen_and_nothing_else_changes(masked):
-    (rows, *_), token_ids, targets, chosen = masked
-    assert not chosen[np.isin(rows, [PAD, CLS, SEP])].any()
-    assert (token_ids[~chosen] == rows[~chosen]).all() and (targets == rows).all()
+def test_masked_lm_never_selects_special_tokens_and_changes_nothing_else(mlm_batch):
+    (rows, *_), token_ids, targets, is_target = mlm_batch
+    assert not is_target[np.isin(rows, [PAD, CLS, SEP])].any()
+    assert (token_ids[~is_target] == rows[~is_target]).all() and (targets == rows).all()
 
 
-def test_fifteen_percent_of_words_are_chosen(masked):
-    (rows, continues, *_), _, _, chosen = masked
-    words = ~continues & ~np.isin(rows, [PAD, CLS, SEP])
-    assert abs(chosen[words].mean() - 0.15) < bound(words.sum(), 0.15)
+def test_masked_lm_selects_fifteen_percent_of_words(mlm_batch):
+    (rows, is_continuation, *_), _, _, is_target = mlm_batch
+    words = ~is_continuation & ~np.isin(rows, [PAD, CLS, SEP])
+    assert abs(is_target[words].mean() - 0.15) < bound(words.sum(), 0.15)
 
 
-def test_words_are_chosen_whole(masked):
-    (_, continues, *_), _, _, chosen = masked
-    assert (chosen[:, 1:] == chosen[:, :-1])[continues[:, 1:]].all()
+def test_masked_lm_selects_whole_words(mlm_batch):
+    (_, is_continuation, *_), _, _, is_target = mlm_batch
+    assert (is_target[:, 1:] == is_target[:, :-1])[is_continuation[:, 1:]].all()
 
 
-def test_eighty_ten_ten(masked):
-    (rows, *_), token_ids, _, chosen = masked
-    put, was = token_ids[chosen], rows[chosen]
-    others = (put != MASK) & (put != was)
-    kept = 0.1 + 0.1 / 96  # any token may be the same
-    for found, share in ((put == MASK, 0.8), (put == was, kept), (others, 0.2 - kept)):
-        assert abs(found.mean() - share) < bound(len(put), share)
+def test_masked_lm_masks_eighty_and_replaces_ten_percent(mlm_batch):
+    (rows, *_), token_ids, _, is_target = mlm_batch
+    new_ids, old_ids = token_ids[is_target], rows[is_target]
+    is_random = (new_ids != MASK) & (new_ids != old_ids)
+    stay_share = 0.1 + 0.1 / 96  # any token may be the same
+    is_same = new_ids == old_ids
+    shares = ((new_ids == MASK, 0.8), (is_same, stay_share), (is_random, 0.2 - stay_share))
+    for is_case, share in shares:
+        assert abs(is_case.mean() - share) < bound(len(new_ids), share)
 
 
-def test_other_tokens_are_drawn_from_all_but_special_ones(masked):
-    (rows, *_), token_ids, _, chosen = masked
-    others = token_ids[chosen & (token_ids != MASK) & (token_ids != rows)]
-    counts = np.bincount(others, minlength=100)[UNK + 1 :]
+def test_masked_lm_draws_random_tokens_from_all_but_special_ones(mlm_batch):
+    (rows, *_), token_ids, _, is_target = mlm_batch
+    random_ids = token_ids[is_target & (token_ids != MASK) & (token_ids != rows)]
+    counts = np.bincount(random_ids, minlength=100)[UNK + 1 :]
     assert not counts[:3].any() and counts[3:].min() > 0
-    expected = len(others) / 96
+    expected = len(random_ids) / 96
     chi_square = ((counts[3:] - expected) ** 2 / expected).sum()
     assert chi_square < 95 + 4 * np.sqrt(2 * 95)
 
 
-def test_masks_depend_on_seed_epoch_and_row_alone(tokenizer):
-    token_ids, continues, numbers, epochs = make_rows(8)
+def test_masked_lm_depends_on_seed_epoch_and_row_alone(tokenizer):
+    rows = make_rows(8)
     objective = MaskedLM(tokenizer, seed=1)
-    (whole, _), _, _ = objective(token_ids, continues, numbers, epochs)
-    part = slice(3, 5)
-    (alone, _), _, _ = objective(token_ids[part], continues[part], numbers[part], epochs[part])
-    assert (alone == whole[part]).all()
-    (later, _), _, _ = objective(token_ids, continues, numbers, epochs + 1)
-    (other, _), _, _ = MaskedLM(tokenizer, seed=2)(token_ids, continues, numbers, epochs)
-    assert (later != whole).any() and (other != whole).any()
+    (batch_ids, _), _, _ = objective(*rows)
+    (part_ids, _), _, _ = objective(*(array[3:5] for array in rows))
+    assert (part_ids == batch_ids[3:5]).all()
+    (later_ids, _), _, _ = objective(*rows[:3], rows[3] + 1)
+    (other_ids, _), _, _ = MaskedLM(tokenizer, seed=2)(*rows)
+    assert (later_ids != batch_ids).any() and (other_ids != batch_ids).any()
 
 
-def test_few_places_can_be_asked_for_and_hold_the_same(tokenizer):
+def test_max_predictions_selects_the_same_tokens_as_positions(tokenizer):
     rows = make_rows(300)
     wide, targets, weights = MaskedLM(tokenizer)(*rows)
-    (ids, _, places), few, counted = MaskedLM(tokenizer, most=30)(*rows)
-    assert (ids == wide[0]).all() and places.shape == few.shape == counted.shape == (300, 30)
-    assert counted.sum() == weights.sum()
-    assert (few == np.take_along_axis(targets, places, 1)).all()
+    (ids, _, positions), few_targets, few_weights = MaskedLM(tokenizer, max_predictions=30)(*rows)
+    assert (ids == wide[0]).all()
+    assert positions.shape == few_targets.shape == few_weights.shape == (300, 30)
+    assert few_weights.sum() == weights.sum()
+    assert (few_targets == np.take_along_axis(targets, positions, 1)).all()
 
 
-def test_words_beyond_the_most_places_are_left_out_whole(tokenizer):
-    token_ids, continues, *rest = make_rows(300)
-    (ids, _, places), targets, weights = MaskedLM(tokenizer, most=4)(token_ids, continues, *rest)
-    chosen = np.zeros(ids.shape, bool)
-    np.put_along_axis(chosen, places, weights.astype(bool), axis=1)
-    assert (ids == token_ids)[~chosen].all() and 2 < weights.sum(axis=1).mean() <= 4
-    assert (chosen[:, 1:] == chosen[:, :-1])[continues[:, 1:]].all()
+def test_max_predictions_drops_whole_words_beyond_it(tokenizer):
+    token_ids, is_continuation, *indices = make_rows(300)
+    objective = MaskedLM(tokenizer, max_predictions=4)
+    (ids, _, positions), targets, weights = objective(token_ids, is_continuation, *indices)
+    is_target = np.zeros(ids.shape, bool)
+    np.put_along_axis(is_target, positions, weights.astype(bool), axis=1)
+    assert (ids == token_ids)[~is_target].all() and 2 < weights.sum(axis=1).mean() <= 4
+    assert (is_target[:, 1:] == is_target[:, :-1])[is_continuation[:, 1:]].all()
 
 
-def test_a_tokenizer_without_mask_or_a_rate_that_is_no_share_is_refused(tokenizer):
-    with pytest.raises(ValueError, match=r"got \[MASK\] as 4 and rate=15"):
-        MaskedLM(tokenizer, rate=15)
+def test_masked_lm_refuses_a_tokenizer_without_mask_or_an_impossible_mask_rate(tokenizer):
+    with pytest.raises(ValueError, match="got mask_id=4 and mask_rate=15"):
+        MaskedLM(tokenizer, mask_rate=15)
     without = Tokenizer({token: i for i, token in enumerate(SPECIAL[:4])})
-    with pytest.raises(ValueError, match=r"got \[MASK\] as None"):
+    with pytest.raises(ValueError, match="got mask_id=None"):
         MaskedLM(without)
 
 
-def test_next_tokens_are_learnt_to_the_end_and_no_further(tokenizer):
-    token_ids, *rest = make_rows(20)
-    (inputs, segments), targets, weights = CausalLM(tokenizer)(token_ids, *rest)
+def test_causal_lm_predicts_to_the_end_and_no_further(tokenizer):
+    token_ids, *indices = make_rows(20)
+    (inputs, segments), targets, weights = CausalLM(tokenizer)(token_ids, *indices)
     assert (inputs == token_ids).all() and not segments.any()
     assert (targets[:, :-1] == token_ids[:, 1:]).all()
     assert (weights.sum(axis=1) == (token_ids != PAD).sum(axis=1) - 1).all()
 
 
-def test_a_source_ends_and_its_target_goes_on(tokenizer):
-    token_ids, continues, *rest = make_rows(200)
-    (inputs, segments), targets, weights = PrefixLM(tokenizer)(token_ids, continues, *rest)
-    for row, goes_on, given, segment in zip(token_ids, continues, inputs, segments):
+def test_prefix_lm_splits_rows_into_source_and_target(tokenizer):
+    token_ids, is_continuation, *indices = make_rows(200)
+    (inputs, segments), targets, weights = PrefixLM(tokenizer)(token_ids, is_continuation, *indices)
+    for row, continues_word, new_ids, segment in zip(token_ids, is_continuation, inputs, segments):
         cut = int(segment.argmax()) - 1
-        assert given[cut] == SEP and not goes_on[cut]
+        assert new_ids[cut] == SEP and not continues_word[cut]
         expected = [*row[:-2], SEP] if row[-1] else [*row[:-1]]
-        assert np.delete(given, cut).tolist() == expected
+        assert np.delete(new_ids, cut).tolist() == expected
         real = (row != PAD).sum()
         assert real / 5 < cut < 4 * real / 5
-    learnt = weights.astype(bool)
-    assert (segments[:, 1:] == 1)[learnt[:, :-1]].all() and not learnt[:, -1].any()
-    assert (learnt.sum(axis=1) == segments.sum(axis=1)).all()
-    assert (targets[learnt] == inputs[:, 1:][learnt[:, :-1]]).all()
+    is_target = weights.astype(bool)
+    assert (segments[:, 1:] == 1)[is_target[:, :-1]].all() and not is_target[:, -1].any()
+    assert (is_target.sum(axis=1) == segments.sum(axis=1)).all()
+    assert (targets[is_target] == inputs[:, 1:][is_target[:, :-1]]).all()
 
 
-def test_a_row_of_one_word_has_the_end_as_its_target(tokenizer):
+def test_prefix_lm_of_one_word_predicts_the_end(tokenizer):
     row = np.array([[CLS, 5, 6, SEP, PAD]])
-    continues = np.array([[0, 0, 1, 0, 0]], bool)
-    (inputs, segments), _, _ = PrefixLM(tokenizer)(row, continues, [0], [0])
+    is_continuation = np.array([[0, 0, 1, 0, 0]], bool)
+    (inputs, segments), _, _ = PrefixLM(tokenizer)(row, is_continuation, [0], [0])
     assert inputs.tolist() == [[CLS, 5, 6, SEP, SEP]] and segments.tolist() == [[0, 0, 0, 0, 1]]
 
 
 @pytest.mark.parametrize("objective", [MaskedLM, CausalLM, PrefixLM])
-def test_batches_are_int32_ids_and_float32_weights(tokenizer, objective):
+def test_objectives_return_int32_ids_and_float32_weights(tokenizer, objective):
     inputs, targets, weights = objective(tokenizer)(*make_rows(3))
     assert {x.dtype.name for x in (*inputs, targets)} == {"int32"} and weights.dtype == "float32"

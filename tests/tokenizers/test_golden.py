@@ -119,9 +119,9 @@ def test_is_special_and_is_decodable(golden, golden_tokenizer, name):
 def test_encode_with_all_its_arguments(golden, golden_tokenizer):
     def call(record):
         texts = [
-            record.get(f"{which}_as_tokens") or golden["texts"][record[which]]
-            for which in ("first", "second")
-            if which in record
+            record.get(f"{role}_as_tokens") or golden["texts"][record[role]]
+            for role in ("first", "second")
+            if role in record
         ]
         return or_none(golden_tokenizer(record["config"]).encode, *texts, **record["kwargs"])
 
@@ -166,10 +166,10 @@ def test_load_vocab_simplified(golden, golden_file, language):
 )
 def test_character_classes(golden, kind, belongs):
     # characters that Unicode 3.2 had: later versions of Python know more, and class these the same
-    known = [i for i in range(0x110000) if unicodedata.ucd_3_2_0.category(chr(i)) != "Cn"]
+    assigned_codes = [i for i in range(0x110000) if unicodedata.ucd_3_2_0.category(chr(i)) != "Cn"]
     ranges = golden["characters"][kind]
     expected = {i for first, last in ranges for i in range(first, last + 1)}
-    assert {i for i in known if belongs(chr(i))} == expected.intersection(known)
+    assert {i for i in assigned_codes if belongs(chr(i))} == expected.intersection(assigned_codes)
 
 
 def test_token_classes(golden):

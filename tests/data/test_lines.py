@@ -1,4 +1,4 @@
-"""Lines by number, and JSON lines."""
+"""Lines of a file by number, and JSON lines."""
 
 import json
 
@@ -16,7 +16,7 @@ def poem(tmp_path):
     return path
 
 
-def test_a_file_is_read_as_ever(poem):
+def test_open_reads_like_the_builtin(poem):
     with open(poem) as file:
         assert list(file) == LINES
     with open(poem) as file:
@@ -25,19 +25,19 @@ def test_a_file_is_read_as_ever(poem):
         assert file.read() == LINES[2] + LINES[3]
 
 
-def test_a_file_is_written_as_ever(tmp_path):
+def test_open_writes_like_the_builtin(tmp_path):
     with open(tmp_path / "out.txt", "w", encoding="gbk") as file:
         file.write("你好")
     assert (tmp_path / "out.txt").read_bytes() == "你好".encode("gbk")
     assert file.closed
 
 
-def test_bytes_are_read_as_bytes(poem):
+def test_open_reads_bytes_as_bytes(poem):
     with open(poem, "rb") as file:
         assert file.read() == "".join(LINES).encode("utf-8")
 
 
-def test_lines_have_numbers_in_any_order(poem):
+def test_open_indexes_lines_in_any_order(poem):
     with open(poem, indexable=True) as file:
         assert len(file) == 4
         assert [file[index] for index in (3, 0, -2, 1)] == [LINES[i] for i in (3, 0, 2, 1)]
@@ -46,20 +46,20 @@ def test_lines_have_numbers_in_any_order(poem):
             file[4]
 
 
-def test_a_look_at_a_line_leaves_the_reading_where_it_was(poem):
+def test_open_keeps_the_read_position_when_a_line_is_indexed(poem):
     with open(poem, indexable=True) as file:
         assert next(file) == LINES[0]
         assert file[3] == LINES[3]
         assert next(file) == LINES[1]
 
 
-def test_line_ends_of_windows_are_read_alike(tmp_path):
+def test_open_reads_line_ends_of_windows(tmp_path):
     (tmp_path / "windows.txt").write_bytes("甲\r\n乙\r\n".encode("gbk"))
     with open(tmp_path / "windows.txt", encoding="gbk", indexable=True) as file:
         assert [file[0], file[1]] == list(file) == ["甲\n", "乙\n"]
 
 
-def test_places_are_kept_for_the_next_time(poem, tmp_path):
+def test_open_stores_offsets_for_the_next_time(poem, tmp_path):
     places = tmp_path / "places.json"
     with open(poem, indexable=str(places)) as file:
         assert file[2] == LINES[2]
@@ -71,13 +71,13 @@ def test_places_are_kept_for_the_next_time(poem, tmp_path):
 
 
 @pytest.mark.parametrize("places", ["[0, 9999]", '{"a": 1}', "half a fil"])
-def test_places_of_another_file_are_refused(poem, tmp_path, places):
+def test_open_refuses_offsets_of_another_file(poem, tmp_path, places):
     (tmp_path / "places.json").write_text(places)
-    with pytest.raises(ValueError, match="places.json does not hold the places.*delete it"):
+    with pytest.raises(ValueError, match="line offsets of .*places.json, got others. Delete it"):
         open(poem, indexable=str(tmp_path / "places.json"))
 
 
-def test_lines_without_numbers_say_how_to_get_them(poem):
+def test_open_names_indexable_where_a_line_is_indexed_without(poem):
     with open(poem) as file:
         assert file
         with pytest.raises(TypeError, match="indexable=True"):
@@ -86,18 +86,18 @@ def test_lines_without_numbers_say_how_to_get_them(poem):
             len(file)
 
 
-def test_only_text_to_read_has_numbered_lines(tmp_path):
-    with pytest.raises(ValueError, match="is read as text, mode \"r\"; got mode 'w'"):
+def test_open_refuses_indexable_unless_it_reads_text(tmp_path):
+    with pytest.raises(ValueError, match="Expected mode \"r\" for an indexable file, got 'w'"):
         open(tmp_path / "new.txt", "w", indexable=True)
     assert not (tmp_path / "new.txt").exists()
 
 
-def test_json_lines_are_values_and_empty_lines_nothing(tmp_path):
+def test_load_json_lines_reads_values_and_skips_empty_lines(tmp_path):
     (tmp_path / "samples.json").write_text('{"文": "一\u2028二"}\n\n[1, 2]\n', encoding="utf-8")
     assert load_json_lines(tmp_path / "samples.json") == [{"文": "一\u2028二"}, [1, 2]]
 
 
-def test_a_line_that_is_not_json_is_named(tmp_path):
+def test_load_json_lines_names_a_line_that_is_not_json(tmp_path):
     (tmp_path / "samples.tsv").write_text('{"a": 1}\ntext\tlabel\n', encoding="utf-8")
-    with pytest.raises(ValueError, match=r"samples.tsv, line 2: .*column 1: 'text\\tlabel'"):
+    with pytest.raises(ValueError, match=r"samples.tsv, line 2, got .*column 1: 'text\\tlabel'"):
         load_json_lines(tmp_path / "samples.tsv")

@@ -1,10 +1,9 @@
-"""Samples as a tf.data.Dataset."""
+"""Samples of a generator as a tf.data.Dataset."""
 
 import numpy as np
 import pytest
 
 from bert4keras.data import DataGenerator
-from bert4keras.data.datasets import named
 
 pytest.importorskip("tensorflow")
 
@@ -32,7 +31,7 @@ def first(dataset):
     return next(dataset.as_numpy_iterator())
 
 
-def test_samples_are_padded_into_batches():
+def test_to_dataset_pads_samples_into_batches():
     (tokens, segments), (labels,) = first(
         Samples([3, 3, 3], batch_size=2).to_dataset(TYPES, SHAPES, padded_batch=True)
     )
@@ -42,16 +41,16 @@ def test_samples_are_padded_into_batches():
     assert labels.tolist() == [[3], [3]]
 
 
-def test_shorter_samples_get_zeros():
+def test_to_dataset_pads_shorter_samples_with_zeros():
     batch = first(Texts([2, 4], batch_size=2).to_dataset("int64", [None], padded_batch=True))
     assert sorted(batch.tolist()) == [[1, 1, 0, 0], [1, 1, 1, 1]]
     wide = first(Texts([2, 4], batch_size=2).to_dataset("int64", [6], padded_batch=True))
     assert wide.shape == (2, 6)
 
 
-def test_samples_of_about_one_length_come_together_in_each_epoch_and_every_one_once():
+def test_to_dataset_puts_samples_of_similar_length_together_in_each_epoch():
     lengths = [int(x) for x in np.random.default_rng(0).permutation(45) + 1]
-    texts = Texts(lengths, batch_size=10, seed=1, length=int)
+    texts = Texts(lengths, batch_size=10, seed=1, length_func=int)
     batches = texts.to_dataset("int64", [None], padded_batch=True).as_numpy_iterator()
     epochs = [[next(batches) for _ in range(len(texts))] for _ in range(2)]
     for epoch in epochs:
@@ -61,18 +60,18 @@ def test_samples_of_about_one_length_come_together_in_each_epoch_and_every_one_o
     assert orders[0] != orders[1] and orders[0] != sorted(orders[0])
 
 
-def test_no_samples_are_no_endless_wait():
-    with pytest.raises(Exception, match="Texts yielded no batch"):
-        first(Texts([], length=int).to_dataset("int64", [None], padded_batch=True))
+def test_to_dataset_refuses_empty_data():
+    with pytest.raises(Exception, match="Expected Texts to yield at least one batch"):
+        first(Texts([], length_func=int).to_dataset("int64", [None], padded_batch=True))
 
 
-def test_samples_of_one_shape_need_no_padding():
+def test_to_dataset_stacks_samples_of_one_shape():
     dataset = Texts([3], batch_size=4).to_dataset("int64", [3])
     assert first(dataset).tolist() == [[1, 1, 1]] * 4
     assert dataset.element_spec.shape.as_list() == [None, 3]
 
 
-def test_names_make_dicts():
+def test_to_dataset_makes_dicts_of_names():
     dataset = Samples([3], batch_size=2).to_dataset(TYPES, SHAPES, NAMES, padded_batch=True)
     inputs, targets = first(dataset)
     assert set(inputs) == {"Input-Token", "Input-Segment"}
@@ -81,13 +80,13 @@ def test_names_make_dicts():
     assert batch["Input-Token"].shape == (32, 3)
 
 
-def test_lists_describe_samples_as_well_as_tuples():
+def test_to_dataset_takes_lists_as_well_as_tuples():
     types, shapes = [["int64", "int64"], ["int64"]], [[[None], [None]], [[1]]]
     names = [["tokens", "segments"], ["label"]]
     dataset = Samples([2], batch_size=1).to_dataset(types, shapes, names, padded_batch=True)
     assert first(dataset)[0]["tokens"].tolist() == [[1, 2]]
 
 
-def test_a_name_too_few_is_an_error():
+def test_to_dataset_refuses_a_missing_name():
     with pytest.raises(ValueError, match="argument 2 is longer"):
-        named(("tokens",), (1, 2))
+        Samples([3]).to_dataset(TYPES, SHAPES, (("Input-Token",), ("predict",)))
