@@ -4,26 +4,27 @@ import argparse
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 
-BACKENDS = ("tensorflow", "jax", "torch")
+_BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def main(arguments=None):
-    """Run a script as Python runs it, through the door.
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a script in compatibility mode, as ``python script.py`` runs it.
 
     Args:
-        arguments: those of the command line; ``sys.argv[1:]`` by default.
+        arguments: arguments of the command line; ``sys.argv[1:]`` by default.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not os.path.exists(options.script):
-        parser.error(f"{options.script}: there is no such script")
+    if not os.path.isfile(options.script):
+        parser.error(f"Expected the path of a script, got {options.script!r}. Check the path.")
     if options.backend:
         os.environ["KERAS_BACKEND"] = options.backend
-    os.environ.pop("TF_KERAS", None)  # there is one Keras
+    os.environ.pop("TF_KERAS", None)  # tf.keras is Keras 3 too
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from bert4keras.legacy import install
-    from bert4keras.legacy.report import met_so_far
+    from bert4keras.legacy.report import usage_report
 
     install()
     sys.argv = [options.script, *options.arguments]
@@ -32,24 +33,29 @@ def main(arguments=None):
         runpy.run_path(options.script, run_name="__main__")
     finally:
         if options.report:
-            print("\n".join(met_so_far.lines()) or "No old idiom was met.", file=sys.stderr)
+            text = "\n".join(usage_report.lines())
+            print(text or "The script uses no outdated code.", file=sys.stderr)
 
 
 def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m bert4keras.legacy",
-        description="Runs a script written for bert4keras 0.6 to 0.11 and Keras 2, unchanged.",
+        description="Run a script for bert4keras 0.6 to 0.11 and Keras 2, unchanged, on Keras 3.",
+        epilog="The script runs with patched Keras, NumPy, json and TensorFlow. "
+        "docs/migration.md lists every patch.",
     )
     parser.add_argument(
-        "--backend", choices=BACKENDS, help="of Keras 3; by default KERAS_BACKEND, or tensorflow"
+        "--backend",
+        choices=_BACKENDS,
+        help="backend of Keras 3 (default: the variable KERAS_BACKEND, or tensorflow)",
     )
     parser.add_argument(
         "--report",
         action="store_true",
-        help="list, at the end, each old idiom met, its line, and what to write today",
+        help="at the end, list each line of outdated code and what to write instead",
     )
-    parser.add_argument("script")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="those of the script")
+    parser.add_argument("script", help="path of the script")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments for the script")
     return parser
 
 

@@ -1,5 +1,8 @@
-"""The migration page: each pair runs, the first through the door and the second without it."""
+"""The migration pages: their code runs, both languages agree, the list of patches is complete."""
 
+import ast
+import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -14,52 +17,119 @@ PAGE, CHINESE = ROOT / "docs" / "migration.md", ROOT / "docs" / "migration_zh.md
 CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"^\| (.*) \| (.*) \|$", re.MULTILINE)
 SETUP, *BLOCKS = CODE.findall(PAGE.read_text(encoding="utf-8"))
-DOOR = "import bert4keras.legacy\n"
+ONLY_MISSING = {"numpy", "collections", "inspect", "time"}  # they get the names that they lack
 on_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="some idioms have a meaning on TensorFlow alone"
+    keras.backend.backend() != "tensorflow", reason="some idioms work on TensorFlow alone"
 )
 
 
 def run(code, folder):
-    """Run code in a process and a folder of its own; what it printed and its errors."""
+    """Run code in its own process and folder; return its exit code and errors."""
     file = folder / "page.py"
     file.write_text(code, encoding="utf-8")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, file], cwd=folder, capture_output=True, text=True, env={**os.environ}
     )
-    return done.returncode, done.stderr[-3000:]
+    return process.returncode, process.stderr[-3000:]
 
 
-def alone(blocks):
-    """Blocks one after another, each on a fresh copy of the names that the page begins with."""
-    pieces = "\n".join(f"exec({SETUP + block!r}, {{'__name__': 'page'}})" for block in blocks)
-    return f"{pieces}\n"
+def join(blocks):
+    """Return code that runs each block on a fresh copy of the setup."""
+    lines = [f"exec({SETUP + block!r}, {{'__name__': 'page'}})" for block in blocks]
+    return "\n".join(lines) + "\n"
 
 
-@on_tensorflow
-@pytest.mark.slow
-def test_what_stands_under_before_runs_through_the_door(tmp_path):
-    assert len(BLOCKS[::2]) >= 20
-    code, errors = run(DOOR + alone(BLOCKS[::2]), tmp_path)
-    assert code == 0, errors
+class TestMigrationPage:
+    @on_tensorflow
+    @pytest.mark.slow
+    def test_code_under_before_runs_in_compatibility_mode(self, tmp_path):
+        assert len(BLOCKS[::2]) >= 20
+        exit_code, errors = run("import bert4keras.legacy\n" + join(BLOCKS[::2]), tmp_path)
+        assert exit_code == 0, errors
+
+    @on_tensorflow
+    @pytest.mark.slow
+    def test_code_under_after_runs_without_it(self, tmp_path):
+        exit_code, errors = run(join(BLOCKS[1::2]), tmp_path)
+        assert exit_code == 0, errors
+
+    def test_code_under_after_does_not_use_k(self):
+        assert not [block for block in BLOCKS[1::2] if "K." in block or "import K" in block]
+
+    def test_both_languages_have_the_same_code_sections_and_rows(self):
+        english, chinese = (page.read_text(encoding="utf-8") for page in (PAGE, CHINESE))
+        assert CODE.findall(english) == CODE.findall(chinese)
+        assert re.findall(r"^#+ ", english, re.M) == re.findall(r"^#+ ", chinese, re.M)
+        assert len(ROW.findall(english)) == len(ROW.findall(chinese))
+
+    def test_the_table_has_the_words_of_the_report(self):
+        path = ROOT / "bert4keras" / "legacy" / "report.py"
+        names = {"__file__": str(path)}
+        exec(path.read_text(encoding="utf-8"), names)  # an import would install the mode
+        assert ROW.findall(PAGE.read_text(encoding="utf-8"))[1:] == list(names["IDIOMS"].values())
 
 
-@on_tensorflow
-@pytest.mark.slow
-def test_what_stands_under_after_runs_without_it(tmp_path):
-    code, errors = run(alone(BLOCKS[1::2]), tmp_path)
-    assert code == 0, errors
+def documented_patches(page):
+    """Return {module or class: names} from the lists under "What compatibility mode changes"."""
+    section = page.read_text(encoding="utf-8").rpartition("\n## ")[2].replace("\n  ", " ")
+    section = re.sub(r" ?[(（].*?[)）]", "", section).replace("：", ": ")  # remarks, punctuation
+    patches = {}
+    for owners, names in re.findall(r"^- (`[\w.`, ]+`): (.*`)$", section, re.M):
+        for owner in re.findall(r"`(.*?)`", owners):
+            patches[owner] = set(re.findall(r"`(.*?)`", names))
+    return patches
 
 
-def test_both_languages_have_the_same_code_and_sections():
-    first, second = (page.read_text(encoding="utf-8") for page in (PAGE, CHINESE))
-    assert CODE.findall(first) == CODE.findall(second)
-    assert re.findall(r"^#+ ", first, re.M) == re.findall(r"^#+ ", second, re.M)
-    assert len(ROW.findall(first)) == len(ROW.findall(second))
+@pytest.fixture(scope="module")
+def changes():
+    """What ``list_changes.py`` prints: the attributes and modules that change."""
+    owners = list(documented_patches(PAGE))
+    process = subprocess.run(
+        [sys.executable, Path(__file__).parent / "list_changes.py", *owners],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    return json.loads(process.stdout)
 
 
-def test_the_table_is_what_the_report_says():
-    text = (ROOT / "bert4keras" / "legacy" / "idioms.py").read_text(encoding="utf-8")
-    names = {}
-    exec(text, names)  # importing it would open the door
-    assert ROW.findall(PAGE.read_text(encoding="utf-8"))[1:] == list(names["IDIOMS"].values())
+class TestPatchList:
+    def test_the_page_lists_all_attributes_that_change(self, changes):
+        documented = documented_patches(PAGE)
+        k = set(changes["k"])
+        documented["keras.backend"] = documented["keras.backend"] - {"bert4keras.backend.K"} | k
+        if keras.backend.backend() != "torch":
+            del documented["torch.Tensor"]
+        for owner, names in changes["attributes"].items():
+            listed = documented.pop(owner, set())
+            assert set(names) <= listed, (owner, set(names) - listed)
+            if owner not in ONLY_MISSING and owner != "keras.backend":
+                assert listed <= set(names), (owner, listed - set(names))
+        assert not set(documented) - ONLY_MISSING, "these do not change"
+
+    def test_the_page_lists_all_modules_that_change(self, changes):
+        expected = {"tensorflow.keras", "tensorflow.compat", "tensorflow.compat.v1"}
+        if importlib.util.find_spec("distutils") is None:
+            expected |= {"distutils", "distutils.util", "distutils.version"}
+        assert set(changes["new_modules"]) == expected
+        assert all(x.startswith("tensorflow.python.keras") for x in changes["deleted_modules"])
+        text = PAGE.read_text(encoding="utf-8")
+        for name in (
+            "distutils",
+            "tensorflow.python.keras",
+            "sys.meta_path",
+            *sorted(expected)[-3:],
+        ):
+            assert f"`{name}`" in text
+
+    def test_both_languages_list_the_same_patches(self):
+        assert documented_patches(PAGE) == documented_patches(CHINESE)
+
+    def test_the_docstring_names_each_module_and_class_that_changes(self):
+        source = (ROOT / "bert4keras" / "legacy" / "__init__.py").read_text(encoding="utf-8")
+        words = set(re.findall(r"[\w.]+", ast.get_docstring(ast.parse(source))))
+        for owner, names in documented_patches(PAGE).items():
+            module, _, name = owner.rpartition(".")
+            full_names = {f"{owner}.{name}" for name in names}
+            assert owner in words or {module, name} <= words or full_names <= words, owner

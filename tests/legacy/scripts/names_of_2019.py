@@ -27,11 +27,11 @@ def contrib():
     from tensorflow.contrib import layers
 
 
-assert 'Today: bert4keras.optimizers.extend_with_weight_decay' in refusal(
+assert 'Use bert4keras.optimizers.extend_with_weight_decay' in refusal(
     add_weight_decay_into, model, 0.01, exclude_from=['Norm', 'bias']
 )
-assert 'Today: keras.optimizers.Adam' in refusal(TFOptimizer, 'an optimizer')
-assert 'Today: keras.wrappers.SKLearnClassifier' in refusal(KerasClassifier, build_fn=refusal)
+assert 'Use keras.optimizers.Adam' in refusal(TFOptimizer, 'an optimizer')
+assert 'Use keras.wrappers.SKLearnClassifier' in refusal(KerasClassifier, build_fn=refusal)
 assert 'a name of TensorFlow 1' in refusal(contrib)
 try:
     from tensorflow.contrib.layers import flatten

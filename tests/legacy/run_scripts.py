@@ -1,7 +1,7 @@
-"""Runs scripts through the door, one after another in one process, and prints how each went.
+"""Run scripts in compatibility mode, one after another in one process, and print the results.
 
-``python runner.py FOLDER script.py ...``: FOLDER is made ready, with a tiny vocabulary,
-configuration and checkpoint; each script runs in a folder of its own beside them.
+``python run_scripts.py FOLDER script.py ...`` writes a tiny vocabulary, configuration and
+checkpoint into FOLDER. Each script runs in its own folder next to them.
 """
 
 import contextlib
@@ -53,18 +53,18 @@ def prepare(folder):
 
 
 def run(script, folder):
-    """Run one script in a folder of its own, and say what came of it."""
-    place = folder / Path(script).stem
-    place.mkdir()
+    """Run one script in its own folder, and return the result."""
+    script_folder = folder / Path(script).stem
+    script_folder.mkdir()
     for name in FAMILIES:
-        (place / name).symlink_to(folder / name)
-    os.chdir(place)
+        (script_folder / name).symlink_to(folder / name)
+    os.chdir(script_folder)
     printed, error, start = io.StringIO(), None, time.time()
     sys.argv = [script]
     try:
         with contextlib.redirect_stdout(printed):
             runpy.run_path(script, run_name="__main__")
-    except BaseException as raised:  # what a script raises is what is asked for
+    except BaseException as raised:  # the test reads the error of the script
         error = f"{type(raised).__name__}: {raised}"
         print(traceback.format_exc(), file=sys.stderr)
     os.chdir(folder)
@@ -77,21 +77,21 @@ def run(script, folder):
 
 
 def main(folder, *scripts):
-    """Run scripts; a line of JSON for each."""
+    """Run scripts, and print a line of JSON for each."""
     import keras
 
     import bert4keras.legacy  # noqa: F401
-    from bert4keras.legacy.report import met_so_far
+    from bert4keras.legacy.report import usage_report
 
     folder = Path(folder)
     prepare(folder)
     for script in scripts:
         keras.config.disable_traceback_filtering()
         keras.utils.set_random_seed(1)
-        met_so_far.clear()
+        usage_report.clear()
         keras.config.set_dtype_policy("float32")
         result = run(script, folder)
-        result["report"] = met_so_far.lines()
+        result["report"] = usage_report.lines()
         print("RESULT " + json.dumps(result), flush=True)
         keras.backend.clear_session()
 
