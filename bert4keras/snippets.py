@@ -35,7 +35,7 @@ from bert4keras.text import (
     text_segmentate,
 )
 
-uniout = None  # scripts import it to see Chinese printed on Python 2; Python 3 prints it anyway
+uniout = None  # scripts import it to print Chinese on Python 2; Python 3 needs nothing
 
 __all__ = [
     "AutoRegressiveDecoder",

@@ -1,16 +1,19 @@
-"""Strings: character classes, width, normal form, cutting into pieces, common parts."""
+"""Text functions: character classes, width, normalization, splitting, common substrings."""
 
 import re
 import unicodedata
+from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 CJK_PUNCTUATION = (
     "＂＃＄％＆＇（）＊＋，－／：；＜＝＞＠［＼］＾＿｀｛｜｝～｟｠｢｣､\u3000、〃〈〉《》「」『』【】〔〕"
     "〖〗〘〙〚〛〜〝〞〟〰〾〿–—‘’‛“”„‟…‧﹏﹑﹔·！？｡。"
 )
-CJK_RANGES = (
+_CJK_RANGES = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
     (0xF900, 0xFAFF),
@@ -18,48 +21,48 @@ CJK_RANGES = (
     (0x2A700, 0x2CEAF),
     (0x2F800, 0x2FA1F),
 )
-ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-HALF_WIDTH = {0x3000: " "} | {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+_HALF_WIDTH = {0x3000: " "} | {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
 
-def is_string(s):
-    """Whether `s` is a text (bytes are not)."""
+def is_string(s: object) -> bool:
+    """True if ``s`` is a str (bytes are not)."""
     return isinstance(s, str)
 
 
 @lru_cache(maxsize=65536)
-def is_cjk_character(char):
-    """Whether BERT sees `char` as a Chinese character, a word of its own.
+def is_cjk_character(char: str) -> bool:
+    """True if BERT takes ``char`` as a Chinese character, which is always a separate word.
 
     Example:
         >>> is_cjk_character("字"), is_cjk_character("か")
         (True, False)
     """
-    return any(first <= ord(char) <= last for first, last in CJK_RANGES)
+    return any(first <= ord(char) <= last for first, last in _CJK_RANGES)
 
 
-def is_punctuation(char):
-    """Whether `char` is of a Unicode class P*, or any ASCII sign that is no letter or digit."""
-    return char in ASCII_PUNCTUATION or unicodedata.category(char).startswith("P")
+def is_punctuation(char: str) -> bool:
+    """True if ``char`` has a Unicode class P*, or is an ASCII sign (no letter or digit)."""
+    return char in _ASCII_PUNCTUATION or unicodedata.category(char).startswith("P")
 
 
-def is_space(char):
-    """Whether `char` is a tab, a line end or a Unicode space (class Zs)."""
+def is_space(char: str) -> bool:
+    """True if ``char`` is a tab, a line end or a Unicode space (class Zs)."""
     return char in "\t\n\r" or unicodedata.category(char) == "Zs"
 
 
-def is_control(char):
-    """Whether `char` is of a Unicode control or format class (Cc, Cf); so are line ends."""
+def is_control(char: str) -> bool:
+    """True if ``char`` has a Unicode control or format class (Cc, Cf), as line ends have."""
     return unicodedata.category(char) in ("Cc", "Cf")
 
 
-def convert_to_unicode(text, encoding="utf-8", errors="ignore"):
-    """Text from text or bytes.
+def convert_to_unicode(text: str | bytes, encoding: str = "utf-8", errors: str = "ignore") -> str:
+    """Convert text or bytes to str.
 
     Args:
         text: str, or bytes to decode.
-        encoding: of the bytes.
-        errors: what to do with bytes that do not fit, as in `bytes.decode`; they are left out.
+        encoding: encoding of the bytes.
+        errors: error handling, as in ``bytes.decode``. Default: invalid bytes are dropped.
 
     Example:
         >>> convert_to_unicode("中文".encode("gbk"), "gbk")
@@ -68,34 +71,34 @@ def convert_to_unicode(text, encoding="utf-8", errors="ignore"):
     return text.decode(encoding, errors) if isinstance(text, bytes) else text
 
 
-def convert_to_str(text, encoding="utf-8", errors="ignore"):
-    """The text type of this Python from text or bytes: the same as `convert_to_unicode`."""
+def convert_to_str(text: str | bytes, encoding: str = "utf-8", errors: str = "ignore") -> str:
+    """Convert text or bytes to str, like ``convert_to_unicode``."""
     return convert_to_unicode(text, encoding, errors)
 
 
-def strQ2B(s):
-    """Full width letters, digits and signs made half width.
+def strQ2B(s: str) -> str:
+    """Convert full-width letters, digits and signs to half width.
 
     Example:
         >>> strQ2B("ＢＥＲＴ　４！")
         'BERT 4!'
     """
-    return s.translate(HALF_WIDTH)
+    return s.translate(_HALF_WIDTH)
 
 
-class _WithoutMarks(dict):
-    """Translation table, filled as characters come, that drops combining marks (class Mn)."""
+class _MarkRemoval(dict):
+    """Translation table that drops combining marks (class Mn); it is filled lazily."""
 
-    def __missing__(self, code):
+    def __missing__(self, code: int) -> int | None:
         self[code] = None if unicodedata.category(chr(code)) == "Mn" else code
         return self[code]
 
 
-_WITHOUT_MARKS = _WithoutMarks()
+_MARK_REMOVAL = _MarkRemoval()
 
 
-def lowercase_and_normalize(text):
-    """Lower case without accents: lower, canonical decomposition (NFD), combining marks dropped.
+def lowercase_and_normalize(text: str) -> str:
+    """Lower-case a text and drop accents: decompose it (NFD) and drop combining marks.
 
     Example:
         >>> lowercase_and_normalize("Café Über")
@@ -104,11 +107,11 @@ def lowercase_and_normalize(text):
     text = text.lower()
     if text.isascii():
         return text
-    return unicodedata.normalize("NFD", text).translate(_WITHOUT_MARKS)
+    return unicodedata.normalize("NFD", text).translate(_MARK_REMOVAL)
 
 
-def string_matching(s, keywords):
-    """Whether any of the regular expressions `keywords` is found in `s`.
+def string_matching(s: str, keywords: Iterable[str]) -> bool:
+    """True if any of the regular expressions ``keywords`` matches a part of ``s``.
 
     Example:
         >>> string_matching("bert/LayerNorm/beta", ["Norm", "bias"])
@@ -117,20 +120,24 @@ def string_matching(s, keywords):
     return any(re.search(keyword, s) for keyword in keywords)
 
 
-def text_segmentate(text, maxlen, seps="\n", strips=None):
-    """Cut a text into pieces of at most `maxlen` characters, at the first separators that suffice.
+def text_segmentate(
+    text: str, maxlen: int, seps: str = "\n", strips: str | None = None
+) -> list[str]:
+    """Split a text into segments of at most ``maxlen`` characters, at separators.
 
-    A piece stays longer only where none of the separators stands in it. Separators stay at the end
-    of their piece.
+    A segment without any separator stays longer. A separator stays at the end of its segment. To
+    truncate a text to ``maxlen`` tokens, use ``encode`` of a tokenizer.
 
     Args:
-        text: str.
-        maxlen: characters wanted in a piece.
-        seps: separators of one character each, the preferred first.
-        strips: characters taken off both ends of every piece, after white space; None for none.
+        text: a text.
+        maxlen: maximum number of characters in a segment.
+        seps: separators of one character each; a later one is used where the earlier ones do not
+            suffice.
+        strips: characters to strip from both ends of each segment, after white space; None for
+            none.
 
     Returns:
-        List of str.
+        List of segments.
 
     Example:
         >>> text_segmentate("今天晴。明天雨，带伞。", 6, "。，")
@@ -150,36 +157,38 @@ def text_segmentate(text, maxlen, seps="\n", strips=None):
     ]
 
 
-def _split_after(text, separator):
-    """Pieces of a text, each with the run of separators that ends it."""
+def _split_after(text: str, separator: str) -> list[str]:
+    """Split a text after each run of separators."""
     sign = re.escape(separator)
     return re.findall(f"[^{sign}]+{sign}*|{sign}+", text)
 
 
-def _as_codes(*sequences):
-    """Sequences of anything hashable as integer arrays, equal numbers for equal items."""
-    codes = {}
+def _to_codes(*sequences: Iterable[Hashable]) -> list[NDArray[np.int64]]:
+    """Convert sequences to integer arrays, with equal numbers for equal items."""
+    codes: dict[Any, int] = {}
     return [
         np.array([codes.setdefault(item, len(codes)) for item in sequence], "int64")
         for sequence in sequences
     ]
 
 
-def longest_common_substring(source, target):
-    """Longest run that two sequences share; the first one where several are as long.
+def longest_common_substring(
+    source: Sequence[Hashable], target: Sequence[Hashable]
+) -> tuple[int, tuple[int, int, int, int]]:
+    """Find the longest common substring of two sequences; the first of several.
 
     Args:
         source, target: str, or sequences of hashable items, of lengths n and m.
 
     Returns:
-        `(length, (i0, i1, j0, j1))` with `source[i0:i1] == target[j0:j1]`. Takes n·m steps (n of
-        them in Python) and memory for m.
+        ``(length, (i0, i1, j0, j1))`` with ``source[i0:i1] == target[j0:j1]``. Takes n·m steps (n
+        of them in Python) and memory for m.
 
     Example:
         >>> longest_common_substring("abcdef", "zbcdxf")
         (3, (1, 4, 1, 4))
     """
-    rows, columns = _as_codes(source, target)
+    rows, columns = _to_codes(source, target)
     length, source_end, target_end = 0, 0, 0
     runs = np.zeros(len(columns) + 1, "int64")  # runs[j]: common run that ends before target[j]
     for i, code in enumerate(rows, start=1):
@@ -190,21 +199,23 @@ def longest_common_substring(source, target):
     return length, (source_end - length, source_end, target_end - length, target_end)
 
 
-def longest_common_subsequence(source, target):
-    """Longest sequence that two sequences share, gaps allowed.
+def longest_common_subsequence(
+    source: Sequence[Hashable], target: Sequence[Hashable]
+) -> tuple[int, list[tuple[int, int]]]:
+    """Find the longest common subsequence of two sequences: gaps are allowed.
 
     Args:
         source, target: str, or sequences of hashable items, of lengths n and m.
 
     Returns:
-        `(length, [(i, j), ...])` with `source[i] == target[j]` and both indices rising. Takes n·m
-        steps (n + m of them in Python) and 4·n·m bytes.
+        ``(length, [(i, j), ...])`` with ``source[i] == target[j]`` and both indices rising. Takes
+        n·m steps (n + m of them in Python) and 4·n·m bytes.
 
     Example:
         >>> longest_common_subsequence("abcdef", "zbcdxf")
         (4, [(1, 1), (2, 2), (3, 3), (5, 5)])
     """
-    rows, columns = _as_codes(source, target)
+    rows, columns = _to_codes(source, target)
     lengths = np.zeros((len(rows) + 1, len(columns) + 1), "int32")
     for i, code in enumerate(rows):
         longer = np.maximum(lengths[i, 1:], lengths[i, :-1] + (columns == code))

@@ -1,4 +1,4 @@
-"""The inherited face."""
+"""Snippets: the names of 0.x under their old import path."""
 
 import builtins
 
@@ -9,13 +9,13 @@ from bert4keras import snippets
 from bert4keras.snippets import delete_arguments, insert_arguments, is_one_of
 
 
-def test_every_name_of_the_face_is_there():
+def test_snippets_have_all_names_of_their_list():
     assert sorted(set(snippets.__all__)) == sorted(snippets.__all__)
     for name in snippets.__all__:
         assert hasattr(snippets, name), name
 
 
-def test_the_face_gives_what_scripts_ask_of_it():
+def test_snippets_give_the_names_that_scripts_import():
     from bert4keras.snippets import DataGenerator, open, sequence_padding, uniout  # noqa: F401
 
     assert open is not builtins.open

@@ -9,42 +9,42 @@ from bert4keras import text
 CASES = record("functions/text.json")
 
 
-def plain(value):
-    """A recorded argument as the function takes it."""
+def to_argument(value):
+    """Convert a recorded argument to the one that the function takes."""
     if isinstance(value, dict):
         return bytes.fromhex(value["hex"]) if "hex" in value else value["bytes"].encode()
     return value
 
 
-def listed(value):
-    """A result with lists for tuples, as records have it."""
-    return [listed(item) for item in value] if isinstance(value, (list, tuple)) else value
+def to_lists(value):
+    """Convert tuples in a result to lists, as in the records."""
+    return [to_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 @pytest.mark.parametrize("name", sorted({case["function"] for case in CASES}))
 def test_golden_records(name):
     function = getattr(text, name)
     cases = [case for case in CASES if case["function"] == name]
-    got = [listed(function(*map(plain, case["args"]), **case["kwargs"])) for case in cases]
+    got = [to_lists(function(*map(to_argument, case["args"]), **case["kwargs"])) for case in cases]
     assert got == [case["result"] for case in cases]
 
 
-def test_all_that_has_a_half_width_gets_it():
+def test_strQ2B_converts_all_characters_with_a_half_width():
     wide = "".join(map(chr, range(0xFF01, 0xFF5F)))
     assert text.strQ2B(wide) == "".join(map(chr, range(0x21, 0x7F)))
     assert text.strQ2B("\u3000中文￥") == " 中文￥"
 
 
 @pytest.mark.parametrize("seps", ["。，", "，", " 。"])
-def test_pieces_make_up_the_text(seps):
-    whole = "山不在高，有仙则名。水不在深，有龙则灵。斯是陋室，惟吾德馨。"
-    pieces = text.text_segmentate(whole, 8, seps)
-    assert "".join(pieces) == whole
+def test_text_segmentate_loses_no_character(seps):
+    full_text = "山不在高，有仙则名。水不在深，有龙则灵。斯是陋室，惟吾德馨。"
+    pieces = text.text_segmentate(full_text, 8, seps)
+    assert "".join(pieces) == full_text
     assert all(len(piece) <= 8 or not set(piece[:-1]) & set(seps) for piece in pieces)
 
 
 @pytest.mark.parametrize("sep", list("]^\\-."))
-def test_any_sign_separates(sep):
+def test_text_segmentate_takes_any_sign_as_separator(sep):
     assert text.text_segmentate(f"aa{sep}bb", 3, sep) == [f"aa{sep}", "bb"]
 
 
@@ -54,7 +54,7 @@ def random_pair(seed, length):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_common_substring_is_common_and_longest(seed):
+def test_longest_common_substring_is_common_and_longest(seed):
     source, target = random_pair(seed, 30)
     length, (i0, i1, j0, j1) = text.longest_common_substring(source, target)
     assert source[i0:i1] == target[j0:j1] and i1 - i0 == length
@@ -62,17 +62,17 @@ def test_the_common_substring_is_common_and_longest(seed):
 
 
 def subsequence_length(source, target):
-    """The recursion of the textbooks."""
+    """Return the length by the recursion of the textbooks."""
     lengths = [0] * (len(target) + 1)
     for item in source:
         before = lengths[:]
-        for j, other in enumerate(target):
-            lengths[j + 1] = max(lengths[j], before[j] + 1 if item == other else before[j + 1])
+        for j, other_item in enumerate(target):
+            lengths[j + 1] = max(lengths[j], before[j] + 1 if item == other_item else before[j + 1])
     return lengths[-1]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_common_subsequence_is_common_and_longest(seed):
+def test_longest_common_subsequence_is_common_and_longest(seed):
     source, target = random_pair(seed, 30)
     length, pairs = text.longest_common_subsequence(source, target)
     assert all(source[i] == target[j] for i, j in pairs)
@@ -80,7 +80,7 @@ def test_the_common_subsequence_is_common_and_longest(seed):
     assert length == len(pairs) == subsequence_length(source, target)
 
 
-def test_common_parts_of_any_items():
+def test_longest_common_functions_take_any_items():
     source, target = [("a", 1), 2, "x"], ["x", ("a", 1), 2]
     assert text.longest_common_substring(source, target) == (2, (0, 2, 1, 3))
     assert text.longest_common_subsequence(source, target) == (2, [(0, 1), (1, 2)])

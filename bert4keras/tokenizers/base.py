@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-
-from bert4keras.backend.types import NDArray
+from numpy.typing import NDArray
 
 
 class TokenizerBase:

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bert4keras.backend.types import StrPath
-from bert4keras.files import atomic_write
+from bert4keras.files import StrPath, atomic_write
 from bert4keras.tokenizers.base import TokenizerBase
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, overload
 
-from bert4keras.backend.types import StrPath
-from bert4keras.files import atomic_write
+from bert4keras.files import StrPath, atomic_write
 from bert4keras.text import is_cjk_character, is_punctuation
 
 __all__ = ["load_vocab", "save_vocab"]

@@ -7,8 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bert4keras.backend.types import StrPath
-from bert4keras.files import atomic_write
+from bert4keras.files import StrPath, atomic_write
 from bert4keras.text import (
     CJK_PUNCTUATION,
     is_cjk_character,

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -178,3 +181,11 @@ def test_vocab_size_follows_the_private_one_that_scripts_set(tokenizer):
     assert tokenizer.vocab_size == 99
     with pytest.raises(AttributeError):
         tokenizer.vocab_size = 98
+
+
+def test_importing_tokenizers_imports_neither_keras_nor_a_backend():
+    code = (
+        "import sys, bert4keras.tokenizers; "
+        "sys.exit(bool({'keras', 'tensorflow', 'jax', 'torch'} & sys.modules.keys()))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
