@@ -17,7 +17,7 @@ import matplotlib
 import numpy as np
 
 from bert4keras.backend import K
-from bert4keras.layers import Geometric
+from bert4keras.layers import VarianceScalingByName
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
@@ -40,7 +40,8 @@ DISTRIBUTIONS = ["normal", "uniform", "orthogonal"]
 
 def kernel(variance, distribution, n, m):
     """A kernel from n to m features."""
-    return K.eval(Geometric(variance, distribution, seed=int(draw.integers(2**31)))((n, m)))
+    initializer = VarianceScalingByName(variance, distribution, int(draw.integers(2**31)))
+    return K.eval(initializer((n, m)))
 
 
 def lengths(widths, variance, distribution, relu):

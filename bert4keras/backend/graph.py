@@ -15,19 +15,19 @@ def search_layer(
     Args:
         inputs: a symbolic tensor, or a layer of a functional model.
         name: a layer's name.
-        exclude_from: layers that are not searched; the set grows by those that are.
+        exclude_from: layers to skip; the set grows by the others.
 
     Returns:
         The layer, or None if there is none of that name.
     """
-    visited = set() if exclude_from is None else exclude_from
+    layers = set() if exclude_from is None else exclude_from
     stack = [inputs]
     while stack:
         item = stack.pop()
         layer = item._keras_history[0] if hasattr(item, "_keras_history") else item
-        if layer in visited:
+        if layer in layers:
             continue
-        visited.add(layer)
+        layers.add(layer)
         if layer.name == name:
             return layer
         for inner in layer.layers if isinstance(layer, keras.Model) else ():

@@ -4,10 +4,15 @@ Every function takes eager tensors, symbolic tensors, NumPy arrays and Python nu
 Keras 2's meaning: ``mean`` of booleans is a share, ``constant`` is float32, ``gather`` reads rows.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 from keras.config import epsilon, floatx, set_epsilon, set_floatx  # noqa: F401
+
+from bert4keras.backend.types import NDArray, Tensor
 
 abs = ops.abs
 arange = ops.arange
@@ -49,7 +54,7 @@ zeros_like = ops.zeros_like
 # Shapes and indices
 
 
-def symbolic(function):
+def symbolic(function: Callable) -> Callable:
     """Identity: Keras 3 has no separate graph mode for the backend's functions."""
     return function
 
@@ -57,22 +62,22 @@ def symbolic(function):
 graph_mode_decorator = symbolic  # inherited name, for old subclasses
 
 
-def ndim(x):
+def ndim(x: Tensor) -> int:
     """Number of axes of ``x``."""
     return len(x.shape)
 
 
-def int_shape(x):
+def int_shape(x: Tensor) -> tuple[int | None, ...]:
     """Static shape of ``x``: integers, and None for axes not yet known."""
     return tuple(x.shape)
 
 
-def dtype(x):
+def dtype(x: Tensor) -> str | None:
     """Name of the dtype of a tensor, variable or array; None for anything else."""
     return keras.backend.standardize_dtype(x.dtype) if hasattr(x, "dtype") else None
 
 
-def reshape(tensor, *args):
+def reshape(tensor: Tensor, *args: Any) -> Tensor:
     """Reshape ``tensor``, as a whole or axis by axis.
 
     Args:
@@ -94,7 +99,7 @@ def reshape(tensor, *args):
     return _Reshape(pairs)(tensor)
 
 
-def flatten(tensor, start=None, end=None):
+def flatten(tensor: Tensor, start: int | None = None, end: int | None = None) -> Tensor:
     """Collapse the axes ``start`` to ``end`` (excluded) of ``tensor`` into one; all by default."""
     rank = ndim(tensor)
     start = 0 if start is None else start % rank
@@ -102,8 +107,8 @@ def flatten(tensor, start=None, end=None):
     return _Flatten(start, end)(tensor)
 
 
-class _Resized(keras.Operation):
-    """A reshape told by axes, so that it can also stand in a graph with sizes yet unknown."""
+class _ReshapeAxes(keras.Operation):
+    """Reshape of single axes, which also works in a graph with unknown sizes."""
 
     def call(self, x):
         return ops.reshape(x, tuple(self.sizes(list(ops.shape(x)))))
@@ -113,7 +118,7 @@ class _Resized(keras.Operation):
 
 
 @keras.saving.register_keras_serializable("bert4keras")
-class _Reshape(_Resized):
+class _Reshape(_ReshapeAxes):
     def __init__(self, pairs, name=None):
         super().__init__(name=name)
         self.pairs = pairs
@@ -125,7 +130,7 @@ class _Reshape(_Resized):
 
 
 @keras.saving.register_keras_serializable("bert4keras")
-class _Flatten(_Resized):
+class _Flatten(_ReshapeAxes):
     def __init__(self, start, end, name=None):
         super().__init__(name=name)
         self.start, self.end = start, end
@@ -136,11 +141,11 @@ class _Flatten(_Resized):
 
 
 def _fill_in(small, size):
-    """Replace the -1 of a small shape by what is left of ``size``."""
+    """Replace the -1 of a small shape by the quotient of ``size`` and the other numbers."""
     if list(small).count(-1) > 1:
         raise ValueError(f"at most one size of a shape may be -1, got {tuple(small)}")
-    known = _product(n for n in small if n != -1)
-    return [(None if size is None else size // known) if n == -1 else n for n in small]
+    product = _product(n for n in small if n != -1)
+    return [(None if size is None else size // product) if n == -1 else n for n in small]
 
 
 def _product(sizes):
@@ -151,42 +156,42 @@ def _product(sizes):
     return product
 
 
-def where(cond, x, y):
+def where(cond: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Take from ``x`` where ``cond`` holds, else from ``y``; all three broadcast, numbers too."""
     return ops.where(ops.cast(cond, "bool"), x, y)
 
 
-def permute_dimensions(x, pattern):
+def permute_dimensions(x: Tensor, pattern: Any) -> Tensor:
     """Transpose ``x`` so that its axes stand in the order of ``pattern``."""
     return ops.transpose(x, pattern)
 
 
-def gather(reference, indices):
+def gather(reference: Tensor, indices: Tensor) -> Tensor:
     """Rows of ``reference`` at ``indices`` (of any integer-like dtype)."""
     return ops.take(reference, ops.cast(indices, "int32"), axis=0)
 
 
-def one_hot(indices, num_classes):
+def one_hot(indices: Tensor, num_classes: int) -> Tensor:
     """One-hot vectors in ``floatx`` on a new last axis."""
     return ops.one_hot(ops.cast(indices, "int32"), num_classes, dtype=floatx())
 
 
-def concatenate(tensors, axis=-1):
+def concatenate(tensors: list[Tensor], axis: Any = -1) -> Tensor:
     """Join tensors along ``axis``, the last one by default."""
     return ops.concatenate(tensors, axis=axis)
 
 
-def dot(x, y):
+def dot(x: Tensor, y: Tensor) -> Tensor:
     """Matrix product over the last axis of ``x`` and the last but one of ``y``."""
     return ops.dot(x, y)
 
 
-def batch_dot(x, y, axes=None):
+def batch_dot(x: Tensor, y: Tensor, axes: Any = None) -> Tensor:
     """Product of ``x`` and ``y`` sample by sample, over one axis of each."""
     if axes is None:
         axes = (ndim(x) - 1, ndim(y) - 2 if ndim(y) > 2 else 1)
-    left, right = (axes, axes) if isinstance(axes, int) else axes
-    x, y = ops.moveaxis(x, left, -1), ops.moveaxis(y, right, 1)
+    x_axis, y_axis = (axes, axes) if isinstance(axes, int) else axes
+    x, y = ops.moveaxis(x, x_axis, -1), ops.moveaxis(y, y_axis, 1)
     product = ops.matmul(flatten(x, 1, -1), flatten(y, 2)) if ndim(x) > 2 and ndim(y) > 2 else None
     if product is not None:
         return ops.reshape(product, ops.shape(x)[:-1] + ops.shape(y)[2:])
@@ -201,78 +206,78 @@ def _numbers(x):
     return ops.cast(x, floatx()) if dtype(x) == "bool" else x
 
 
-def sum(x, axis=None, keepdims=False):
+def sum(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Sum over ``axis``."""
     return ops.sum(_numbers(x), axis=axis, keepdims=keepdims)
 
 
-def mean(x, axis=None, keepdims=False):
+def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Mean over ``axis``; of booleans, the share that is true."""
     return ops.mean(_numbers(x), axis=axis, keepdims=keepdims)
 
 
-def max(x, axis=None, keepdims=False):
+def max(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Largest value over ``axis``."""
     return ops.max(x, axis=axis, keepdims=keepdims)
 
 
-def min(x, axis=None, keepdims=False):
+def min(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Smallest value over ``axis``."""
     return ops.min(x, axis=axis, keepdims=keepdims)
 
 
-def prod(x, axis=None, keepdims=False):
+def prod(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Product over ``axis``."""
     return ops.prod(_numbers(x), axis=axis, keepdims=keepdims)
 
 
-def std(x, axis=None, keepdims=False):
+def std(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Standard deviation over ``axis``."""
     return ops.std(_numbers(x), axis=axis, keepdims=keepdims)
 
 
-def var(x, axis=None, keepdims=False):
+def var(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Variance over ``axis``."""
     return ops.var(_numbers(x), axis=axis, keepdims=keepdims)
 
 
-def all(x, axis=None, keepdims=False):
-    """Whether all values over ``axis`` are true."""
+def all(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """True if all values over ``axis`` are true."""
     return ops.all(ops.cast(x, "bool"), axis=axis, keepdims=keepdims)
 
 
-def any(x, axis=None, keepdims=False):
-    """Whether any value over ``axis`` is true."""
+def any(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """True if any value over ``axis`` is true."""
     return ops.any(ops.cast(x, "bool"), axis=axis, keepdims=keepdims)
 
 
-def argmax(x, axis=-1):
+def argmax(x: Tensor, axis: Any = -1) -> Tensor:
     """Position of the largest value over ``axis``."""
     return ops.argmax(x, axis=axis)
 
 
-def argmin(x, axis=-1):
+def argmin(x: Tensor, axis: Any = -1) -> Tensor:
     """Position of the smallest value over ``axis``."""
     return ops.argmin(x, axis=axis)
 
 
-def cumsum(x, axis=0):
+def cumsum(x: Tensor, axis: Any = 0) -> Tensor:
     """Running sum along ``axis``."""
     return ops.cumsum(x, axis=axis)
 
 
-def logsumexp(x, axis=None, keepdims=False):
+def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Logarithm of the sum of exponentials over ``axis``, safe for large values and all -inf."""
     return ops.logsumexp(x, axis=axis, keepdims=keepdims)
 
 
-def l2_normalize(x, axis=None):
+def l2_normalize(x: Tensor, axis: Any = None) -> Tensor:
     """``x`` divided by its Euclidean norm over ``axis``."""
     norm = ops.sum(ops.square(x), axis=axis, keepdims=True)
     return x * ops.rsqrt(ops.maximum(norm, 1e-12))
 
 
-def clip(x, min_value, max_value):
+def clip(x: Tensor, min_value: float | None, max_value: float | None) -> Tensor:
     """``x`` held between two bounds; None leaves that side open."""
     low = -np.inf if min_value is None else min_value
     return ops.clip(x, low, np.inf if max_value is None else max_value)
@@ -281,27 +286,33 @@ def clip(x, min_value, max_value):
 # Activations and losses
 
 
-def relu(x, alpha=0.0, max_value=None, threshold=0.0):
+def relu(
+    x: Tensor, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+) -> Tensor:
     """Rectifier with a slope below, a ceiling above, and a threshold."""
     return keras.activations.relu(x, alpha, max_value, threshold)
 
 
-def hard_sigmoid(x):
+def hard_sigmoid(x: Tensor) -> Tensor:
     """Keras 2's piecewise linear sigmoid: ``0.2 x + 0.5`` held between 0 and 1."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
-def binary_crossentropy(target, output, from_logits=False):
+def binary_crossentropy(target: Tensor, output: Tensor, from_logits: bool = False) -> Tensor:
     """Binary cross-entropy, element by element; ``output`` holds probabilities by default."""
     return ops.binary_crossentropy(ops.cast(target, dtype(output)), output, from_logits=from_logits)
 
 
-def categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def categorical_crossentropy(
+    target: Tensor, output: Tensor, from_logits: bool = False, axis: Any = -1
+) -> Tensor:
     """Cross-entropy with one-hot targets over ``axis``; probabilities by default."""
     return ops.categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 
 
-def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
+def sparse_categorical_crossentropy(
+    target: Tensor, output: Tensor, from_logits: bool = False, axis: Any = -1
+) -> Tensor:
     """Cross-entropy with integer targets, (...) or (..., 1); probabilities by default."""
     if ndim(target) == ndim(output):
         if target.shape[axis] is None:  # only a 1 can be meant
@@ -316,33 +327,35 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
 # Values, variables, randomness
 
 
-def constant(value, dtype=None, shape=None, name=None):
+def constant(
+    value: Any, dtype: str | None = None, shape: Any = None, name: str | None = None
+) -> Tensor:
     """A tensor of ``floatx`` by default, repeated to ``shape`` where one is given."""
     tensor = ops.convert_to_tensor(value, dtype=dtype or floatx())
     return tensor if shape is None else ops.broadcast_to(tensor, shape)
 
 
-def zeros(shape, dtype=None, name=None):
+def zeros(shape: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
     """Zeros of ``floatx`` by default."""
     return ops.zeros(shape, dtype=dtype or floatx())
 
 
-def ones(shape, dtype=None, name=None):
+def ones(shape: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
     """Ones of ``floatx`` by default."""
     return ops.ones(shape, dtype=dtype or floatx())
 
 
-def eye(size, dtype=None, name=None):
+def eye(size: int, dtype: str | None = None, name: str | None = None) -> Tensor:
     """Identity matrix of ``floatx`` by default."""
     return ops.eye(size, dtype=dtype or floatx())
 
 
-def variable(value, dtype=None, name=None):
-    """A ``keras.Variable`` that begins as ``value``."""
+def variable(value: Any, dtype: str | None = None, name: str | None = None) -> keras.Variable:
+    """Create a ``keras.Variable`` with the initial ``value``."""
     return keras.Variable(value, dtype=dtype or floatx(), name=name)
 
 
-def eval(x):
+def eval(x: Tensor) -> NDArray:
     """The value of an eager tensor or variable as a NumPy array."""
     if keras.backend.is_keras_tensor(x):
         raise NotImplementedError(
@@ -355,44 +368,58 @@ def eval(x):
 get_value = eval
 
 
-def set_value(x, value):
+def set_value(x: keras.Variable, value: Any) -> None:
     """Write ``value`` into a variable."""
     x.assign(value)
 
 
-def update(x, new_x):
+def update(x: keras.Variable, new_x: Tensor) -> keras.Variable:
     """Write ``new_x`` into a variable and return the variable."""
     x.assign(new_x)
     return x
 
 
-def batch_get_value(tensors):
+def batch_get_value(tensors: list[Tensor]) -> list[NDArray]:
     """Values of several variables as NumPy arrays."""
     return [eval(x) for x in tensors]
 
 
-def batch_set_value(tuples):
+def batch_set_value(tuples: list[tuple[Any, Any]]) -> None:
     """Write several values: pairs of (variable, value)."""
     for x, value in tuples:
         x.assign(value)
 
 
-def random_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+def random_uniform(
+    shape: Any,
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: str | None = None,
+    seed: int | None = None,
+) -> Tensor:
     """Uniform random numbers between two bounds."""
     return keras.random.uniform(shape, minval, maxval, dtype=dtype or floatx(), seed=seed)
 
 
-def random_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+def random_normal(
+    shape: Any,
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: str | None = None,
+    seed: int | None = None,
+) -> Tensor:
     """Normal random numbers."""
     return keras.random.normal(shape, mean, stddev, dtype=dtype or floatx(), seed=seed)
 
 
-def random_binomial(shape, p=0.0, dtype=None, seed=None):
+def random_binomial(
+    shape: Any, p: float = 0.0, dtype: str | None = None, seed: int | None = None
+) -> Tensor:
     """Ones with probability ``p``, zeros otherwise."""
     return ops.cast(keras.random.uniform(shape, seed=seed) < p, dtype or floatx())
 
 
-def dropout(x, level, noise_shape=None, seed=None):
+def dropout(x: Tensor, level: float, noise_shape: Any = None, seed: int | None = None) -> Tensor:
     """Zero a share ``level`` of ``x`` and scale up the rest."""
     return keras.random.dropout(x, level, noise_shape=noise_shape, seed=seed)
 
@@ -400,7 +427,7 @@ def dropout(x, level, noise_shape=None, seed=None):
 # Control flow
 
 
-def switch(condition, then_expression, else_expression):
+def switch(condition: Tensor, then_expression: Any, else_expression: Any) -> Any:
     """Choose between two values, or two functions of no argument, by ``condition``."""
     if callable(then_expression) and callable(else_expression):
         return ops.cond(ops.cast(condition, "bool"), then_expression, else_expression)
@@ -411,7 +438,7 @@ def switch(condition, then_expression, else_expression):
     return where(condition, *choices)
 
 
-def in_train_phase(x, alt, training=None):
+def in_train_phase(x: Tensor, alt: Any, training: Any = None) -> Any:
     """``x`` while training, ``alt`` otherwise (values, or functions of no argument).
 
     Args:
@@ -421,12 +448,19 @@ def in_train_phase(x, alt, training=None):
         context = keras.src.backend.common.global_state.get_global_attribute("current_call_ctx")
         training = bool(context is not None and context.training)
     if isinstance(training, bool | int):
-        chosen = x if training else alt
-        return chosen() if callable(chosen) else chosen
+        value = x if training else alt
+        return value() if callable(value) else value
     return switch(training, x, alt)
 
 
-def rnn(step_function, inputs, initial_states, go_backwards=False, mask=None, **_unused):
+def rnn(
+    step_function: Callable,
+    inputs: Tensor,
+    initial_states: list[Tensor],
+    go_backwards: bool = False,
+    mask: Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Loop ``step_function(input, states) -> (output, states)`` over axis 1 of ``inputs``.
 
     Args:
@@ -441,57 +475,57 @@ def rnn(step_function, inputs, initial_states, go_backwards=False, mask=None, **
     steps = (ops.swapaxes(inputs, 0, 1), ops.swapaxes(ops.cast(keep, "bool"), 0, 1))
     first, _ = step_function(steps[0][0], list(initial_states))
 
-    def one(carry, step):
+    def body(carry, step):
         x, visible = step
         output, states = step_function(x, list(carry[1:]))
-        new = [_carry_over(visible, n, old) for n, old in zip([output, *states], carry)]
-        return tuple(new), tuple(new)
+        carry = tuple(_carry_over(visible, *pair) for pair in zip([output, *states], carry))
+        return carry, carry
 
-    begin = (ops.zeros_like(first), *initial_states)
-    (last, *states), (outputs, *_) = ops.scan(one, begin, steps, reverse=go_backwards)
+    init = (ops.zeros_like(first), *initial_states)
+    (last, *states), (outputs, *_) = ops.scan(body, init, steps, reverse=go_backwards)
     outputs = ops.swapaxes(outputs, 0, 1)
     return last, ops.flip(outputs, axis=1) if go_backwards else outputs, states
 
 
-def _carry_over(visible, new, old):
+def _carry_over(visible, new, previous):
     visible = ops.reshape(visible, tuple(ops.shape(visible)) + (1,) * (ndim(new) - 1))
-    return ops.where(visible, new, old)
+    return ops.where(visible, new, previous)
 
 
-def print_tensor(x, message=""):
+def print_tensor(x: Tensor, message: str = "") -> Tensor:
     """Return ``x`` and print it when it has a value."""
     print(message, x)
     return x
 
 
-# What Keras 3 has no equivalent for
+# Functions without an equivalent in Keras 3
 
 
-def _gone(name, remedy):
-    def gone(*args, **kwargs):
+def _unavailable(name, remedy):
+    def function(*args, **kwargs):
         raise NotImplementedError(f"K.{name} has no equivalent in Keras 3. {remedy}")
 
-    gone.__name__ = name
-    gone.__doc__ = f"Raises: Keras 3 has no ``K.{name}``. {remedy}"
-    return gone
+    function.__name__ = name
+    function.__doc__ = f"Raises: Keras 3 has no ``K.{name}``. {remedy}"
+    return function
 
 
-gradients = _gone(
+gradients = _unavailable(
     "gradients",
     "Take gradients inside a train_step of your own: tf.GradientTape on TensorFlow, jax.grad on "
     "JAX, torch.autograd.grad on PyTorch.",
 )
-function = _gone(
+function = _unavailable(
     "function", "Build keras.Model(inputs, outputs) and call its predict() or the model itself."
 )
-get_session = _gone(
+get_session = _unavailable(
     "get_session", "There are no sessions: read a variable with K.get_value, or call the model."
 )
-learning_phase = _gone(
+learning_phase = _unavailable(
     "learning_phase", "Give `training=True` or `training=False` to the layer or model you call."
 )
 
 
 def __getattr__(name):
-    hint = f"Use keras.ops.{name}." if hasattr(ops, name) else "Look in keras.ops for its kin."
+    hint = f"Use keras.ops.{name}." if hasattr(ops, name) else "See keras.ops for similar ones."
     raise AttributeError(f"K has no function {name!r}. {hint}")

@@ -22,7 +22,7 @@ def sinusoidal_embeddings(pos: Tensor, dim: int, base: float = 10000) -> Tensor:
         A float32 tensor (..., dim): sin, cos, sin, cos, ...
     """
     if dim % 2:
-        raise ValueError(f"sinusoidal embeddings need an even number of features, got {dim}")
+        raise ValueError(f"Expected an even number of features, got {dim}.")
     return sin_cos(pos, np.power(base, -2.0 * np.arange(dim // 2) / dim))
 
 
@@ -36,10 +36,10 @@ def sin_cos(pos: Tensor, frequencies: ArrayLike) -> Tensor:
     Returns:
         A float32 tensor (..., 2 n): sin, cos, sin, cos, ...
     """
-    frequencies = ops.convert_to_tensor(np.asarray(frequencies, "float32"))
-    angles = ops.expand_dims(ops.cast(pos, "float32"), -1) * frequencies
+    table = np.asarray(frequencies, "float32")
+    angles = ops.expand_dims(ops.cast(pos, "float32"), -1) * ops.convert_to_tensor(table)
     pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
-    return ops.reshape(pairs, (*ops.shape(angles)[:-1], 2 * frequencies.shape[0]))
+    return ops.reshape(pairs, (*ops.shape(angles)[:-1], 2 * len(table)))
 
 
 @keras.saving.register_keras_serializable("bert4keras")
@@ -68,14 +68,14 @@ def apply_rotary_position_embeddings(sinusoidal: Tensor, *tensors: Tensor) -> An
     """
     shapes = {tuple(x.shape) for x in tensors}
     if len(shapes) != 1:
-        raise ValueError(f"rotary positions need one or more tensors of equal shape, got {shapes}")
+        raise ValueError(f"Expected one or more tensors of equal shape, got shapes {shapes}.")
     rank = len(tensors[0].shape)
     table = align(ops.cast(sinusoidal, tensors[0].dtype), [0, 1, -1], rank)
     sin, cos = ops.repeat(table[..., ::2], 2, axis=-1), ops.repeat(table[..., 1::2], 2, axis=-1)
-    rotated = [x * cos + _rotate_pairs(x) * sin for x in tensors]
-    return rotated[0] if len(rotated) == 1 else rotated
+    outputs = [x * cos + _rotate_pairs(x) * sin for x in tensors]
+    return outputs[0] if len(outputs) == 1 else outputs
 
 
 def _rotate_pairs(x):
-    rotated = ops.stack([-x[..., 1::2], x[..., ::2]], axis=-1)
-    return ops.reshape(rotated, ops.shape(x))
+    pairs = ops.stack([-x[..., 1::2], x[..., ::2]], axis=-1)
+    return ops.reshape(pairs, ops.shape(x))

@@ -1,22 +1,27 @@
-"""Attention: to the whole of a sequence at once, or of a new token to what is kept of it.
+"""Attention: over a whole sequence at once, or of a new token to the KV cache.
 
 Letters in formulas: ``b`` batch, ``q`` and ``k`` positions of queries and keys, ``h`` heads, ``d``
-features of one head.
+features of one head. The padding mask (from the values) and the causal mask (a boolean attention
+bias) meet in ``DotProductAttention.attention_weights``.
 """
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from bert4keras import backend
+from bert4keras.backend.types import Initializer, Shape, Tensor
 from bert4keras.layers.base import Layer, inner_dense, register
+from bert4keras.layers.position_bias import POSITION_BIASES, PositionBias
 
-ROTARY = ("rotary", "rotary_value")
+__all__ = ["DotProductAttention", "MultiHeadAttention", "split_biases"]
 
 
-def products(q, k):
-    """Queries (B, Lq, H, d) times keys (B, Lk, G, d): (B, H, Lq, Lk).
+def _attention_scores(q, k):
+    """Multiply queries (B, Lq, H, d) and keys (B, Lk, G, d) to (B, H, Lq, Lk).
 
-    Each of ``g`` heads of keys meets ``r`` of queries.
+    With H > G (grouped-query attention) each head of keys serves H / G heads of queries.
     """
     if q.shape[2] == k.shape[2]:
         return ops.einsum("bqhd,bkhd->bhqk", q, k)
@@ -25,8 +30,8 @@ def products(q, k):
     return ops.reshape(ops.einsum("bqgrd,bkgd->bgrqk", q, k), (b, h, q_length, k_length))
 
 
-def sums(weights, v):
-    """Values (B, Lk, G, d) summed by weights (B, H, Lq, Lk): (B, Lq, H, d)."""
+def _weighted_values(weights, v):
+    """Sum values (B, Lk, G, d) by weights (B, H, Lq, Lk) to (B, Lq, H, d)."""
     if weights.shape[1] == v.shape[2]:
         return ops.einsum("bhqk,bkhd->bqhd", weights, v)
     (b, h, q_length, k_length), (_, _, g, d) = ops.shape(weights), ops.shape(v)
@@ -35,17 +40,17 @@ def sums(weights, v):
 
 
 class DotProductAttention(Layer):
-    """What dot-product attentions share: the arguments, and the way from scores to weights."""
+    """Base of dot-product attentions: arguments, scores to weights, attention to the KV cache."""
 
     def __init__(
         self,
-        key_size,
-        use_bias,
-        normalization,
-        attention_scale,
-        attention_dropout,
-        kernel_initializer,
-        **kwargs,
+        key_size: int,
+        use_bias: bool,
+        normalization: str,
+        attention_scale: bool,
+        attention_dropout: float | None,
+        kernel_initializer: Initializer,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.key_size = key_size
@@ -55,55 +60,69 @@ class DotProductAttention(Layer):
         self.attention_dropout = attention_dropout
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def build_dropout(self):
+    def build_dropout(self) -> None:
+        """Build the dropout of the weights, if there is any."""
         if self.attention_dropout:
             self.dropout = keras.layers.Dropout(self.attention_dropout, dtype=self.dtype_policy)
 
-    def scale(self, scores):
+    def scale(self, scores: Tensor) -> Tensor:
+        """Divide scores by sqrt(key_size), unless ``attention_scale`` is false."""
         return scores / self.key_size**0.5 if self.attention_scale else scores
 
-    def weigh(self, scores, mask=None, bias=None):
-        """Weights from scaled scores (B, ..., Lq, Lk), masks (B, L) of q, k, v and a bias."""
+    def attention_weights(
+        self, scores: Tensor, mask: list | None = None, bias: Tensor | None = None
+    ) -> Tensor:
+        """Return weights from scaled scores. Here the padding mask meets the causal mask.
+
+        Args:
+            scores: (B, ..., Lq, Lk).
+            mask: None, or padding masks (B, L) of queries, keys and values; the last hides keys.
+            bias: None, or broadcast to scores: a boolean one hides, such as the causal mask; a
+                floating one is added.
+        """
         weights = backend.attention_normalize(
             scores, mask[2] if mask else None, -1, self.normalization, bias
         )
         weights = ops.cast(weights, self.compute_dtype)
         return self.dropout(weights) if self.attention_dropout else weights
 
-    def recall(self, q, context, bias=None, position=None, p_bias=None):
-        """Attention of new tokens to what is kept: of their prompt, and of each row itself.
+    def attend_to_cache(
+        self,
+        q: Tensor,
+        context: Any,
+        bias: Tensor | None = None,
+        position: Tensor | None = None,
+        p_bias: PositionBias = POSITION_BIASES[None],
+    ) -> tuple[Tensor, Tensor]:
+        """Attend from new tokens to the KV cache: to their prompt and to their own row.
 
-        Of a prompt's P tokens keys and values are kept once, for all its N rows; of the generated
-        ones each row has its own, with room for C. K = P + C, or P where another sequence is asked.
+        Each of B prompts of P tokens has N rows that continue it. Its keys and values are stored
+        once (the prompt cache); each row R = B N has a cache of C generated tokens. There are
+        K = P + C keys, or K = P in attention to another sequence.
 
         Args:
-            q: queries (R, 1, H, key_size), R = B N.
+            q: queries (R, 1, H, key_size).
             context: a ``generation.StepContext``.
             bias: None, or floating (B, H, N, K).
-            position: with "typical_relative" (B, K, key_size), with "t5_relative" (B, K, H).
-            p_bias: as given to the layer.
+            position: (B, K, ...), as ``p_bias`` takes it.
+            p_bias: the position bias.
 
         Returns:
-            Output (R, 1, H, head_size) and scores (B, H, N, K).
+            Output (R, 1, H, head_size) and scaled scores (B, H, N, K).
         """
         shape = ops.shape(q)
         q = ops.reshape(q, (-1, context.rows_per_prompt, *shape[2:]))  # (B, N, H, d)
-        scores = self._products_with_kept(q, context)
-        if p_bias == "typical_relative":
-            scores = scores + ops.einsum("bqhd,bkd->bhqk", q, position)
-        elif p_bias == "t5_relative":
-            scores = scores + ops.transpose(position, (0, 2, 1))[:, :, None]
-        scores = self.scale(scores)
+        scores = self._scores_of_cache(q, context)
+        scores = self.scale(p_bias.add_to_step_scores(scores, q, position))
         visible = ops.expand_dims(context.attention_mask, 1)
         bias = visible if bias is None else ops.where(visible, bias, float("-inf"))
-        weights = self.weigh(scores, None, bias)
-        o = self._sums_of_kept(weights, context)
-        if p_bias == "typical_relative":
-            o = o + ops.einsum("bhqk,bkd->bqhd", weights, position)
+        weights = self.attention_weights(scores, None, bias)
+        o = self._values_of_cache(weights, context)
+        o = p_bias.add_to_step_output(o, weights, position)
         return ops.reshape(o, (*shape[:3], -1)), scores
 
-    def _products_with_kept(self, q, context):
-        """Scores (B, H, N, K) of queries (B, N, H, key_size)."""
+    def _scores_of_cache(self, q, context):
+        """Multiply queries (B, N, H, d) and the keys of the KV cache to (B, H, N, K)."""
         k = ops.swapaxes(context.prompt_cache["k"], 2, 3)  # (B, G, d, P)
         (b, n, h, _), (_, g, d, length) = ops.shape(q), ops.shape(k)
         queries = ops.reshape(ops.swapaxes(q, 1, 2), (b, g, -1, d))
@@ -111,23 +130,24 @@ class DotProductAttention(Layer):
         if context.is_cross_attention:
             return scores
         k = ops.swapaxes(context.generated_cache["k"], 2, 3)  # (R, G, d, C)
-        own = ops.matmul(ops.reshape(q, (b * n, g, -1, d)), k)
-        own = ops.swapaxes(ops.reshape(own, (b, n, h, -1)), 1, 2)
-        return ops.concatenate([scores, own], axis=-1)
+        row_scores = ops.matmul(ops.reshape(q, (b * n, g, -1, d)), k)
+        row_scores = ops.swapaxes(ops.reshape(row_scores, (b, n, h, -1)), 1, 2)
+        return ops.concatenate([scores, row_scores], axis=-1)
 
-    def _sums_of_kept(self, weights, context):
-        """Values (B, N, H, head_size) summed by weights (B, H, N, K)."""
+    def _values_of_cache(self, weights, context):
+        """Sum the values of the KV cache by weights (B, H, N, K) to (B, N, H, d)."""
         (b, h, n, _), (_, g, length, d) = ops.shape(weights), ops.shape(context.prompt_cache["v"])
-        shared = ops.reshape(weights[..., :length], (b, g, -1, length))
-        o = ops.reshape(ops.matmul(shared, context.prompt_cache["v"]), (b, h, n, d))
+        prompt_weights = ops.reshape(weights[..., :length], (b, g, -1, length))
+        o = ops.reshape(ops.matmul(prompt_weights, context.prompt_cache["v"]), (b, h, n, d))
         o = ops.swapaxes(o, 1, 2)
         if context.is_cross_attention:
             return o
-        own = ops.swapaxes(weights[..., length:], 1, 2)  # (B, N, H, C)
-        own = ops.reshape(own, (b * n, g, h // g, -1))
-        return o + ops.reshape(ops.matmul(own, context.generated_cache["v"]), (b, n, h, d))
+        row_weights = ops.swapaxes(weights[..., length:], 1, 2)  # (B, N, H, C)
+        row_weights = ops.reshape(row_weights, (b * n, g, h // g, -1))
+        row_values = ops.matmul(row_weights, context.generated_cache["v"])
+        return o + ops.reshape(row_values, (b, n, h, d))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "key_size": self.key_size,
@@ -139,10 +159,12 @@ class DotProductAttention(Layer):
         }
 
 
-def take_biases(biases, a_bias, p_bias):
-    """The attention bias and the position bias among further inputs; None for what is not there."""
-    rest = list(biases)
-    return rest.pop(0) if a_bias else None, rest.pop(0) if p_bias else None
+def split_biases(
+    biases: list[Tensor], a_bias: bool | None, p_bias: str | None
+) -> tuple[Tensor | None, Tensor | None]:
+    """Split the inputs after the values: the attention bias and the position bias, or None."""
+    biases = list(biases)
+    return biases.pop(0) if a_bias else None, biases.pop(0) if p_bias else None
 
 
 @register
@@ -166,9 +188,9 @@ class MultiHeadAttention(DotProductAttention):
 
     Call arguments:
         inputs: ``[query, key, value, ...]``, each (B, L, D); further ones as the next two say.
-        mask: list of masks (B, L) for the inputs; the third, of the values, hides keys.
-        a_bias: when true the next input is an attention bias, (B, Lq, Lk) or (B, H, Lq, Lk):
-            boolean hides, floating is added to the scaled scores.
+        mask: list of padding masks (B, L) for the inputs; the third, of the values, hides keys.
+        a_bias: if true the next input is an attention bias, (B, Lq, Lk) or (B, H, Lq, Lk):
+            boolean hides (a causal mask), floating is added to the scaled scores.
         p_bias: None, or what the next input is: "typical_relative" (Lq, Lk, key_size)
             (arXiv:1803.02155), "t5_relative" (Lq, Lk, H) (arXiv:1910.10683), "rotary"
             (1 or B, L, key_size) (arXiv:2104.09864), "rotary_value" the same for values too.
@@ -179,7 +201,7 @@ class MultiHeadAttention(DotProductAttention):
 
     Raises:
         ValueError: ``heads`` is no multiple of ``key_value_heads``; "typical_relative" or
-            "rotary_value" with a ``key_size`` other than ``head_size``.
+            "rotary_value" with a ``key_size`` other than ``head_size``; another ``p_bias``.
 
     Example:
         >>> import numpy as np
@@ -191,19 +213,19 @@ class MultiHeadAttention(DotProductAttention):
 
     def __init__(
         self,
-        heads,
-        head_size,
-        out_dim=None,
-        key_size=None,
-        use_bias=True,
-        normalization="softmax",
-        attention_scale=True,
-        attention_dropout=None,
-        return_attention_scores=False,
-        kernel_initializer="glorot_uniform",
-        key_value_heads=None,
-        output_bias=None,
-        **kwargs,
+        heads: int,
+        head_size: int,
+        out_dim: int | None = None,
+        key_size: int | None = None,
+        use_bias: bool = True,
+        normalization: str = "softmax",
+        attention_scale: bool = True,
+        attention_dropout: float | None = None,
+        return_attention_scores: bool = False,
+        kernel_initializer: Initializer = "glorot_uniform",
+        key_value_heads: int | None = None,
+        output_bias: bool | None = None,
+        **kwargs: Any,
     ):
         super().__init__(
             key_size or head_size,
@@ -222,11 +244,11 @@ class MultiHeadAttention(DotProductAttention):
         self.output_bias = use_bias if output_bias is None else output_bias
         if heads % self.key_value_heads:
             raise ValueError(
-                "heads must be a multiple of key_value_heads, which they share, got "
-                f"{heads} and {key_value_heads}"
+                "Expected heads to be a multiple of key_value_heads, which they share, got "
+                f"{heads} and {key_value_heads}."
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         q_shape, k_shape, v_shape = input_shape[:3]
         o_shape = (*q_shape[:-1], self.heads * self.head_size)
         groups = self.key_value_heads
@@ -236,109 +258,134 @@ class MultiHeadAttention(DotProductAttention):
         self.o_dense = inner_dense(self, "o_dense", self.out_dim, o_shape, self.output_bias)
         self.build_dropout()
 
-    @backend.recompute_grad
-    def call(self, inputs, mask=None, a_bias=None, p_bias=None):
-        return self.prefill(inputs, mask, a_bias, p_bias)[0]
+    def position_bias(self, p_bias: str | None) -> PositionBias:
+        """Return the position bias that ``p_bias`` names."""
+        if (p_bias or None) not in POSITION_BIASES:
+            raise ValueError(
+                f"Expected p_bias of {self.name} to be one of {list(POSITION_BIASES)}, got "
+                f"{p_bias!r}."
+            )
+        return POSITION_BIASES[p_bias or None]
 
-    def prefill(self, inputs, mask=None, a_bias=None, p_bias=None):
-        """What the layer returns, and what decoding keeps of keys and values."""
+    @backend.recompute_grad
+    def call(
+        self,
+        inputs: list[Tensor],
+        mask: list | None = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+    ) -> Any:
+        return self._attend(inputs, mask, a_bias, p_bias)[0]
+
+    def prefill(
+        self,
+        inputs: list[Tensor],
+        mask: list | None = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+    ) -> tuple[Any, dict[str, Tensor]]:
+        """Return the outputs for whole prompts, and the KV cache of them, (B, G, P, d)."""
+        outputs, k, v = self._attend(inputs, mask, a_bias, p_bias)
+        position = split_biases(inputs[3:], a_bias, p_bias)[1]
+        return outputs, self._cache_entry(k, v, position, p_bias)
+
+    def _attend(self, inputs, mask, a_bias, p_bias):
+        """Return the outputs, and the keys and values before positions rotate them."""
         q, k, v, *biases = inputs
         q = self._split_heads(self.q_dense(q), self.key_size)
         k, v = self._keys_and_values(k, v)
         o, scores = self.pay_attention_to([q, k, v, *biases], mask, a_bias=a_bias, p_bias=p_bias)
-        position = take_biases(biases, a_bias, p_bias)[1]
-        return self._returned(o, scores), self._kept(k, v, position, p_bias)
+        return self._project_output(o, scores), k, v
 
-    def step(self, context, inputs, a_bias=None, p_bias=None):
-        """The same for a new token of each row, (R, 1, ...); see ``DotProductAttention.recall``."""
+    def step(
+        self,
+        context: Any,
+        inputs: list[Tensor],
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+    ) -> Any:
+        """Return the outputs (R, 1, ...) for a new token of each row; see ``attend_to_cache``."""
         q, k, v, *biases = inputs
-        bias, position = take_biases(biases, a_bias, p_bias)
-        q = self._split_heads(self.q_dense(q), self.key_size)
-        if p_bias in ROTARY:
-            q = backend.apply_rotary_position_embeddings(position, q)
+        bias, position = split_biases(biases, a_bias, p_bias)
+        position_bias = self.position_bias(p_bias)
+        (q,) = position_bias.rotate(position, self._split_heads(self.q_dense(q), self.key_size))
         if not context.is_cross_attention:
-            context.update_cache(self._kept(*self._keys_and_values(k, v), position, p_bias))
-        o, scores = self.recall(q, context, bias, position, p_bias)
-        return self._returned(o, scores)
+            k, v = self._keys_and_values(k, v)
+            context.update_cache(self._cache_entry(k, v, position, p_bias))
+        o, scores = self.attend_to_cache(q, context, bias, position, position_bias)
+        return self._project_output(o, scores)
 
     def _keys_and_values(self, k, v):
         k = self._split_heads(self.k_dense(k), self.key_size)
         return k, self._split_heads(self.v_dense(v), self.head_size)
 
-    def _kept(self, k, v, position, p_bias):
-        if p_bias in ROTARY:
-            k = backend.apply_rotary_position_embeddings(position, k)
-        if p_bias == "rotary_value":
-            v = backend.apply_rotary_position_embeddings(position, v)
+    def _cache_entry(self, k, v, position, p_bias):
+        """Return keys and values as the KV cache stores them, (B, G, L, d), rotated."""
+        position_bias = self.position_bias(p_bias)
+        (k,) = position_bias.rotate(position, k)
+        v = position_bias.rotate_values(position, v)
         return {"k": ops.swapaxes(k, 1, 2), "v": ops.swapaxes(v, 1, 2)}
 
     @property
-    def can_step(self):
-        """Whether decoding can keep what it computes: a subclass may attend in another way."""
-        own = (type(self).pay_attention_to, type(self).score)
-        return own == (MultiHeadAttention.pay_attention_to, MultiHeadAttention.score)
+    def can_step(self) -> bool:
+        """True if a step gives the numbers of ``call``: no subclass attends in another way."""
+        hooks = (type(self).pay_attention_to, type(self).position_bias)
+        return hooks == (MultiHeadAttention.pay_attention_to, MultiHeadAttention.position_bias)
 
     @property
-    def cache_shapes(self):
-        """What decoding keeps of a token."""
+    def cache_shapes(self) -> dict[str, tuple[int, int]]:
+        """Shapes (G, d) of a token's entries in the KV cache."""
         return {
             "k": (self.key_value_heads, self.key_size),
             "v": (self.key_value_heads, self.head_size),
         }
 
-    def _returned(self, o, scores):
+    def _project_output(self, o, scores):
         o = self.o_dense(ops.reshape(o, (*ops.shape(o)[:2], self.heads * self.head_size)))
         return [o, scores] if self.return_attention_scores else o
 
     def _split_heads(self, x, size):
         return ops.reshape(x, (*ops.shape(x)[:2], x.shape[-1] // size, size))
 
-    def pay_attention_to(self, inputs, mask=None, a_bias=None, p_bias=None):
-        """The attention itself, for subclasses to replace.
+    def pay_attention_to(
+        self,
+        inputs: list[Tensor],
+        mask: list | None = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the attention itself; subclasses may replace it.
 
         Args:
             inputs: ``[q, k, v, ...]`` split into heads, (B, L, H, d), keys and values into
                 ``key_value_heads``; then the biases.
-            mask, a_bias, p_bias: as given to the layer.
+            mask: as the layer takes it.
+            a_bias: as the layer takes it.
+            p_bias: as the layer takes it.
 
         Returns:
             Output (B, Lq, H, head_size) and scores (B, H, Lq, Lk).
         """
         q, k, v, *biases = inputs
-        bias, position = take_biases(biases, a_bias, p_bias)
-        if p_bias in ("typical_relative", "rotary_value") and self.key_size != self.head_size:
-            raise ValueError(
-                f"p_bias={p_bias!r} adds to or turns keys and values alike, so key_size must "
-                f"equal head_size, got {self.key_size} and {self.head_size}"
-            )
-        scores = self.scale(self.score(q, k, position, p_bias))
+        bias, position = split_biases(biases, a_bias, p_bias)
+        position_bias = self.position_bias(p_bias)
+        position_bias.check_sizes(self.key_size, self.head_size)
+        q, k = position_bias.rotate(position, q, k)
+        scores = position_bias.add_to_scores(_attention_scores(q, k), q, k, position)
+        scores = self.scale(scores)
         if bias is not None and len(bias.shape) == 3:
             bias = ops.expand_dims(bias, 1)
-        weights = self.weigh(scores, mask, bias)
-        if p_bias == "rotary_value":
-            v = backend.apply_rotary_position_embeddings(position, v)
-        o = sums(weights, v)
-        if p_bias == "typical_relative":
-            o = o + ops.einsum("bhqk,qkd->bqhd", weights, position)
-        return o, scores
+        weights = self.attention_weights(scores, mask, bias)
+        o = _weighted_values(weights, position_bias.rotate_values(position, v))
+        return position_bias.add_to_output(o, weights, position), scores
 
-    def score(self, q, k, position=None, p_bias=None):
-        """Scores (B, H, Lq, Lk), not yet scaled, of q and k (B, L, H, key_size)."""
-        if p_bias in ROTARY:
-            if q.shape[1] != k.shape[1]:
-                raise ValueError(
-                    "rotary positions are those of one sequence, so queries and keys must be of "
-                    f"equal length, got {q.shape[1]} and {k.shape[1]}"
-                )
-            q, k = (backend.apply_rotary_position_embeddings(position, x) for x in (q, k))
-        scores = products(q, k)
-        if p_bias == "typical_relative":
-            scores = scores + ops.einsum("bqhd,qkd->bhqk", q, position)
-        elif p_bias == "t5_relative":
-            scores = scores + ops.expand_dims(ops.transpose(position, (2, 0, 1)), 0)
-        return scores
-
-    def compute_output_spec(self, inputs, mask=None, a_bias=None, p_bias=None):
+    def compute_output_spec(
+        self,
+        inputs: list[Tensor],
+        mask: list | None = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+    ) -> Any:
         q, k = inputs[:2]
         o = keras.KerasTensor((*q.shape[:-1], self.out_dim), dtype=self.compute_dtype)
         if not self.return_attention_scores:
@@ -346,11 +393,11 @@ class MultiHeadAttention(DotProductAttention):
         shape = (q.shape[0], self.heads, q.shape[1], k.shape[1])
         return [o, keras.KerasTensor(shape, dtype=self.compute_dtype)]
 
-    def compute_mask(self, inputs, mask=None):
-        mask = mask[0] if mask else None
-        return [mask, None] if self.return_attention_scores else mask
+    def compute_mask(self, inputs: list[Tensor], mask: list | None = None) -> Any:
+        q_mask = mask[0] if mask else None
+        return [q_mask, None] if self.return_attention_scores else q_mask
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "heads": self.heads,

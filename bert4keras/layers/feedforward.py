@@ -1,8 +1,11 @@
-"""The feed-forward half of a transformer block."""
+"""Feed-forward layer of a transformer block."""
+
+from typing import Any
 
 import keras
 
 from bert4keras import backend
+from bert4keras.backend.types import Activation, Initializer, Shape, Tensor
 from bert4keras.layers.base import Layer, inner_dense, register
 
 
@@ -28,20 +31,20 @@ class FeedForward(Layer):
 
     def __init__(
         self,
-        units,
-        activation="relu",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
+        units: int,
+        activation: Activation | list[Activation] = "relu",
+        use_bias: bool = True,
+        kernel_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = units
-        several = activation if isinstance(activation, list | tuple) else [activation]
-        self.activation = [backend.get_activation(name) for name in several]
+        activations = activation if isinstance(activation, list | tuple) else [activation]
+        self.activation = [backend.get_activation(name) for name in activations]
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for i, _ in enumerate(self.activation):
             setattr(self, f"i{i}_dense", inner_dense(self, f"i{i}_dense", self.units, input_shape))
         self.o_dense = inner_dense(
@@ -49,20 +52,20 @@ class FeedForward(Layer):
         )
 
     @backend.recompute_grad
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = self.activation[0](self.i0_dense(inputs))
         for i, activation in enumerate(self.activation[1:], 1):
             x = x * activation(getattr(self, f"i{i}_dense")(inputs))
         return self.o_dense(x)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,
-            "activation": [backend.activation_config(one) for one in self.activation],
+            "activation": [backend.activation_config(function) for function in self.activation],
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

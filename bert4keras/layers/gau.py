@@ -1,12 +1,16 @@
 """The gated attention unit: attention and feed-forward in one layer."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from bert4keras import backend
-from bert4keras.layers.attention import DotProductAttention, take_biases
+from bert4keras.backend.types import Activation, Initializer, Shape, Tensor
+from bert4keras.layers.attention import DotProductAttention, split_biases
 from bert4keras.layers.base import inner_dense, register
 from bert4keras.layers.norm import ScaleOffset
+from bert4keras.layers.position_bias import POSITION_BIASES, PositionBias
 
 
 @register
@@ -30,9 +34,10 @@ class GatedAttentionUnit(DotProductAttention):
 
     Call arguments:
         inputs: x (B, L, D), or ``[x, ...]``; or ``[query, key, value, ...]``, each (B, L, D).
-        mask: mask or list of masks (B, L) for the inputs; that of x, or of the values, hides keys.
-        a_bias: when true the next input is an attention bias, (B, Lq, Lk) or (B, 1, Lq, Lk):
-            boolean hides, floating is added to the scaled scores.
+        mask: padding mask (B, L) or list of them, for the inputs; that of x, or of the values,
+            hides keys.
+        a_bias: if true the next input is an attention bias, (B, Lq, Lk) or (B, 1, Lq, Lk):
+            boolean hides (a causal mask), floating is added to the scaled scores.
         p_bias: None, or "rotary": the next input is (1 or B, L, key_size) (arXiv:2104.09864).
 
     Returns:
@@ -51,16 +56,16 @@ class GatedAttentionUnit(DotProductAttention):
 
     def __init__(
         self,
-        units,
-        key_size,
-        activation="swish",
-        use_bias=True,
-        normalization="squared_relu",
-        self_attention=True,
-        attention_scale=True,
-        attention_dropout=None,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
+        units: int,
+        key_size: int,
+        activation: Activation = "swish",
+        use_bias: bool = True,
+        normalization: str = "squared_relu",
+        self_attention: bool = True,
+        attention_scale: bool = True,
+        attention_dropout: float | None = None,
+        kernel_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__(
             key_size,
@@ -75,7 +80,7 @@ class GatedAttentionUnit(DotProductAttention):
         self.activation = backend.get_activation(activation)
         self.self_attention = self_attention
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         shapes = [input_shape] if isinstance(input_shape[0], int | None) else input_shape
         q_shape, units, size = shapes[0], self.units, self.key_size
         if self.self_attention:
@@ -94,49 +99,76 @@ class GatedAttentionUnit(DotProductAttention):
         layer.build((*shape[:-1], self.key_size))
         return layer
 
-    @backend.recompute_grad
-    def call(self, inputs, mask=None, a_bias=None, p_bias=None):
-        return self.prefill(inputs, mask, a_bias, p_bias)[0]
+    def position_bias(self, p_bias: str | None) -> PositionBias:
+        """Return the position bias that ``p_bias`` names."""
+        if p_bias and p_bias != "rotary":
+            raise ValueError(
+                f"Expected p_bias of a gated attention unit to be None or 'rotary', got {p_bias!r}."
+                " Give other position biases as an attention bias, with a_bias=True."
+            )
+        return POSITION_BIASES[p_bias or None]
 
-    def prefill(self, inputs, mask=None, a_bias=None, p_bias=None):
-        """What the layer returns, and what decoding keeps of keys and values."""
+    @backend.recompute_grad
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+    ) -> Tensor:
+        return self._attend(inputs, mask, a_bias, p_bias)[0]
+
+    def prefill(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the outputs for whole prompts, and the KV cache of them, (B, 1, P, d)."""
+        outputs, k, v, biases = self._attend(inputs, mask, a_bias, p_bias)
+        position = split_biases(biases, a_bias, p_bias)[1]
+        return outputs, self._cache_entry(k, v, position, p_bias)
+
+    def _attend(self, inputs, mask, a_bias, p_bias):
+        """Return the outputs; keys and values before positions rotate them; and the biases."""
         if not isinstance(inputs, list | tuple):
             inputs, mask = [inputs], None if mask is None else [mask]
         (u, q, k, v), biases = self._project(inputs)
         if mask and self.self_attention:
             mask = [mask[0]] * 3 + list(mask[1:])
         o, _ = self.pay_attention_to([q, k, v, *biases], mask, a_bias=a_bias, p_bias=p_bias)
-        position = take_biases(biases, a_bias, p_bias)[1]
-        return self.o_dense(u * o), self._kept(k, v, position, p_bias)
+        return self.o_dense(u * o), k, v, biases
 
-    def step(self, context, inputs, a_bias=None, p_bias=None):
-        """The same for a new token of each row, (R, 1, ...); see ``DotProductAttention.recall``."""
+    def step(
+        self, context: Any, inputs: Any, a_bias: bool | None = None, p_bias: str | None = None
+    ) -> Tensor:
+        """Return the outputs (R, 1, D) for a new token of each row; see ``attend_to_cache``."""
         inputs = inputs if isinstance(inputs, list | tuple) else [inputs]
         (u, q, k, v), biases = self._project(inputs)
-        bias, position = take_biases(biases, a_bias, p_bias)
-        if p_bias == "rotary":
-            q = backend.apply_rotary_position_embeddings(position, q)
-        context.update_cache(self._kept(k, v, position, p_bias))
-        o, _ = self.recall(ops.expand_dims(q, 2), context, bias)
+        bias, position = split_biases(biases, a_bias, p_bias)
+        (q,) = self.position_bias(p_bias).rotate(position, q)
+        context.update_cache(self._cache_entry(k, v, position, p_bias))
+        o, _ = self.attend_to_cache(ops.expand_dims(q, 2), context, bias)
         return self.o_dense(u * ops.squeeze(o, 2))
 
-    def _kept(self, k, v, position, p_bias):
-        if p_bias == "rotary":
-            k = backend.apply_rotary_position_embeddings(position, k)
+    def _cache_entry(self, k, v, position, p_bias):
+        """Return keys and values as the KV cache stores them, (B, 1, L, d), keys rotated."""
+        (k,) = self.position_bias(p_bias).rotate(position, k)
         return {"k": ops.expand_dims(k, 1), "v": ops.expand_dims(v, 1)}
 
     @property
-    def can_step(self):
-        """Whether decoding can keep what it computes."""
+    def can_step(self) -> bool:
+        """True in self-attention, where a step gives the numbers of ``call``."""
         return self.self_attention
 
     @property
-    def cache_shapes(self):
-        """What decoding keeps of a token."""
+    def cache_shapes(self) -> dict[str, tuple[int, int]]:
+        """Shapes (1, d) of a token's entries in the KV cache."""
         return {"k": (1, self.key_size), "v": (1, self.units)}
 
     def _project(self, inputs):
-        """u, q, k, v, each (B, L, features), and the inputs that are biases."""
+        """Project to u, q, k, v, each (B, L, features); return them and the inputs after them."""
         units = self.units
         if self.self_attention:
             x = self.activation(self.i_dense(inputs[0]))  # (B, L, 2E + S)
@@ -147,40 +179,47 @@ class GatedAttentionUnit(DotProductAttention):
         k, v = self.activation(self.k_dense(k)), self.activation(self.v_dense(v))
         return (uq[..., :units], uq[..., units:], k, v), biases
 
-    def pay_attention_to(self, inputs, mask=None, a_bias=None, p_bias=None):
-        """The attention itself, for subclasses to replace.
+    def pay_attention_to(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the attention itself; subclasses may replace it.
 
         Args:
             inputs: ``[q, k, v, ...]``, (B, Lq, S), (B, Lk, S), (B, Lk, E), then the biases.
-            mask: None, or the list of the masks of these.
-            a_bias, p_bias: as given to the layer.
+            mask: None, or the list of the padding masks of these.
+            a_bias: as the layer takes it.
+            p_bias: as the layer takes it.
 
         Returns:
             Output (B, Lq, E) and scores (B, Lq, Lk).
         """
         q, k, v, *biases = inputs
-        bias, position = take_biases(biases, a_bias, p_bias)
-        if p_bias == "rotary":
-            q, k = backend.apply_rotary_position_embeddings(position, q, k)
-        elif p_bias:
-            raise ValueError(
-                f"p_bias of a gated attention unit must be None or 'rotary', got {p_bias!r}. "
-                "Give other position biases as an attention bias, with a_bias=True"
-            )
+        bias, position = split_biases(biases, a_bias, p_bias)
+        q, k = self.position_bias(p_bias).rotate(position, q, k)
         scores = self.scale(ops.einsum("bqd,bkd->bqk", q, k))
         if bias is not None and len(bias.shape) == 4:
             bias = ops.squeeze(bias, 1)
-        weights = self.weigh(scores, mask, bias)
+        weights = self.attention_weights(scores, mask, bias)
         return ops.einsum("bqk,bkd->bqd", weights, v), scores
 
-    def compute_output_spec(self, inputs, mask=None, a_bias=None, p_bias=None):
+    def compute_output_spec(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        a_bias: bool | None = None,
+        p_bias: str | None = None,
+    ) -> keras.KerasTensor:
         x = inputs[0] if isinstance(inputs, list | tuple) else inputs
         return keras.KerasTensor(x.shape, dtype=self.compute_dtype)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return mask[0] if isinstance(mask, list | tuple) else mask
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

@@ -1,49 +1,53 @@
-"""Ids that follow from the ids of tokens, so that no one has to give them."""
+"""Ids that follow from token ids, so that a model needs no input for them."""
 
+from typing import Any
+
+import keras
 from keras import KerasTensor, ops
 
+from bert4keras.backend.types import Tensor
 from bert4keras.layers.base import Layer, register
 
 
 class _Ids(Layer):
-    """What they share: ids (B, L) in, ids (B, L) in int32 out, exact in any precision."""
+    """Base of both: ids (B, L) to ids (B, L) in int32, exact in any precision."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.autocast = False  # ids stay exact
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Tensor) -> KerasTensor:
         return KerasTensor(inputs.shape, dtype="int32")
 
 
-@register
-class CountedPositions(_Ids):
-    """Positions that count what is no padding, as RoBERTa does (Liu et al., arXiv:1907.11692).
+@keras.saving.register_keras_serializable("bert4keras", name="CountedPositions")
+class PaddingAwarePositions(_Ids):
+    """Position ids that count tokens but not padding, as in RoBERTa (arXiv:1907.11692).
 
     Args:
-        pad_id: the id that is padding.
+        pad_id: the id of padding.
         first: the position of the first token.
 
     Call arguments:
         inputs: ids of tokens (B, L), integers or whole floats.
 
     Returns:
-        Positions (B, L), int32; all padding, wherever it stands, is at ``first - 1``.
+        Position ids (B, L), int32; ``first - 1`` for all padding.
 
     Example:
         >>> import numpy as np
-        >>> from bert4keras.layers import CountedPositions
-        >>> ids = CountedPositions(pad_id=1, first=2)(np.array([[0, 7, 2, 1, 1]]))
+        >>> from bert4keras.layers import PaddingAwarePositions
+        >>> ids = PaddingAwarePositions(pad_id=1, first=2)(np.array([[0, 7, 2, 1, 1]]))
         >>> np.array(ids).tolist()
         [[2, 3, 4, 1, 1]]
     """
 
-    def __init__(self, pad_id=1, first=2, **kwargs):
+    def __init__(self, pad_id: int = 1, first: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
         self.pad_id = pad_id
         self.first = first
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         visible = self._visible(inputs)
         counts = ops.cast(ops.cumsum(visible, axis=1), "int32")
         return counts * visible + (self.first - 1)
@@ -51,18 +55,18 @@ class CountedPositions(_Ids):
     def _visible(self, ids):
         return ops.cast(ops.not_equal(ops.cast(ids, "int32"), self.pad_id), "int32")
 
-    def step(self, context, inputs):
-        """The same for a new token of each row."""
+    def step(self, context: Any, inputs: Tensor) -> Tensor:
+        """Return position ids (R, 1) for a new token of each row."""
         visible = self._visible(inputs)
         return (context.num_tokens + visible) * visible + (self.first - 1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pad_id": self.pad_id, "first": self.first}
 
 
 @register
 class ConstantIds(_Ids):
-    """The same id for every token, such as that of the only segment or task.
+    """One id for every token, such as the only segment id or task id.
 
     Args:
         value: the id.
@@ -82,12 +86,12 @@ class ConstantIds(_Ids):
 
     is_positionwise = True
 
-    def __init__(self, value=0, **kwargs):
+    def __init__(self, value: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
         self.value = value
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.full_like(inputs, self.value, dtype="int32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "value": self.value}

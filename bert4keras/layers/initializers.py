@@ -1,27 +1,28 @@
-"""First kernels that keep the lengths of vectors."""
+"""Initializers of kernels that preserve the lengths of vectors."""
 
 import math
+from typing import Any, Literal
 
 import keras
 
-from bert4keras.layers.base import register
+from bert4keras.backend.types import Tensor
 
-VARIANCES = {"1/n": (1.0, "fan_in"), "1/m": (1.0, "fan_out"), "2/m": (2.0, "fan_out")}
-NORMAL_OR_UNIFORM = {"normal": "untruncated_normal", "uniform": "uniform"}
+_VARIANCES = {"1/n": (1.0, "fan_in"), "1/m": (1.0, "fan_out"), "2/m": (2.0, "fan_out")}
+_NORMAL_OR_UNIFORM = {"normal": "untruncated_normal", "uniform": "uniform"}
 
 
-@register
-class Geometric(keras.initializers.Initializer):
-    """Random kernels by the geometry of high dimensions (https://kexue.fm/archives/7180).
+@keras.saving.register_keras_serializable("bert4keras", name="Geometric")
+class VarianceScalingByName(keras.initializers.Initializer):
+    """Variance scaling by the names "1/n", "1/m" and "2/m" (https://kexue.fm/archives/7180).
 
-    Random vectors of n numbers are nearly orthogonal, so a kernel from n to m features with entries
-    of variance 1/m, m >= n, nearly keeps lengths; 1/n (LeCun) keeps the size of each feature, and
-    2/m (He) makes up for the half that a ReLU puts to zero.
+    Random vectors of n numbers are nearly orthogonal. So a kernel from n to m features with entries
+    of variance 1/m, m >= n, nearly preserves lengths. 1/n (LeCun) preserves the size of each
+    feature, and 2/m (He) compensates for the half that a ReLU sets to zero.
 
     Args:
         variance: "1/n", "1/m" or "2/m".
         distribution: "normal", "uniform", or "orthogonal" for exact orthogonality, scaled so that
-            the mean square of the entries is that variance.
+            the mean square of the entries is the variance.
         seed: an int, or None for another kernel from each instance. One instance gives the same
             kernel each time.
 
@@ -31,40 +32,47 @@ class Geometric(keras.initializers.Initializer):
     Example:
         >>> import numpy as np
         >>> from bert4keras.backend import K
-        >>> from bert4keras.layers import Dense, Geometric
-        >>> dense = Dense(8, kernel_initializer=Geometric("1/m", "orthogonal"))
+        >>> from bert4keras.layers import Dense, VarianceScalingByName
+        >>> dense = Dense(8, kernel_initializer=VarianceScalingByName("1/m", "orthogonal"))
         >>> dense.build((None, 4))
         >>> kernel = K.eval(dense.kernel)  # (4, 8)
         >>> np.allclose(kernel @ kernel.T, np.eye(4), atol=1e-5)
         True
     """
 
-    def __init__(self, variance="1/n", distribution="normal", seed=None):
-        _check("variance", variance, VARIANCES)
-        _check("distribution", distribution, [*NORMAL_OR_UNIFORM, "orthogonal"])
+    def __init__(
+        self,
+        variance: Literal["1/n", "1/m", "2/m"] = "1/n",
+        distribution: Literal["normal", "uniform", "orthogonal"] = "normal",
+        seed: int | None = None,
+    ):
+        _check_choice("variance", variance, _VARIANCES)
+        _check_choice("distribution", distribution, [*_NORMAL_OR_UNIFORM, "orthogonal"])
         self.variance, self.distribution, self.seed = variance, distribution, seed
         if distribution == "orthogonal":
-            self.drawn = keras.initializers.Orthogonal(seed=seed)
+            self.initializer = keras.initializers.Orthogonal(seed=seed)
         else:
-            self.drawn = keras.initializers.VarianceScaling(
-                *VARIANCES[variance], NORMAL_OR_UNIFORM[distribution], seed
+            self.initializer = keras.initializers.VarianceScaling(
+                *_VARIANCES[variance], _NORMAL_OR_UNIFORM[distribution], seed
             )
 
-    def __call__(self, shape, dtype=None):
-        kernel = self.drawn(shape, dtype)
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Tensor:
+        kernel = self.initializer(shape, dtype)
         if self.distribution != "orthogonal":
             return kernel
-        scale, side = VARIANCES[self.variance]  # Keras' own has the variance 1 / max(n, m)
+        scale, side = _VARIANCES[
+            self.variance
+        ]  # Orthogonal of Keras has the variance 1 / max(n, m)
         n, m = math.prod(shape[:-1]), shape[-1]
         return kernel * math.sqrt(scale * max(n, m) / (n if side == "fan_in" else m))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"variance": self.variance, "distribution": self.distribution, "seed": self.seed}
 
 
-def _check(argument, value, known):
-    if value not in known:
+def _check_choice(argument, value, choices):
+    if value not in choices:
         raise ValueError(
-            f"{argument} of Geometric must be one of {list(known)}, got {value!r}. "
-            "keras.initializers has others"
+            f"Expected {argument} of VarianceScalingByName to be one of {list(choices)}, got "
+            f"{value!r}. For another one see keras.initializers."
         )

@@ -1,8 +1,11 @@
-"""Losses written as layers."""
+"""Loss layers: losses from any tensors of a model, not from targets and outputs alone."""
+
+from typing import Any
 
 from keras import ops
 
 from bert4keras import backend
+from bert4keras.backend.types import Tensor
 from bert4keras.layers.base import Layer, register
 
 
@@ -11,12 +14,12 @@ class Loss(Layer):
     """Base of layers that compute a loss from any tensors of the model and add it by ``add_loss``.
 
     A subclass defines ``compute_loss(self, inputs, mask=None)``, which returns the loss as a scalar
-    (or a tensor, whose mean is taken). It is given all floating inputs in float32. Compile the
-    model without a loss.
+    (or a tensor, whose mean counts). All floating inputs arrive in float32. Compile the model
+    without a loss.
 
     Args:
-        output_axis: what the layer returns: None all inputs, an int that input, a list of ints a
-            list of them.
+        output_axis: which inputs the layer returns: None for all, an int for one, a list of ints
+            for a list.
 
     Example:
         >>> from bert4keras.backend import K
@@ -30,39 +33,39 @@ class Loss(Layer):
         2
     """
 
-    def __init__(self, output_axis=None, **kwargs):
+    def __init__(self, output_axis: int | list[int] | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.output_axis = output_axis
         self.autocast = False
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         self.add_loss(ops.mean(self.compute_loss(_as_float32(inputs), mask)))
-        return self._chosen(inputs)
+        return self._select_outputs(inputs)
 
-    def step(self, context, inputs):
-        """For a new token of each row: what the layer returns, and no loss."""
-        return self._chosen(inputs)
+    def step(self, context: Any, inputs: Any) -> Any:
+        """Return the outputs for a new token of each row, without a loss."""
+        return self._select_outputs(inputs)
 
-    def compute_loss(self, inputs, mask=None):
-        """The loss, from the layer's inputs and their masks."""
+    def compute_loss(self, inputs: Any, mask: Any = None) -> Tensor:
+        """Return the loss, from the inputs of the layer and their masks."""
         raise NotImplementedError(f"{type(self).__name__} must define compute_loss(inputs, mask)")
 
-    def _chosen(self, values):
+    def _select_outputs(self, values):
         if self.output_axis is None or values is None:
             return values
         if isinstance(self.output_axis, list | tuple):
             return [values[i] for i in self.output_axis]
         return values[self.output_axis]
 
-    def compute_mask(self, inputs, mask=None):
-        return self._chosen(mask)
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self._select_outputs(mask)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "output_axis": self.output_axis}
 
 
 def _as_float32(inputs):
     if isinstance(inputs, list | tuple):
         return [_as_float32(x) for x in inputs]
-    is_float = "float" in backend.dtype(inputs)
+    is_float = "float" in str(backend.dtype(inputs))
     return ops.cast(inputs, "float32") if is_float else inputs

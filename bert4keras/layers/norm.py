@@ -1,25 +1,28 @@
-"""Normalisations, plain and conditional."""
+"""Layer normalization and RMS norm, plain and conditional."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from bert4keras import backend
+from bert4keras.backend.types import Activation, Initializer, Shape, Tensor
 from bert4keras.layers.base import Layer, register
 
 
 @register
 class ScaleOffset(Layer):
-    """``x * gamma + beta`` on the last axis, where a condition may move gamma and beta.
+    """Scale and offset ``x * gamma + beta`` on the last axis, which a condition may change.
 
     With ``conditional`` this is the affine half of Conditional Layer Normalization
     (https://kexue.fm/archives/7124): gamma and beta each gain a bias-free linear map of the
-    condition that begins at zero, so that a pretrained model is unchanged at first.
+    condition, which starts at zero and so leaves a pretrained model unchanged.
 
     Args:
         scale: True for a learnt gamma, False or None for none, a number for a constant.
         offset: the same for beta.
         conditional: take inputs ``[x, condition]``.
-        hidden_units: size of a bottleneck between condition and maps; None for none.
+        hidden_units: size of a bottleneck between condition and maps; None for no bottleneck.
         hidden_activation: activation of the bottleneck.
         hidden_initializer: initializer of the bottleneck.
 
@@ -34,13 +37,13 @@ class ScaleOffset(Layer):
 
     def __init__(
         self,
-        scale=True,
-        offset=True,
-        conditional=False,
-        hidden_units=None,
-        hidden_activation="linear",
-        hidden_initializer="glorot_uniform",
-        **kwargs,
+        scale: bool | float | None = True,
+        offset: bool | float | None = True,
+        conditional: bool = False,
+        hidden_units: int | None = None,
+        hidden_activation: Activation = "linear",
+        hidden_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.scale = scale
@@ -50,7 +53,7 @@ class ScaleOffset(Layer):
         self.hidden_activation = backend.get_activation(hidden_activation)
         self.hidden_initializer = keras.initializers.get(hidden_initializer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         x_shape, condition_shape = input_shape if self.conditional else (input_shape, None)
         size = x_shape[-1]
         if self.offset is True:
@@ -84,12 +87,12 @@ class ScaleOffset(Layer):
         return value is not False and value is not None
 
     @backend.recompute_grad
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Tensor:
         x, condition = inputs if self.conditional else (inputs, None)
         return ops.cast(self._affine(ops.cast(x, "float32"), condition), self.compute_dtype)
 
     def _affine(self, x, condition):
-        """x * gamma + beta for a float32 x."""
+        """Return x * gamma + beta for a float32 x."""
         if self.conditional:
             if self.hidden_units is not None:
                 condition = self.hidden_dense(condition)
@@ -111,14 +114,14 @@ class ScaleOffset(Layer):
             )
         return x
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         x = inputs[0] if self.conditional else inputs
         return keras.KerasTensor(x.shape, dtype=self.compute_dtype)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return mask[0] if self.conditional and mask is not None else mask
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "scale": self.scale,
@@ -140,7 +143,7 @@ class LayerNormalization(ScaleOffset):
         epsilon: added to the variance under the root; None is Keras' epsilon, 1e-7.
         **kwargs: as for ``ScaleOffset``.
 
-    Computes in float32 whatever the dtype policy.
+    Computes in float32 under any dtype policy.
 
     Example:
         >>> from bert4keras.backend import K
@@ -151,14 +154,20 @@ class LayerNormalization(ScaleOffset):
 
     is_positionwise = True
 
-    def __init__(self, zero_mean=True, unit_variance=True, epsilon=None, **kwargs):
+    def __init__(
+        self,
+        zero_mean: bool = True,
+        unit_variance: bool = True,
+        epsilon: float | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.zero_mean = zero_mean
         self.unit_variance = unit_variance
         self.epsilon = epsilon or keras.config.epsilon()
 
     @backend.recompute_grad
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Tensor:
         x, condition = inputs if self.conditional else (inputs, None)
         x = ops.cast(x, "float32")
         if self.zero_mean:
@@ -168,7 +177,7 @@ class LayerNormalization(ScaleOffset):
             x = x * ops.rsqrt(variance + self.epsilon)
         return ops.cast(self._affine(x, condition), self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "zero_mean": self.zero_mean,

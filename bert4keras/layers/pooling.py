@@ -1,15 +1,20 @@
 """Pooling over the visible part of a sequence."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from bert4keras import backend
+from bert4keras.backend.types import Tensor
 from bert4keras.layers.base import register
 
 
 class _MaskedPooling:
-    """What both poolings share: the sequence axis, the mask aligned with it, no mask after."""
+    """Base of both poolings: align the padding mask with the sequence; pass no mask on."""
+
+    data_format: str
 
     def _align(self, inputs, mask):
         axis = 2 if self.data_format == "channels_first" else 1
@@ -17,7 +22,7 @@ class _MaskedPooling:
         mask = visible if mask is None else ops.cast(mask, "bool")
         return axis, backend.align(mask, [0, axis], 3)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Any = None) -> None:
         return None
 
 
@@ -25,7 +30,7 @@ class _MaskedPooling:
 class GlobalAveragePooling1D(_MaskedPooling, keras.layers.GlobalAveragePooling1D):
     """Mean over the visible positions: (B, L, D) to (B, D), L free; zeros where none is visible."""
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         axis, visible = self._align(inputs, mask)
         weights = ops.cast(visible, "float32")
         total = ops.sum(ops.cast(inputs, "float32") * weights, axis, keepdims=self.keepdims)
@@ -37,11 +42,11 @@ class GlobalAveragePooling1D(_MaskedPooling, keras.layers.GlobalAveragePooling1D
 class GlobalMaxPooling1D(_MaskedPooling, keras.layers.GlobalMaxPooling1D):
     """Maximum over the visible positions: (B, L, D) to (B, D); zeros where none is visible."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         axis, visible = self._align(inputs, mask)
         low = ops.cast(-np.inf, backend.dtype(inputs))
         peak = ops.max(ops.where(visible, inputs, low), axis, keepdims=self.keepdims)

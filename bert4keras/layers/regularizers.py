@@ -1,34 +1,39 @@
-"""Penalties that keep features apart: on what a layer gives, and on kernels."""
+"""Orthogonality penalties: on the features of a layer, and on kernels."""
+
+__all__ = ["OrthogonalKernel", "OrthonormalKernel", "SelfOrthogonality"]
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from bert4keras.backend.types import Tensor
 from bert4keras.layers.base import Layer, register
 
 
 @register
 class SelfOrthogonality(Layer):
-    """Adds to the loss how far the features before it are from orthogonal to each other.
+    """Self-orthogonality penalty on features, added to the loss (https://kexue.fm/archives/7169).
 
-    Behind a dense layer without activation it turns the filters of that layer to right angles, by
-    signs on the batch itself (Self-Orthogonality Module, https://kexue.fm/archives/7169). Features
-    y become tanh(gamma y), of length 1 over all rows; v are their products, which estimate
-    1 - 2 angle / pi. The loss grows by mean (sum of v_ij)^2 + square (sum of v_ij^2), i != j.
+    After a dense layer without activation it makes the filters of that layer orthogonal, by signs
+    of their features on the batch (Self-Orthogonality Module). Features y become tanh(gamma y), of
+    length 1 over all rows; v are their products, which estimate 1 - 2 angle / pi. The penalty is
+    mean (sum of v_ij)^2 + square (sum of v_ij^2), i != j.
 
-    It is a layer because Keras divides what an ``activity_regularizer`` gives by the size of the
-    batch, and shows it no mask.
+    It is a layer because Keras divides the value of an ``activity_regularizer`` by the batch size,
+    and gives it no mask.
 
     Args:
-        mean: weight of the square of the sum; the stronger demand, that angles be right on average.
+        mean: weight of the square of the sum.
         square: weight of the sum of squares.
-        gamma: how sharp the sign is.
+        gamma: slope of the tanh at 0; a larger one is nearer to the sign.
 
     Call arguments:
         inputs: (B, ..., k).
-        mask: (B, ...), true where visible; hidden rows count for nothing.
+        mask: padding mask (B, ...), true where visible; hidden rows do not count.
 
     Returns:
-        The inputs as they are.
+        The inputs, unchanged.
 
     Raises:
         ValueError: a negative weight, or gamma not above 0.
@@ -43,57 +48,59 @@ class SelfOrthogonality(Layer):
 
     is_positionwise = True
 
-    def __init__(self, mean=100.0, square=1.0, gamma=10.0, **kwargs):
+    def __init__(
+        self, mean: float = 100.0, square: float = 1.0, gamma: float = 10.0, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         if mean < 0 or square < 0 or gamma <= 0:
             raise ValueError(
-                "SelfOrthogonality takes weights mean and square of 0 or more and a gamma above 0, "
-                f"got {mean}, {square} and {gamma}. Its authors take 100, 1 and 10"
+                "Expected mean and square of 0 or more and gamma above 0 in SelfOrthogonality, got "
+                f"{mean}, {square} and {gamma}. Its authors use 100, 1 and 10."
             )
         self.mean, self.square, self.gamma = mean, square, gamma
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         y = ops.tanh(self.gamma * ops.cast(inputs, "float32"))
         if mask is not None:
             y = y * ops.expand_dims(ops.cast(mask, "float32"), -1)
-        v = _apart(_products(_unit(ops.reshape(y, (-1, inputs.shape[-1])))))
+        v = _off_diagonal(_products(_unit(ops.reshape(y, (-1, inputs.shape[-1])))))
         self.add_loss(self.mean * ops.square(ops.sum(v)) + self.square * ops.sum(ops.square(v)))
         return inputs
 
-    def compute_output_spec(self, inputs, mask=None):
+    def compute_output_spec(self, inputs: Tensor, mask: Tensor | None = None) -> keras.KerasTensor:
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
-    def get_config(self):
-        own = {"mean": self.mean, "square": self.square, "gamma": self.gamma}
-        return {**super().get_config(), **own}
+    def get_config(self) -> dict[str, Any]:
+        config = {"mean": self.mean, "square": self.square, "gamma": self.gamma}
+        return {**super().get_config(), **config}
 
 
-class KernelPenalty(keras.regularizers.Regularizer):
+class _KernelPenalty(keras.regularizers.Regularizer):
     """Base of penalties on products of a kernel's columns."""
 
-    def __init__(self, strength=1e-4):
+    def __init__(self, strength: float = 1e-4):
         if strength < 0:
             raise ValueError(
-                f"{type(self).__name__} takes a strength of 0 or more, got {strength}. A negative "
-                "one would reward what it is to forbid"
+                f"Expected a strength of 0 or more in {type(self).__name__}, got {strength}. A "
+                "negative one would reward what the penalty forbids."
             )
         self.strength = strength
 
-    def __call__(self, kernel):
+    def __call__(self, kernel: Tensor) -> Tensor:
         products = _products(ops.reshape(ops.cast(kernel, "float32"), (-1, kernel.shape[-1])))
         return self.strength * ops.sum(ops.square(self.excess(products)))
 
-    def excess(self, products):
-        """What of the products (k, k) is to vanish."""
+    def excess(self, products: Tensor) -> Tensor:
+        """Return the part of the products (k, k) that the penalty drives to zero."""
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"strength": self.strength}
 
 
 @register
-class OrthonormalKernel(KernelPenalty):
-    """|W'W - I|^2 of a kernel (..., k): columns of length 1, at right angles.
+class OrthonormalKernel(_KernelPenalty):
+    """Orthonormal kernel penalty |W'W - I|^2: columns of length 1, at right angles.
 
     Args:
         strength: its weight in the loss.
@@ -106,13 +113,13 @@ class OrthonormalKernel(KernelPenalty):
         >>> dense = Dense(8, kernel_regularizer=OrthonormalKernel(1e-3))
     """
 
-    def excess(self, products):
+    def excess(self, products: Tensor) -> Tensor:
         return products - ops.eye(products.shape[-1])
 
 
 @register
-class OrthogonalKernel(KernelPenalty):
-    """|(W'W) (1 - I)|^2 of a kernel (..., k): right angles, any length (arXiv:1809.11096).
+class OrthogonalKernel(_KernelPenalty):
+    """Orthogonal kernel penalty |(W'W) (1 - I)|^2: right angles, any length (arXiv:1809.11096).
 
     Args:
         strength: its weight in the loss.
@@ -125,12 +132,12 @@ class OrthogonalKernel(KernelPenalty):
         >>> dense = Dense(8, kernel_regularizer=OrthogonalKernel(1e-4))
     """
 
-    def excess(self, products):
-        return _apart(products)
+    def excess(self, products: Tensor) -> Tensor:
+        return _off_diagonal(products)
 
 
 def _unit(y):
-    """Columns of length 1; a column of zeros stays one."""
+    """Scale columns to length 1; a column of zeros stays zero."""
     return y * ops.rsqrt(ops.maximum(ops.sum(ops.square(y), axis=0), 1e-12))
 
 
@@ -138,6 +145,6 @@ def _products(columns):
     return ops.matmul(ops.transpose(columns), columns)
 
 
-def _apart(products):
-    """Products of different columns; zeros for those with themselves."""
+def _off_diagonal(products):
+    """Set the products of columns with themselves to zero."""
     return products * (1.0 - ops.eye(products.shape[-1]))

@@ -1,15 +1,18 @@
-"""How far apart two tokens stand: embeddings of distances."""
+"""Relative position embeddings: vectors for the distance between two tokens."""
+
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from bert4keras.backend.types import Initializer, Shape, Tensor
 from bert4keras.layers.base import Layer, register
 from bert4keras.layers.position import get_initializer
 
 
-class DistanceTable(Layer):
-    """Base of layers with a learnt vector for each distance, or bucket of distances.
+class RelativeEmbeddingTable(Layer):
+    """Table of learnt vectors for distances, or buckets of distances: base of the layers here.
 
     Args:
         input_dim: number of vectors.
@@ -17,21 +20,27 @@ class DistanceTable(Layer):
         embeddings_initializer: "zeros" by default.
     """
 
-    def __init__(self, input_dim, output_dim, embeddings_initializer="zeros", **kwargs):
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Initializer = "zeros",
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.input_dim = input_dim
         self.output_dim = output_dim
         self.embeddings_initializer = get_initializer(embeddings_initializer)
         self.autocast = False  # the inputs may be ids
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.embeddings = self.add_weight(
             shape=(self.input_dim, self.output_dim),
             initializer=self.embeddings_initializer,
             name="embeddings",
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "input_dim": self.input_dim,
@@ -41,13 +50,13 @@ class DistanceTable(Layer):
 
 
 @register
-class RelativePositionEmbedding(DistanceTable):
-    """A learnt vector for each distance, far ones sharing the last (Shaw et al., arXiv:1803.02155).
+class RelativePositionEmbedding(RelativeEmbeddingTable):
+    """Relative position embedding: a vector for each distance (Shaw et al., arXiv:1803.02155).
 
-    The distance from query i to key j is j - i, cut to (input_dim - 1) // 2 on either side.
+    The distance from query i to key j is j - i, clipped to (input_dim - 1) // 2 on either side.
 
     Args:
-        input_dim: number of vectors, odd so that both sides reach equally far.
+        input_dim: number of vectors, odd, for as many distances on either side.
         output_dim: size of a vector.
         embeddings_initializer: "zeros" by default.
 
@@ -66,44 +75,44 @@ class RelativePositionEmbedding(DistanceTable):
         (5, 5, 4)
     """
 
-    def call(self, inputs):
+    def call(self, inputs: list[Tensor]) -> Tensor:
         q, k = (ops.arange(ops.shape(x)[1], dtype="int32") for x in inputs)
         table = ops.cast(self.embeddings, self.compute_dtype)
-        return ops.take(table, self._rows(k[None, :] - q[:, None]), axis=0)
+        return ops.take(table, self._table_rows(k[None, :] - q[:, None]), axis=0)
 
-    def step(self, context, inputs):
-        """The vectors (B, K, output_dim) of the distances from a new token to all that is kept."""
+    def step(self, context: Any, inputs: list[Tensor]) -> Tensor:
+        """Return vectors (B, K, output_dim) of distances from a new token to the KV cache."""
         length = ops.shape(inputs[1])[1] if context.is_cross_attention else None
         table = ops.cast(self.embeddings, self.compute_dtype)
-        return ops.take(table, self._rows(context.relative_positions(length)), axis=0)
+        return ops.take(table, self._table_rows(context.relative_positions(length)), axis=0)
 
-    def _rows(self, distances):
-        """Rows of the table for distances (Lq, Lk)."""
+    def _table_rows(self, distances):
+        """Return rows of the table for distances (Lq, Lk)."""
         farthest = (self.input_dim - 1) // 2
         return ops.clip(distances, -farthest, farthest) + farthest
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: list[Tensor]) -> keras.KerasTensor:
         q, k = inputs
         shape = (q.shape[1], k.shape[1], self.output_dim)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: list[Tensor], mask: Any = None) -> Any:
         return mask[0] if mask else None
 
 
 @register
 class RelativePositionEmbeddingT5(RelativePositionEmbedding):
-    """A learnt bias for each bucket of distances, wider ones farther away (T5, arXiv:1910.10683).
+    """Relative position bias of T5: a number for each bucket of distances (arXiv:1910.10683).
 
-    The nearer half of the buckets hold one distance each; the others grow by a constant factor up
-    to ``max_distance``, and the last holds all that is farther.
+    The nearer half of the buckets hold one distance each. The others grow by a constant factor up
+    to ``max_distance``; the last holds all greater distances.
 
     Args:
         input_dim: number of buckets n.
         output_dim: number of heads H.
         max_distance: where the last bucket ends.
-        bidirectional: n/2 buckets for what came before (and the token itself), n/2 for what comes
-            after; otherwise all n for what came before.
+        bidirectional: n/2 buckets for earlier keys (and the token itself), n/2 for later ones;
+            otherwise all n for earlier keys.
         embeddings_initializer: "zeros" by default.
 
     Call arguments:
@@ -119,12 +128,12 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
 
     def __init__(
         self,
-        input_dim,
-        output_dim,
-        max_distance=128,
-        bidirectional=True,
-        embeddings_initializer="zeros",
-        **kwargs,
+        input_dim: int,
+        output_dim: int,
+        max_distance: int = 128,
+        bidirectional: bool = True,
+        embeddings_initializer: Initializer = "zeros",
+        **kwargs: Any,
     ):
         super().__init__(input_dim, output_dim, embeddings_initializer, **kwargs)
         self.max_distance = max_distance
@@ -132,14 +141,13 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
         self._side = input_dim // 2 if bidirectional else input_dim
         if not 0 < self._side // 2 < max_distance:
             raise ValueError(
-                "half of the buckets of a side hold one distance each, so their number must be "
-                f"from 1 to max_distance - 1; input_dim={input_dim} with "
-                f"bidirectional={bidirectional} gives {self._side // 2}, and max_distance is "
-                f"{max_distance}. Change either"
+                "Expected from 1 to max_distance - 1 buckets that hold one distance each, half of "
+                f"those of a side; got {self._side // 2}, as input_dim={input_dim} with "
+                f"bidirectional={bidirectional}, and max_distance={max_distance}. Change either."
             )
 
     def _buckets(self):
-        """The bucket of each distance from 0 to max_distance."""
+        """Return the bucket of each distance from 0 to max_distance."""
         exact = self._side // 2
         n = np.arange(self.max_distance + 1)
         octaves = np.log(np.maximum(n, exact) / exact) / np.log(self.max_distance / exact)
@@ -147,7 +155,7 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
         far = exact + np.floor(octaves * (self._side - exact) + 1e-6).astype("int32")
         return np.where(n < exact, n, np.minimum(far, self._side - 1)).astype("int32")
 
-    def _rows(self, distances):
+    def _table_rows(self, distances):
         buckets = ops.convert_to_tensor(self._buckets())
         before = ops.take(buckets, ops.clip(-distances, 0, self.max_distance), axis=0)
         if not self.bidirectional:
@@ -155,7 +163,7 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
         after = ops.take(buckets, ops.clip(distances, 0, self.max_distance), axis=0)
         return ops.where(distances > 0, after + self._side, before)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "max_distance": self.max_distance,

@@ -1,45 +1,50 @@
-"""Best label paths by dynamic programming (Viterbi, IEEE Trans. Inf. Theory 13(2), 1967).
+"""Viterbi decoding: the best label paths (IEEE Trans. Inf. Theory 13(2), 1967).
 
-The recursion of a path over positions also serves the CRF, which sums where Viterbi maximises.
+The recursion over positions also serves the CRF, which sums where Viterbi maximises.
 """
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
 
-UNBEGUN = -1e30  # score of every label before the first visible position
-FORBIDDEN = -1e12  # finite, so that gradients stay so; far above UNBEGUN however often added
+from bert4keras.backend.types import ArrayLike, NDArray, Tensor
+
+NOT_STARTED = -1e30  # score of every label before the first visible position
+FORBIDDEN = -1e12  # finite, for finite gradients; far above NOT_STARTED however often added
 
 
-def visible_positions(scores):
-    """Which positions of label scores (B, L, n) count: not those where every label is -inf."""
-    return ops.any(ops.not_equal(scores, -np.inf), axis=-1)
+def visible_scores(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return label scores in float32, finite, 0 where hidden; and the padding mask (B, L).
 
-
-def visible_scores(scores):
-    """The scores in float32, finite and 0 where hidden, and which positions (B, L) are visible."""
+    A position is padding if the scores (B, L, n) of all its labels are -inf.
+    """
     scores = ops.cast(scores, "float32")
-    visible = visible_positions(scores)
-    shown = ops.expand_dims(visible, -1)
-    return ops.where(shown, ops.maximum(scores, FORBIDDEN), 0.0), visible
+    visible = ops.any(ops.not_equal(scores, -np.inf), axis=-1)
+    return ops.where(visible[..., None], ops.maximum(scores, FORBIDDEN), 0.0), visible
 
 
-def marked(scores, visible):
-    """Scores (B, L, n) with a last column (B, L, n + 1) that is 1 where visible, else 0."""
+def append_mask(scores: Tensor, visible: Tensor) -> Tensor:
+    """Append the padding mask to scores (B, L, n) as a last column: 1 where visible, else 0."""
     column = ops.expand_dims(ops.cast(visible, scores.dtype), -1)
     return ops.concatenate([scores, column], axis=-1)
 
 
-def begun(state):
-    """Whether a visible position came before: (B, n) to (B, 1)."""
-    return ops.max(state, axis=-1, keepdims=True) > UNBEGUN / 2
+def has_started(state: Tensor) -> Tensor:
+    """Return (B, 1) from a state (B, n): true after the first visible position."""
+    return ops.max(state, axis=-1, keepdims=True) > NOT_STARTED / 2
 
 
-def extend_paths(state, position, trans, combine, start=0.0):
-    """Lead the paths on by one position.
+def extend_paths(
+    state: Tensor, position: Tensor, trans: Tensor, combine: Callable, start: Any = 0.0
+) -> Tensor:
+    """Extend the paths by one position.
 
     Args:
-        state: (B, n), the combined score of all paths that end in each label; ``UNBEGUN`` at first.
-        position: (B, n + 1), the scores of the labels, marked; where hidden, the state stays.
+        state: (B, n), the combined score of the paths to each label; ``NOT_STARTED`` at first.
+        position: (B, n + 1), the scores of the labels, with the mask appended; where hidden, the
+            state stays.
         trans: (n, n), the score of label j after label i.
         combine: ``ops.logsumexp`` for the sum over paths, ``ops.max`` for the best of them.
         start: added to the scores of the first visible position.
@@ -48,45 +53,54 @@ def extend_paths(state, position, trans, combine, start=0.0):
         The next state, (B, n).
     """
     arrival = combine(ops.expand_dims(state, 2) + trans, axis=1)
-    scores = position[:, :-1] + ops.where(begun(state), arrival, start)
+    scores = position[:, :-1] + ops.where(has_started(state), arrival, start)
     return ops.where(position[:, -1:] > 0, scores, state)
 
 
-def scan_positions(step, begin, sequence, reverse=False):
+def scan_positions(
+    step: Callable, init: Tensor, sequence: Tensor, reverse: bool = False
+) -> tuple[Tensor, Tensor]:
     """Loop ``step(carry, position) -> carry`` over axis 1 of one tensor.
 
     Returns:
         The last carry (B, ...) and all of them (B, L, ...), in the order of the positions.
     """
 
-    def one(carry, position):
+    def body(carry, position):
         carry = step(carry, position)
         return carry, carry
 
-    last, carries = ops.scan(one, begin, ops.swapaxes(sequence, 0, 1), reverse=reverse)
+    last, carries = ops.scan(body, init, ops.swapaxes(sequence, 0, 1), reverse=reverse)
     return last, ops.swapaxes(carries, 0, 1)
 
 
-def no_paths(scores):
-    """The state before the first position of scores (B, L, n)."""
-    return ops.full((ops.shape(scores)[0], scores.shape[-1]), UNBEGUN, dtype="float32")
+def init_paths(scores: Tensor) -> Tensor:
+    """Return the state (B, n) before the first position of scores (B, L, n)."""
+    return ops.full((ops.shape(scores)[0], scores.shape[-1]), NOT_STARTED, dtype="float32")
 
 
-def viterbi_decode(nodes, trans, mask=None, starts=None, ends=None):
-    """The best label path of each row, on tensors of the running backend, compiled or not.
+def viterbi_decode(
+    nodes: Tensor,
+    trans: Tensor,
+    mask: Tensor | None = None,
+    starts: Iterable[int] | None = None,
+    ends: Iterable[int] | None = None,
+) -> Tensor:
+    """Return the best label path of each row, on tensors of the backend, compiled or not.
 
-    Outside compiled code ``ViterbiDecoder.decode_batch`` is the faster one: JAX would compile this
-    anew at each call.
+    Outside compiled code ``ViterbiDecoder.decode_batch`` is faster: JAX would compile this function
+    at each call.
 
     Args:
         nodes: (B, L, n), L > 0, scores of labels.
         trans: (n, n), the score of label j after label i.
-        mask: (B, L), true where visible; by default the positions with a score above -inf.
-        starts: labels that a path may begin with; None for all.
+        mask: padding mask (B, L), true where visible; by default the positions with a score above
+            -inf.
+        starts: labels that a path may start with; None for all.
         ends: labels that a path may end with; None for all.
 
     Returns:
-        (B, L) int32 labels. Hidden positions are passed over as if they were not there, and get 0.
+        (B, L) int32 labels. Hidden positions are skipped, and get 0.
 
     Raises:
         ValueError: a label in ``starts`` or ``ends`` that is not below n.
@@ -119,32 +133,32 @@ def viterbi_decode(nodes, trans, mask=None, starts=None, ends=None):
         best = ops.cast(ops.argmax(position[:, :-1] + onward, axis=1), "int32")
         return ops.where(position[:, -1] > 0, best, following)
 
-    _, states = scan_positions(forward, no_paths(scores), marked(scores, visible))
+    _, states = scan_positions(forward, init_paths(scores), append_mask(scores, visible))
     nothing = ops.full((ops.shape(scores)[0],), -1, dtype="int32")
-    _, labels = scan_positions(backward, nothing, marked(states, visible), reverse=True)
+    _, labels = scan_positions(backward, nothing, append_mask(states, visible), reverse=True)
     return ops.where(visible, labels, 0)
 
 
 def _allowance(labels, n, forbidden):
-    """What is added to the scores of n labels so that only ``labels`` remain; None allows all."""
+    """Return (n,) to add to scores, which forbids all labels but ``labels``; None forbids none."""
     if labels is None:
         return np.zeros(n)
     labels = np.array(list(labels), "int64")
     if not np.isin(labels, np.arange(n)).all():
         raise ValueError(
-            f"starts and ends hold labels from 0 to {n - 1}, as there are {n} in the transitions; "
-            f"got {labels.tolist()}. Give None to allow every label"
+            f"Expected labels from 0 to {n - 1} in starts and ends, as the transitions have {n}, "
+            f"got {labels.tolist()}. Give None to allow every label."
         )
     return np.where(np.isin(np.arange(n), labels), 0.0, forbidden)
 
 
 class ViterbiDecoder:
-    """The best label path, on NumPy arrays in float64.
+    """Viterbi decoder on NumPy arrays, in float64.
 
     Args:
         trans: (n, n), the score of label j after label i, as ``K.eval(crf.trans)`` gives it; the
-            attribute ``trans`` may be set anew after more training.
-        starts: labels that a path may begin with; None for all.
+            attribute ``trans`` may be set again after more training.
+        starts: labels that a path may start with; None for all.
         ends: labels that a path may end with; None for all.
 
     Raises:
@@ -160,24 +174,29 @@ class ViterbiDecoder:
                [1, 0, 0]])
     """
 
-    def __init__(self, trans, starts=None, ends=None):
+    def __init__(
+        self,
+        trans: ArrayLike,
+        starts: Iterable[int] | None = None,
+        ends: Iterable[int] | None = None,
+    ):
         self.trans = trans
         self.starts = starts
         self.ends = ends
 
-    def decode(self, nodes):
-        """The best path (L,) through ``nodes`` (L, n); positions of -inf alone give 0."""
+    def decode(self, nodes: ArrayLike) -> NDArray:
+        """Return the best path (L,) through ``nodes`` (L, n); positions of -inf alone give 0."""
         return self.decode_batch(ops.convert_to_numpy(nodes)[None])[0]
 
-    def decode_batch(self, nodes, lengths=None):
-        """The best path of every row.
+    def decode_batch(self, nodes: ArrayLike, lengths: Sequence[int] | None = None) -> NDArray:
+        """Return the best path of every row.
 
         Args:
             nodes: (B, L, n), scores of labels.
-            lengths: (B,), how many positions of a row count; by default those above -inf.
+            lengths: (B,), number of tokens of each row; by default the positions above -inf.
 
         Returns:
-            (B, L) labels, 0 where a position does not count.
+            (B, L) labels, 0 for padding.
         """
         nodes = ops.convert_to_numpy(nodes).astype("float64")
         trans = ops.convert_to_numpy(self.trans).astype("float64")
@@ -190,19 +209,19 @@ class ViterbiDecoder:
 
 
 def _best_scores(nodes, visible, trans, start):
-    """The score of the best path to each label at each position: (B, L, n)."""
+    """Return the score of the best path to each label at each position: (B, L, n)."""
     state = np.zeros((len(nodes), len(trans)))
-    begun, states = np.zeros((len(nodes), 1), bool), np.zeros_like(nodes)
+    is_started, states = np.zeros((len(nodes), 1), bool), np.zeros_like(nodes)
     for i in range(nodes.shape[1]):
-        shown = visible[:, i, None]
-        arrival = np.where(begun, (state[:, :, None] + trans).max(1), start)
-        state = np.where(shown, nodes[:, i] + arrival, state)
-        states[:, i], begun = state, begun | shown
+        is_visible = visible[:, i, None]
+        arrival = np.where(is_started, (state[:, :, None] + trans).max(1), start)
+        state = np.where(is_visible, nodes[:, i] + arrival, state)
+        states[:, i], is_started = state, is_started | is_visible
     return states
 
 
 def _best_labels(states, visible, trans, end):
-    """Walk back from the best last label: (B, L)."""
+    """Return labels (B, L), walking back from the best last one."""
     following, labels = np.full(len(states), -1), np.zeros(visible.shape, "int64")
     for i in reversed(range(states.shape[1])):
         onward = np.where(following[:, None] < 0, end, trans.T[following])

@@ -64,8 +64,8 @@ def test_scores_are_those_of_content_and_of_distances(terms, shared):
 
 def test_buckets_grow_with_the_distance():
     def rows(distances, **options):
-        found = layer_of(**options)._rows(np.array(distances, "int32"))
-        return ops.convert_to_numpy(found).tolist()
+        bias = layer_of(**options).position_bias("disentangled")
+        return ops.convert_to_numpy(bias._table_rows(np.array(distances, "int32"))).tolist()
 
     # at 40 with buckets of 8: exact to 4, then to 8, 18 and 39; beyond 39 only what is negative
     options = {"position_buckets": 8, "max_distance": 40}
@@ -122,9 +122,9 @@ def test_a_table_of_distances_is_the_same_for_every_text():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"terms": ["p2p"]}, "terms must be of c2p, p2c, got p2p"),
-        ({"position_buckets": 5}, "position_buckets must be even, .* got 5 and max_distance=512"),
-        ({"position_buckets": 8, "max_distance": 5}, "half of them fewer than max_distance - 1"),
+        ({"terms": ["p2p"]}, "Expected terms of c2p, p2c, got p2p"),
+        ({"position_buckets": 5}, "even number of position_buckets, .* got 5 and max_distance=512"),
+        ({"position_buckets": 8, "max_distance": 5}, "half of it below max_distance - 1"),
     ],
 )
 def test_what_cannot_be_is_refused(options, message):
@@ -133,5 +133,5 @@ def test_what_cannot_be_is_refused(options, message):
 
 
 def test_attention_without_distances_is_refused():
-    with pytest.raises(ValueError, match="needs the vectors of distances.*got p_bias=None"):
+    with pytest.raises(ValueError, match="Expected p_bias='disentangled'.*got p_bias=None"):
         DisentangledAttention(HEADS, SIZE)([X, X, X])

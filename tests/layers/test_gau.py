@@ -87,5 +87,5 @@ def test_dropout_drops_only_in_training():
 
 
 def test_other_position_biases_are_refused():
-    with pytest.raises(ValueError, match=r"must be None or 'rotary', got 't5_relative'.*a_bias"):
+    with pytest.raises(ValueError, match=r"to be None or 'rotary', got 't5_relative'.*a_bias"):
         GatedAttentionUnit(6, 4)([X, X], p_bias="t5_relative")

@@ -6,7 +6,12 @@ import pytest
 from keras import ops
 from support import assert_close
 
-from bert4keras.layers import Geometric, OrthogonalKernel, OrthonormalKernel, SelfOrthogonality
+from bert4keras.layers import (
+    OrthogonalKernel,
+    OrthonormalKernel,
+    SelfOrthogonality,
+    VarianceScalingByName,
+)
 
 RANDOM = np.random.default_rng(0)
 
@@ -91,7 +96,7 @@ WANTED = {"1/n": 1 / 300, "1/m": 1 / 400, "2/m": 2 / 400}
 @pytest.mark.parametrize("distribution", ["normal", "uniform", "orthogonal"])
 @pytest.mark.parametrize("variance", WANTED)
 def test_kernels_have_the_variance_that_they_are_asked_for(variance, distribution):
-    initializer = Geometric(variance, distribution, seed=1)
+    initializer = VarianceScalingByName(variance, distribution, seed=1)
     kernel = ops.convert_to_numpy(initializer((300, 400)))
     np.testing.assert_allclose(kernel.var(), WANTED[variance], rtol=0.03)
     assert abs(kernel.mean()) < 3 * kernel.std() / np.sqrt(kernel.size)
@@ -105,23 +110,25 @@ def test_lengths_are_kept_nearly_and_by_the_orthogonal_exactly():
     error = {
         name: np.mean((k @ k.T - np.eye(100)) ** 2)
         for name in ("normal", "uniform", "orthogonal")
-        for k in [ops.convert_to_numpy(Geometric("1/m", name, seed=2)((100, 100)))]
+        for k in [ops.convert_to_numpy(VarianceScalingByName("1/m", name, seed=2)((100, 100)))]
     }
     assert error["orthogonal"] < 1e-10 < 0.005 < error["normal"] < 0.02  # about 1 / 100
     assert 0.005 < error["uniform"] < 0.02
 
 
 def test_instances_without_a_seed_differ():
-    first, second = (ops.convert_to_numpy(Geometric()((4, 4))) for _ in range(2))
+    first, second = (ops.convert_to_numpy(VarianceScalingByName()((4, 4))) for _ in range(2))
     assert not np.allclose(first, second)
 
 
 def test_what_cannot_be_is_said():
-    with pytest.raises(ValueError, match="a gamma above 0, got 100.0, 1.0 and 0.*take 100, 1"):
+    with pytest.raises(
+        ValueError, match="gamma above 0 in SelfOrthogonality, got 100.0, 1.0 and 0.*use 100, 1"
+    ):
         SelfOrthogonality(gamma=0)
-    with pytest.raises(ValueError, match="OrthonormalKernel takes a strength of 0 or more, got -1"):
+    with pytest.raises(ValueError, match="strength of 0 or more in OrthonormalKernel, got -1"):
         OrthonormalKernel(-1)
-    with pytest.raises(ValueError, match=r"variance of Geometric .*'1/m'.*got '2/n'. keras"):
-        Geometric("2/n")
-    with pytest.raises(ValueError, match="distribution of Geometric must .*got 'gauss'"):
-        Geometric(distribution="gauss")
+    with pytest.raises(ValueError, match=r"Expected variance .*'1/m'.* got '2/n'\. For"):
+        VarianceScalingByName("2/n")
+    with pytest.raises(ValueError, match="Expected distribution .* got 'gauss'"):
+        VarianceScalingByName(distribution="gauss")

@@ -56,7 +56,7 @@ CALLS = {  # from ids (B, L) and x (B, L, 8) to outputs; arguments are not the d
     "Concatenate1D": lambda ids, x: L.Concatenate1D()([x, x]),
     "ConditionalRandomField": lambda ids, x: L.ConditionalRandomField(lr_multiplier=10)(x),
     "ConstantIds": lambda ids, x: L.ConstantIds(3)(ids),
-    "CountedPositions": lambda ids, x: L.CountedPositions(pad_id=0, first=4)(ids),
+    "CountedPositions": lambda ids, x: L.PaddingAwarePositions(pad_id=0, first=4)(ids),
     "DisentangledAttention": disentangled,
     "DistanceEmbedding": lambda ids, x: L.DistanceEmbedding(5, 3, "normal")(ids),
     "EfficientGlobalPointer": lambda ids, x: L.EfficientGlobalPointer(2, 6, False, False)(x),
@@ -90,7 +90,7 @@ CALLS = {  # from ids (B, L) and x (B, L, 8) to outputs; arguments are not the d
     )([x, ids]),
     "UniLMMask": lambda ids, x: L.UniLMMask()(ids),
     "WindowMask": lambda ids, x: L.WindowMask(2)(ids),
-    "WithMask": lambda ids, x: L.GlobalAveragePooling1D()(L.WithMask()([x, ids - 2])),
+    "WithMask": lambda ids, x: L.GlobalAveragePooling1D()(L.AttachMask()([x, ids - 2])),
 }
 
 

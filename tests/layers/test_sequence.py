@@ -272,7 +272,7 @@ def test_a_saved_model_gets_its_loss_from_the_layer(tmp_path):
 def test_a_label_out_of_range_is_named(kind, label):
     layer, scores, labels = drawn(kind=kind, name="tags")
     labels[1, 2] = label
-    with pytest.raises(ValueError, match=rf"tags takes labels from 0 to 2.*{label}"):
+    with pytest.raises(ValueError, match=rf"Expected labels from 0 to 2 in tags.*{label}"):
         layer.sparse_loss(labels, scores)
 
 

@@ -110,7 +110,7 @@ def test_a_truncated_checkpoint_is_refused(tmp_path):
 def test_an_id_outside_the_vocabulary_is_named(bad):
     model = build_transformer_model(CONFIG)
     ids = np.array([[1, 2, bad]])
-    message = rf"Embedding-Token takes ids from 0 to 119(?s:.*){bad}"
+    message = rf"Expected ids from 0 to 119 in Embedding-Token(?s:.*){bad}"
     with pytest.raises(Exception, match=message):
         model.predict([ids, ids * 0], verbose=0)
         keras.ops.convert_to_numpy(model([ids, ids * 0]))
@@ -119,7 +119,7 @@ def test_an_id_outside_the_vocabulary_is_named(bad):
 def test_a_text_longer_than_the_position_table_is_refused():
     model = build_transformer_model(CONFIG)
     ids = np.ones((1, 49), "int32")
-    with pytest.raises(Exception, match=r"has 48 positions, the text is longer(?s:.*)48"):
+    with pytest.raises(Exception, match=r"at most 48 positions, the text is longer(?s:.*)48"):
         model.predict([ids, ids * 0], verbose=0)
 
 

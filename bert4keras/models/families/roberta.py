@@ -7,7 +7,7 @@ from typing import Any
 
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import hugging_face
-from bert4keras.layers import ConstantIds, CountedPositions
+from bert4keras.layers import ConstantIds, PaddingAwarePositions
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.hugging_face import Unsupported
 
@@ -110,7 +110,7 @@ class RoBERTa(BERT):
             ids.insert(0, self.apply(tokens, ConstantIds, name="Segment-Ids"))
         if not self.custom_position_ids:
             options = {"pad_id": self.pad_token_id, "first": self.first_position}
-            ids.append(self.apply(tokens, CountedPositions, **options, name="Position-Ids"))
+            ids.append(self.apply(tokens, PaddingAwarePositions, **options, name="Position-Ids"))
         return super().apply_embeddings([tokens, *ids])
 
     def architecture(self) -> str:

@@ -10,7 +10,7 @@ from keras.layers import Input
 
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
-from bert4keras.layers import CausalMask, Embedding, ScaleOffset, WithMask
+from bert4keras.layers import AttachMask, CausalMask, Embedding, ScaleOffset
 from bert4keras.models.families.t5_base import DECODER_WEIGHTS, ENCODER_WEIGHTS, T5_Base
 from bert4keras.models.hugging_face import Unsupported
 from bert4keras.models.mixins import LM_Mask
@@ -149,7 +149,7 @@ class T5_Decoder(LM_Mask, T5_Base):
         """Embed the target's tokens, and give the context its mask."""
         context, tokens, *mask = inputs
         if mask:
-            context = self.apply([context, *mask], WithMask, name="Decoder-Context-Mask")
+            context = self.apply([context, *mask], AttachMask, name="Decoder-Context-Mask")
         return [context, self.embed_tokens(tokens)]
 
     def compute_attention_bias(self, index: Any = None) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 from support import GOLDEN, arrays, assert_close, record
 
-from bert4keras.layers import CountedPositions
+from bert4keras.layers import PaddingAwarePositions
 from bert4keras.models import BERT, RoBERTa, build_transformer_model
 
 FOLDER = GOLDEN / "hf" / "roberta"
@@ -32,7 +32,7 @@ def test_the_name_given_for_a_checkpoint_of_bert_is_bert():
 
 def test_positions_count_what_is_no_padding():
     ids = np.array([[5, 1, 7, 8, 1], [1, 1, 6, 1, 4]])
-    got = np.array(CountedPositions(pad_id=1, first=2)(ids.astype("float32")))
+    got = np.array(PaddingAwarePositions(pad_id=1, first=2)(ids.astype("float32")))
     assert got.tolist() == [[2, 1, 3, 4, 1], [1, 1, 2, 1, 3]]
 
 
@@ -54,7 +54,7 @@ def test_kept_tokens_give_the_same_though_the_padding_has_another_id():
 def test_positions_given_by_the_caller_are_rows_of_the_table():
     want = build_transformer_model(FOLDER).predict(IDS, verbose=0)
     model = build_transformer_model(FOLDER, custom_position_ids=True)
-    places = np.array(CountedPositions(1, 2)(IDS))
+    places = np.array(PaddingAwarePositions(1, 2)(IDS))
     assert [x.name for x in model.inputs] == ["Input-Token", "Input-Position"]
     assert_close(model.predict([IDS, places], verbose=0), want, 1e-5)
 
@@ -74,7 +74,7 @@ def test_the_token_head_has_its_own_activation():
 def test_a_text_longer_than_the_table_is_refused():
     model = build_transformer_model(FOLDER)
     assert model(np.full((1, 32), 5)).shape == (1, 32, 32)
-    with pytest.raises(Exception, match=r"has 34 positions, the text is longer"):
+    with pytest.raises(Exception, match=r"at most 34 positions, the text is longer"):
         ops.convert_to_numpy(model(np.full((1, 33), 5)))
 
 
