@@ -84,7 +84,7 @@ def test_a_rhyme_has_distinct_words():
         "",
     ],
 )
-def test_a_string_that_is_not_a_poem_is_refused(poem):
+def test_only_poems_in_form_are_well_formed(poem):
     assert well_formed(poem) == (poem == "春山过古寒，春山过古间。")
 
 
