@@ -29,7 +29,7 @@ REQUIRED = (
     "hidden_act",
 )
 OPTIONAL = ("dropout_rate", "attention_dropout_rate", "embedding_size", "pad_token_id")
-ACTIVATIONS = {  # Hugging Face's names of activations
+_HF_ACTIVATIONS = {  # Hugging Face's names of activations
     "gelu": "gelu_erf",
     "gelu_python": "gelu_erf",
     "gelu_new": "gelu_tanh",
@@ -67,11 +67,17 @@ def translate_keys(config: Mapping[str, Any], spec: ConfigSpec) -> dict[str, Any
         if key in config:
             config.setdefault(argument, config[key])
     if "model_type" in config:  # as transformers writes it, and with its names of activations
-        activation = config.get("hidden_act")
-        if isinstance(activation, str):
-            config["hidden_act"] = ACTIVATIONS.get(activation, activation)
+        if isinstance(config.get("hidden_act"), str):
+            config["hidden_act"] = translate_activation(config["hidden_act"])
         config = {**spec.defaults, **config}
     return config
+
+
+def translate_activation(activation: Any) -> Any:
+    """Return an activation under our name, from that of ``transformers``; functions as they are."""
+    return (
+        _HF_ACTIVATIONS.get(activation, activation) if isinstance(activation, str) else activation
+    )
 
 
 def export_settings(model: Any) -> dict[str, Any]:
@@ -177,20 +183,26 @@ def parameters(cls: type, method: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name != "self"]
 
 
-def check_argument_names(arguments: Iterable[str], known: Iterable[str], family: Any) -> None:
+def check_argument_names(
+    arguments: Iterable[str], parameter_names: Iterable[str], family: Any
+) -> None:
     """Raise a TypeError for an argument that a model does not take, with the nearest it does.
 
     Args:
         arguments: names of the user's arguments.
-        known: names of all arguments of the family and its base classes.
+        parameter_names: all arguments of the family and its base classes.
     """
-    unsupported = family.config_spec.unsupported_args
-    known = [name for name in known if name not in unsupported]
+    unsupported_args = family.config_spec.unsupported_args
+    valid_names = [name for name in parameter_names if name not in unsupported_args]
     for name in arguments:
-        if name not in known and name not in unsupported:
+        if name not in valid_names and name not in unsupported_args:
             nearest = [ARGUMENTS.get(name)] if name in ARGUMENTS else None
-            nearest = nearest or difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"It takes: {', '.join(known)}."
+            nearest = nearest or difflib.get_close_matches(name, valid_names, 1)
+            hint = (
+                f"Did you mean {nearest[0]!r}?"
+                if nearest
+                else f"It takes: {', '.join(valid_names)}."
+            )
             raise TypeError(f"{family.__name__} takes no argument {name!r}. {hint}")
 
 

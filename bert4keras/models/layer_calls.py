@@ -6,7 +6,6 @@ the scores of the block before (RealFormer, arXiv:2012.11747).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +18,12 @@ if TYPE_CHECKING:
     from bert4keras.models.transformer import Transformer
 
 
-def is_skipped(transformer: Transformer, layer: Callable[..., Any] | None) -> bool:
+def is_skipped(transformer: Transformer, layer: Any) -> bool:
     """True for dropout at rate 0: the model does not get such a layer."""
     return layer is Dropout and not transformer.dropout_rate
 
 
-def make_layer(
-    transformer: Transformer, layer: Callable[..., Any], arguments: dict[str, Any]
-) -> Any:
+def make_layer(transformer: Transformer, layer: Any, arguments: dict[str, Any]) -> Any:
     """Make a layer, with what the model's settings ask of its class.
 
     Args:
@@ -88,11 +85,11 @@ def _add_caches(
     if arguments.get("a_bias"):
         raise ValueError("attention_caches cannot be used with a causal or UniLM mask")
     query, *keys_values = inputs[:3]
-    extended = [
-        transformer.apply([cache, own], Concatenate1D, name=f"{name}-{part}")
-        for cache, own, part in zip(caches, keys_values, ("Cached-Key", "Cached-Value"))
+    keys_values = [
+        transformer.apply([cache, x], Concatenate1D, name=f"{name}-{part}")
+        for cache, x, part in zip(caches, keys_values, ("Cached-Key", "Cached-Value"))
     ]
-    return [query, *extended, *inputs[3:]]
+    return [query, *keys_values, *inputs[3:]]
 
 
 def _add_bias(

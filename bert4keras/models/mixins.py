@@ -5,7 +5,7 @@ Each defines hooks of ``Transformer`` that the others do not, and calls no ``sup
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from keras.layers import Activation
@@ -53,7 +53,7 @@ class UniLM_Mask(_Base):
     def compute_attention_bias(self, index: Any = None) -> Tensor:
         """Return the UniLM mask."""
         if self.attention_bias is None:
-            segments = self.layers.get(self.prefixed("Input-Segment"))
+            segments = self.layers.get(self.prefix + "Input-Segment")
             if segments is None:
                 raise ValueError(
                     "application='unilm' tells source from target by segment ids, but the model "
@@ -77,11 +77,11 @@ def extend_with_unified_language_model(BaseModel: type) -> type:
 
 def _add_mask(mask: type, base: type, name: str) -> type:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        super(extended, self).__init__(*args, **kwargs)
+        super(subclass, self).__init__(*args, **kwargs)
         self.with_mlm = self.with_mlm or True
 
-    extended = type(name, (mask, base), {"__init__": __init__, "__doc__": mask.__doc__})
-    return extended
+    subclass = type(name, (mask, base), {"__init__": __init__, "__doc__": mask.__doc__})
+    return subclass
 
 
 # Heads
@@ -137,7 +137,7 @@ class RMSNorm(_Base):
 # Positions
 
 
-def without_positions(weights: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+def without_positions(weights: dict[str, list[str]]) -> dict[str, list[str]]:
     """Return a table of weights without learnt absolute positions."""
     return {layer: names for layer, names in weights.items() if layer != "Embedding-Position"}
 
@@ -179,7 +179,7 @@ class RotaryPositions(_Base):
                 f"{self.attention_key_size}"
             )
         if self.position_bias is None:
-            ids = [self.layers[self.prefixed("Input-Position")]] if self.custom_position_ids else []
+            ids = [self.layers[self.prefix + "Input-Position"]] if self.custom_position_ids else []
             self.position_bias = self.apply(
                 self.simplify([inputs, *ids]),
                 SinusoidalPositionEmbedding,

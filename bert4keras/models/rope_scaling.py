@@ -1,44 +1,59 @@
-"""How fast rotary positions turn, and how that is changed for longer texts."""
+"""Frequencies of rotary positions (RoPE), and their scaling for longer texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from bert4keras.backend.types import NDArray
 
-def linear(frequencies, factor):
-    """All turn more slowly, as if positions were closer by a factor (arXiv:2306.15595)."""
+
+def _scale_linear(frequencies: NDArray[Any], factor: float) -> NDArray[Any]:
+    """Divide all frequencies by a factor, as if positions were closer (arXiv:2306.15595)."""
     return frequencies / factor
 
 
-def llama3(frequencies, factor, low_freq_factor, high_freq_factor, original):
-    """Slow turns become slower by a factor, fast ones stay, those between are blended.
+def _scale_llama3(
+    frequencies: NDArray[Any],
+    factor: float,
+    low_freq_factor: float,
+    high_freq_factor: float,
+    original_positions: int,
+) -> NDArray[Any]:
+    """Divide low frequencies by a factor, leave high ones, and blend those between.
 
     Args:
-        factor: how much slower the slow ones become.
-        low_freq_factor: slow is what turns less often than this within ``original`` positions.
-        high_freq_factor: fast is what turns more often than this.
-        original: number of positions that the model was trained on at first.
+        factor: what the low ones are divided by.
+        low_freq_factor: low is less turns than this within ``original_positions``.
+        high_freq_factor: high is more turns than this.
+        original_positions: number of positions that the model was trained on at first.
     """
-    turns = original * frequencies / (2 * np.pi)
-    kept = np.clip((turns - low_freq_factor) / (high_freq_factor - low_freq_factor), 0, 1)
-    return frequencies * (kept + (1 - kept) / factor)
+    turns = original_positions * frequencies / (2 * np.pi)
+    weight = np.clip((turns - low_freq_factor) / (high_freq_factor - low_freq_factor), 0, 1)
+    return frequencies * (weight + (1 - weight) / factor)
 
 
-SCALINGS = {  # rope_type -> how it changes the frequencies, and the settings that it needs
+_SCALINGS = {  # rope_type -> its function, and the settings that it needs
     "default": (lambda frequencies: frequencies, ()),
-    "linear": (linear, ("factor",)),
+    "linear": (_scale_linear, ("factor",)),
     "llama3": (
-        llama3,
+        _scale_llama3,
         ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
     ),
 }
 
 
-def rotary_frequencies(size, theta=10000.0, scaling=None):
-    """By how many radians each pair of features turns from one position to the next.
+def rotary_frequencies(
+    size: int, theta: float = 10000.0, scaling: Mapping[str, Any] | None = None
+) -> list[float]:
+    """Return the angles in radians by which pairs of features turn from position to position.
 
     Args:
         size: features of a head, an even number.
         theta: base of the frequencies ``theta^(-2i/size)``.
-        scaling: how they are changed, in Hugging Face's terms, such as
+        scaling: how they are scaled, in Hugging Face's terms, such as
             ``{"rope_type": "linear", "factor": 2.0}``; None for not at all.
 
     Returns:
@@ -53,16 +68,17 @@ def rotary_frequencies(size, theta=10000.0, scaling=None):
     """
     if size % 2:
         raise ValueError(f"Rotary positions turn pairs: a head's size must be even, got {size}")
-    scale, settings = _scaling(scaling or {})
+    scale, settings = _parse_scaling(scaling or {})
     frequencies = np.power(float(theta), -2.0 * np.arange(size // 2) / size)
     return scale(frequencies, *settings).tolist()
 
 
-def _scaling(scaling):
+def _parse_scaling(scaling: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+    """Return the function of a scaling, and its settings."""
     kind = scaling.get("rope_type", scaling.get("type", "default"))
-    if kind not in SCALINGS:
+    if kind not in _SCALINGS:
         raise ValueError(
-            f"rope_type must be one of {', '.join(SCALINGS)}, the configuration says {kind!r}: "
+            f"rope_type must be one of {', '.join(_SCALINGS)}, the configuration says {kind!r}: "
             "another model. Take a checkpoint that was trained so."
         )
     if scaling.get("partial_rotary_factor", 1) != 1:
@@ -70,8 +86,8 @@ def _scaling(scaling):
             "partial_rotary_factor must be 1: all features of a head turn. The configuration says "
             f"{scaling['partial_rotary_factor']}: another model."
         )
-    scale, names = SCALINGS[kind]
-    lacking = [name for name in names if scaling.get(name) is None]
-    if lacking:
-        raise ValueError(f"rope_type={kind!r} lacks {', '.join(lacking)}: correct {scaling}")
+    scale, names = _SCALINGS[kind]
+    missing = [name for name in names if scaling.get(name) is None]
+    if missing:
+        raise ValueError(f"rope_type={kind!r} lacks {', '.join(missing)}: correct {scaling}")
     return scale, [scaling[name] for name in names]

@@ -9,7 +9,7 @@ A family holds one of each as class attributes, most often another family's with
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -27,7 +27,7 @@ class CheckpointSpec:
         weights: layer name -> names of its variables, in Google's names and in the order of the
             layer's weights; ``{i}`` stands for the number of the block.
         vocabulary: variables with a row for each token id, which ``keep_tokens`` selects from.
-        transposed: variables that a checkpoint holds transposed.
+        transposed_variables: variables that a checkpoint holds transposed.
         hugging_face: dialect of ``transformers``, to read and to write; None where ``transformers``
             does not have the family.
         dialects: further dialects that can be read, tried before it.
@@ -35,9 +35,9 @@ class CheckpointSpec:
             warning.
     """
 
-    weights: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    weights: dict[str, list[str]] = field(default_factory=dict)
     vocabulary: tuple[str, ...] = ()
-    transposed: tuple[str, ...] = ()
+    transposed_variables: tuple[str, ...] = ()
     hugging_face: Dialect | None = None
     dialects: tuple[Dialect, ...] = ()
     optional: tuple[str, ...] = ()

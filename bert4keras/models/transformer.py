@@ -55,7 +55,7 @@ from bert4keras.models.layer_calls import call_layer, is_skipped, make_layer
 from bert4keras.models.skip_initialization import SkippableTruncatedNormal, call_of_layer
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
-__all__ = ["Activation", "Transformer"]
+__all__ = ["Activation", "Transformer", "head_activation"]
 
 Activation = str | Callable[[Tensor], Tensor]  # a name, or a function
 
@@ -136,7 +136,7 @@ class Transformer:
         self.attention_head_size = attention_head_size or hidden_size // num_attention_heads
         self.attention_key_size = attention_key_size or self.attention_head_size
         self.intermediate_size = intermediate_size
-        self.hidden_act = hidden_act
+        self.hidden_act: Any = hidden_act
         self.dropout_rate = dropout_rate or 0
         self.attention_dropout_rate = attention_dropout_rate or 0
         self.embedding_size = embedding_size or hidden_size
@@ -302,7 +302,7 @@ class Transformer:
         x: Tensor,
         units: int,
         name: str,
-        activation: Activation | bool | None = None,
+        activation: Activation | None = None,
         **kwargs: Any,
     ) -> Tensor:
         """Apply a dense layer with the family's initializer."""
@@ -343,6 +343,7 @@ class Transformer:
         name: str,
         bias: Tensor | None = None,
         position: Tensor | None = None,
+        *,
         layer: type[MultiHeadAttention] = MultiHeadAttention,
         **options: Any,
     ) -> Tensor:
@@ -359,7 +360,7 @@ class Transformer:
             "a_bias": None if bias is None else True,
             "p_bias": None if position is None else self.position_kind,
         }
-        sizes = {
+        sizes: dict[str, Any] = {
             "heads": self.num_attention_heads,
             "head_size": self.attention_head_size,
             "out_dim": self.hidden_size,
@@ -377,7 +378,7 @@ class Transformer:
         Args:
             **options: further arguments of the layer.
         """
-        sizes = {
+        sizes: dict[str, Any] = {
             "units": self.intermediate_size,
             "activation": self.hidden_act,
             "use_bias": self.use_bias,
@@ -476,14 +477,14 @@ class Transformer:
             name: a name of ``variable_mapping``.
         """
         variable = checkpoint[name]
-        if name in self.checkpoint_spec.transposed:
+        if name in self.checkpoint_spec.transposed_variables:
             variable = variable.T
         has_rows_of_ids = name in self.checkpoint_spec.vocabulary
         return self.load_embeddings(variable) if has_rows_of_ids else variable
 
     def create_variable(self, name: str, value: Any, dtype: Any = None) -> Any:
         """Convert one weight to the layout of a checkpoint: the reverse of ``load_variable``."""
-        value = value.T if name in self.checkpoint_spec.transposed else value
+        value = value.T if name in self.checkpoint_spec.transposed_variables else value
         return value.astype(dtype or value.dtype, copy=False)
 
     @property
@@ -502,6 +503,16 @@ class Transformer:
     def architecture(self) -> str:
         """Return the class of ``transformers`` with the same heads."""
         raise NotImplementedError
+
+
+def head_activation(value: Activation | bool, default: Activation) -> Activation:
+    """Return the activation of a head.
+
+    Args:
+        value: the argument that asks for the head: an activation, or True for the default.
+        default: the default.
+    """
+    return default if isinstance(value, bool) else value
 
 
 def _as_list(tensors: Any) -> list[Any]:

@@ -1,4 +1,9 @@
-"""What every family keeps, row by row of ``FAMILIES``."""
+"""Properties of all families: each row of ``FAMILIES`` is tested once on each property.
+
+``pytest -m slow`` runs the further combinations: other formats, applications, precisions.
+"""
+
+from functools import cache
 
 import keras
 import numpy as np
@@ -9,6 +14,7 @@ from support import assert_close, outputs_of, stirred
 from bert4keras.generation import Graph
 from bert4keras.models import FAMILIES, build_transformer_model
 from bert4keras.models.config import parameters
+from bert4keras.models.hugging_face import CAUSAL_MASK
 
 CONFIG = {
     "vocab_size": 600,
@@ -21,7 +27,7 @@ CONFIG = {
     "hidden_dropout_prob": 0.1,
     "attention_probs_dropout_prob": 0.1,
 }
-OWN = {  # settings of a family beside or instead of these
+FAMILY_SETTINGS = {  # family -> settings added to these or instead of them
     "electra": {"embedding_size": 8},
     "ernie": {"use_task_id": True},
     "xlm_roberta": {"pad_token_id": 0, "max_position_embeddings": 21},
@@ -66,287 +72,315 @@ HEADS = {"with_nsp": True, "with_discriminator": True, **TOKENS}  # all that a f
 PROBABILITIES = {"with_mlm": True, "with_generator": True, "with_lm": True}
 IDS = np.array([[2, 257, 599, 258, 3], [2, 511, 3, 0, 0]])
 SEGMENTS = np.array([[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]])
-CONTEXT = np.random.default_rng(1).normal(size=(600, 16))  # what an encoder might make of an id
-CLASSES = {family: name for name, family in reversed(FAMILIES.items())}  # one row of each class
-ROWS = [*CLASSES.values(), "t5.1.1"]  # and one that its version makes quite another model
-USUAL = ("bert", "albert", "albert_unshared", "roformer", "llama", "t5")
+CONTEXT = np.random.default_rng(1).normal(size=(600, 16))  # an encoder's vector of each id
+CLASSES = {family: name for name, family in reversed(FAMILIES.items())}  # a name of each class
+FAMILY_NAMES = [*CLASSES.values(), "t5.1.1"]  # and one whose version makes it another model
+FREQUENT = ("bert", "t5")  # the default run has all cases of these
+
+every_family = pytest.mark.parametrize("family", FAMILY_NAMES)
 
 
-def row(name, *more):
-    """A row of a table of tests; those that are not ``USUAL`` are left to ``pytest -m slow``."""
-    return pytest.param(name, *more, marks=() if name in USUAL else pytest.mark.slow)
+def cases(argument, values_of):
+    """Parametrize by family and a second argument.
+
+    The default run has the first value for every family, and all values for ``FREQUENT`` ones.
+
+    Args:
+        argument: its name.
+        values_of: returns the values for a family.
+    """
+    rows = [
+        pytest.param(
+            family, value, marks=[pytest.mark.slow] if number and family not in FREQUENT else []
+        )
+        for family in FAMILY_NAMES
+        for number, value in enumerate(values_of(family))
+    ]
+    return pytest.mark.parametrize(f"family, {argument}", rows)
 
 
-every_family = pytest.mark.parametrize("family", [row(name) for name in ROWS])
+def every_family_with(argument, *values):
+    """Parametrize by family, each with all values."""
+    return cases(argument, lambda family: values)
 
 
-def families_for(*applications, takes=None):
-    """Each application with each family that can be it, and takes an argument."""
-    return pytest.mark.parametrize(
-        "family, application",
-        [
-            row(name, application)
-            for name in ROWS
-            for application in applications
-            if application in FAMILIES[name].config_spec.applications
-            and takes not in FAMILIES[name].config_spec.unsupported_args
-        ],
-    )
+def every_family_as(*applications, option=None):
+    """Parametrize by family and those of the applications that it can be built with.
+
+    Args:
+        option: leave out families that do not support this argument.
+    """
+
+    def values_of(family):
+        spec = FAMILIES[family].config_spec
+        supported = option not in spec.unsupported_args
+        return [x for x in applications if supported and x in spec.applications]
+
+    return cases("application", values_of)
 
 
 def config(family):
-    return {**CONFIG, **OWN.get(family, {})}
+    return {**CONFIG, **FAMILY_SETTINGS.get(family, {})}
 
 
-def taken(family, options):
-    """Those of the options that a family takes."""
+def supported_options(family, options):
+    """Drop the heads that a family does not have from options."""
     spec = FAMILIES[family].config_spec
     useless = (*spec.unsupported_args, *spec.ignored_args)
-    known = [x for x in parameters(FAMILIES[family], "__init__") if x not in useless]
+    names = [x for x in parameters(FAMILIES[family], "__init__") if x not in useless]
     heads = {*HEADS, "with_pool", "with_lm"}
-    return {name: x for name, x in options.items() if name in known or name not in heads}
+    return {name: x for name, x in options.items() if name in names or name not in heads}
 
 
 def make(family, checkpoint=None, **options):
-    """What ``build_transformer_model`` gives for the small config, heads as far as it has them."""
-    options = taken(family, {"return_keras_model": False, **options})
+    """Build a small model of a family, with those of the heads that it has."""
+    options = supported_options(family, {"return_keras_model": False, **options})
     return build_transformer_model(config(family), checkpoint, model=family, **options)
 
 
 def build(family, **options):
-    """A small model with weights far from symmetric, so that what is lost is missed."""
+    """Build a small model with weights far from symmetric: an exchanged weight shows."""
     return stirred(make(family, **options))
 
 
-def given(model, ids=IDS, segments=SEGMENTS, *more):
-    """The inputs of a model by their names: tokens, segments if it takes them, and others."""
-    others = iter(more)
+@cache
+def reference(family, **options):
+    """Build such a model once, for tests that do not change it."""
+    return build(family, **options)
+
+
+def inputs_of(model, ids=IDS, segments=SEGMENTS, *extra_inputs):
+    """Return inputs of a model by their names: tokens, segments if it has them, and extra ones."""
+    extra = iter(extra_inputs)
     kinds = [x.name.rpartition("-")[2] for x in model.inputs]
-    known = {"Token": ids, "Segment": segments, "Mask": (ids != 0).astype("int32")}
-    known["Context"] = CONTEXT[ids.astype("int32")]
-    values = [known.get(kind) for kind in kinds]
-    values = [next(others) if value is None else value for value in values]
-    return values
+    arrays = {"Token": ids, "Segment": segments, "Mask": (ids != 0).astype("int32")}
+    arrays["Context"] = CONTEXT[ids.astype("int32")]
+    return [arrays[kind] if kind in arrays else next(extra) for kind in kinds]
 
 
-def predict(model, ids=IDS, segments=SEGMENTS, *more):
-    return outputs_of(model, given(model, ids, segments, *more))
+def predict(model, ids=IDS, segments=SEGMENTS, *extra_inputs):
+    return outputs_of(model, inputs_of(model, ids, segments, *extra_inputs))
 
 
-def values(model):
+def trainable_values(model):
     return {w.path: ops.convert_to_numpy(w) for w in model.trainable_weights}
 
 
-@every_family
-def test_every_weight_has_a_name_in_the_checkpoint(family):
-    bert = build(family, **HEADS)
-    mapping = bert.variable_mapping()
-    for name, layer in bert.layers.items():
-        if weights := getattr(layer, "trainable_weights", []):
-            assert len(mapping[name]) == len(weights), name
+def assert_equal_weights(got, want):
+    """Assert that weights of two models are equal to the bit."""
+    for a, b in zip(got.weights, want.weights, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
 
 
-@every_family
-@pytest.mark.parametrize("filename", ["model.ckpt", "model.safetensors", "model.h5"])
-def test_written_and_read_back_it_is_the_same_to_the_bit(family, filename, tmp_path):
-    bert = build(family, **HEADS)
-    bert.save_weights_as_checkpoint(str(tmp_path / filename))
-    again = make(family, str(tmp_path / filename), **HEADS).model
-    for got, want in zip(again.weights, bert.model.weights, strict=True):
-        np.testing.assert_array_equal(ops.convert_to_numpy(got), ops.convert_to_numpy(want))
+class TestVariableMapping:
+    @every_family
+    def test_every_weight_has_a_name_in_the_checkpoint(self, family):
+        bert = reference(family, **HEADS)
+        mapping = bert.variable_mapping()
+        for name, layer in bert.layers.items():
+            if weights := getattr(layer, "trainable_weights", []):
+                assert len(mapping[name]) == len(weights), name
 
 
-@every_family
-def test_weights_saved_by_keras_are_read_as_a_checkpoint(family, tmp_path):
-    bert = build(family, **HEADS)
-    bert.model.save_weights(tmp_path / "best.weights.h5")
-    again = make(family, tmp_path / "best.weights.h5", **HEADS).model
-    for got, want in zip(again.weights, bert.model.weights, strict=True):
-        np.testing.assert_array_equal(ops.convert_to_numpy(got), ops.convert_to_numpy(want))
+class TestCheckpoints:
+    @every_family_with("filename", "model.h5", "model.ckpt", "model.safetensors")
+    def test_weights_written_and_read_are_equal_to_the_bit(self, family, filename, tmp_path):
+        bert = reference(family, **HEADS)
+        bert.save_weights_as_checkpoint(str(tmp_path / filename))
+        assert_equal_weights(make(family, str(tmp_path / filename), **HEADS).model, bert.model)
 
+    @every_family
+    def test_weights_saved_by_keras_are_read_as_a_checkpoint(self, family, tmp_path):
+        bert = reference(family, **HEADS)
+        bert.model.save_weights(tmp_path / "best.weights.h5")
+        assert_equal_weights(make(family, tmp_path / "best.weights.h5", **HEADS).model, bert.model)
 
-@every_family
-def test_keras_saves_and_loads_it_without_custom_objects(family, tmp_path):
-    model = build(family, **HEADS, return_keras_model=True)
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    for got, want in zip(predict(again), predict(model), strict=True):
-        np.testing.assert_array_equal(got, want)
+    @every_family
+    def test_keras_saves_and_loads_it_without_custom_objects(self, family, tmp_path):
+        model = reference(family, **HEADS).model
+        model.save(tmp_path / "model.keras")
+        copy = keras.models.load_model(tmp_path / "model.keras")
+        for got, want in zip(predict(copy), predict(model), strict=True):
+            np.testing.assert_array_equal(got, want)
 
-
-@families_for("encoder", "lm", "unilm")
-def test_padding_changes_nothing(family, application):
-    model = build(family, **TOKENS, application=application, return_keras_model=True)
-    (together,) = predict(model)
-    (alone,) = predict(model, IDS[1:, :3], SEGMENTS[1:, :3])
-    assert_close(together[1, :3], alone[0], 1e-5)
-
-
-@families_for("lm")
-def test_a_saved_language_model_opens_as_one(family, application, tmp_path):
-    bert = build(family, application=application, **TOKENS)
-    try:
+    @every_family
+    def test_a_saved_folder_opens_in_one_argument(self, family, tmp_path):
+        bert = reference(family, **TOKENS)
         bert.save_pretrained(tmp_path)
-    except ValueError as error:
-        assert "a causal mask" in str(error)
-        return
-    native = (
-        {} if bert.checkpoint_spec.hugging_face else {"application": application}
-    )  # our own say no class
-    again = build_transformer_model(tmp_path, **native, **taken(family, TOKENS))
-    assert_close(predict(again)[0], predict(bert.model)[0], 1e-5)
+        copy = build_transformer_model(tmp_path, **supported_options(family, TOKENS))
+        for got, want in zip(predict(copy), predict(bert.model), strict=True):
+            assert_close(got, want, 1e-5)
+
+    @every_family_as("lm")
+    def test_a_saved_language_model_opens_as_a_language_model(self, family, application, tmp_path):
+        bert = reference(family, application=application, **TOKENS)
+        if CAUSAL_MASK in bert.config_spec.hf_unsupported and bert.checkpoint_spec.hugging_face:
+            with pytest.raises(ValueError, match="a causal mask"):
+                bert.save_pretrained(tmp_path)
+            return
+        bert.save_pretrained(tmp_path)
+        # a folder of our own does not name a class of transformers, which implies the application
+        is_own = bert.checkpoint_spec.hugging_face is None
+        options = {"application": application} if is_own else {}
+        options |= supported_options(family, TOKENS)
+        copy = build_transformer_model(tmp_path, **options)
+        assert_close(predict(copy)[0], predict(bert.model)[0], 1e-5)
 
 
-@families_for("lm")
-def test_a_language_model_cannot_see_the_future(family, application):
-    model = build(family, application=application, **TOKENS, return_keras_model=True)
-    changed = IDS.copy()
-    changed[0, 3:] = 7
-    np.testing.assert_allclose(predict(model)[0][0, :3], predict(model, changed)[0][0, :3], 1e-5)
-    assert np.abs(predict(model)[0][0, 3] - predict(model, changed)[0][0, 3]).max() > 1e-3
+class TestMasks:
+    @every_family_as("encoder", "lm", "unilm")
+    def test_padding_changes_nothing(self, family, application):
+        model = reference(family, **TOKENS, application=application).model
+        (batch,) = predict(model)
+        (row,) = predict(model, IDS[1:, :3], SEGMENTS[1:, :3])
+        assert_close(batch[1, :3], row[0], 1e-5)
+
+    @every_family_as("lm")
+    def test_a_language_model_cannot_see_the_future(self, family, application):
+        model = reference(family, **TOKENS, application=application).model
+        new_ids = IDS.copy()
+        new_ids[0, 3:] = 7
+        before, after = predict(model)[0][0], predict(model, new_ids)[0][0]
+        np.testing.assert_allclose(before[:3], after[:3], 1e-5)
+        assert np.abs(before[3] - after[3]).max() > 1e-3
+
+    @every_family_as("unilm")
+    def test_a_unilm_sees_its_source_whole_and_not_its_target_ahead(self, family, application):
+        model = reference(family, **TOKENS, application=application).model
+        target, source = IDS.copy(), IDS.copy()
+        target[0, 4], source[0, 2] = 7, 7
+        before = predict(model)[0]
+        (new_target,), (new_source,) = predict(model, target), predict(model, source)
+        assert_close(new_target[0, :4], before[0, :4], 1e-5)
+        assert (np.abs(new_source[0] - before[0]).max(axis=-1) > 1e-4).all()
+
+    @every_family_as("lm", "unilm", option="residual_attention_scores")
+    def test_residual_scores_work_with_every_mask(self, family, application):
+        options = {"application": application, "residual_attention_scores": True}
+        model = build(family, **TOKENS, **options).model
+        (batch,) = predict(model)
+        (row,) = predict(model, IDS[1:, :3], SEGMENTS[1:, :3])
+        assert_close(batch[1, :3], row[0], 1e-5)
+        assert np.isfinite(batch).all()
 
 
-@families_for("unilm")
-def test_a_unilm_sees_its_source_whole_and_not_its_target_ahead(family, application):
-    model = build(family, application=application, **TOKENS, return_keras_model=True)
-    target, source = IDS.copy(), IDS.copy()
-    target[0, 4], source[0, 2] = 7, 7
-    before, (after,), (moved,) = predict(model)[0], predict(model, target), predict(model, source)
-    assert_close(after[0, :4], before[0, :4], 1e-5)
-    assert (np.abs(moved[0] - before[0]).max(axis=-1) > 1e-4).all()
+class TestCachedDecoding:
+    @every_family_as("lm", "unilm")
+    def test_a_cached_step_equals_the_full_pass(self, family, application):
+        model = reference(family, **TOKENS, application=application).model
+        ids = np.random.default_rng(1).integers(1, 600, (2, 8))
+        ids[0, 1] = 0
+        is_unilm = application == "unilm"
+        check_steps(model, lambda ids, segments: inputs_of(model, ids, segments * is_unilm), ids)
 
-
-@families_for("lm", "unilm")
-def test_the_cached_step_equals_the_full_pass(family, application):
-    model = build(family, application=application, **TOKENS, return_keras_model=True)
-    given_ids = np.random.default_rng(1).integers(1, 600, (2, 8))
-    given_ids[0, 1] = 0
-    check_steps(
-        model, lambda ids, own: given(model, ids, own * (application == "unilm")), given_ids
-    )
-
-
-@pytest.mark.parametrize("family", ["t5", "t5.1.1", row("t5_decoder")])
-def test_the_cached_step_of_a_decoder_equals_the_full_pass(family):
-    built = build(family, **TOKENS)
-    ids = np.random.default_rng(1).integers(1, 600, (2, 7))
-    source = [CONTEXT[IDS], (IDS != 0).astype("int32")] if family == "t5_decoder" else [IDS]
-    check_steps(built.model, lambda ids, own: [source[0], ids, *source[1:]], ids, prompt=1)
+    @pytest.mark.parametrize("family", ["t5", "t5.1.1", "t5_decoder"])
+    def test_a_cached_step_of_a_decoder_equals_the_full_pass(self, family):
+        model = reference(family, **TOKENS).model
+        ids = np.random.default_rng(1).integers(1, 600, (2, 7))
+        is_decoder = family == "t5_decoder"
+        source, *mask = [CONTEXT[IDS], (IDS != 0).astype("int32")] if is_decoder else [IDS]
+        check_steps(model, lambda ids, segments: [source, ids, *mask], ids, prompt=1)
 
 
 def check_steps(model, inputs, ids, prompt=4):
-    """Prefill with the first tokens, go on with the others, and compare with the full pass."""
+    """Prefill with the first tokens, decode the next ones, and compare with the full pass.
+
+    Args:
+        inputs: a function that returns the model's inputs for ids and segments.
+        prompt: length of the longest prompt.
+    """
     graph, tensor = Graph(model), ops.convert_to_tensor
     lengths = np.array([prompt, max(prompt - 1, 1)], "int32")
-    short = np.where(np.arange(prompt) < lengths[:, None], ids[:, :prompt], 0)
-    got, shared = graph.prefill(list(map(tensor, inputs(short, short * 0))), tensor(lengths))
-    own = graph.empty(2, 8)
-    for slot in range(4):
+    prompts = np.where(np.arange(prompt) < lengths[:, None], ids[:, :prompt], 0)
+    got, prompt_cache = graph.prefill(
+        list(map(tensor, inputs(prompts, prompts * 0))), tensor(lengths)
+    )
+    generated_cache = graph.empty(2, 8)
+    for step in range(3):
         for row, length in enumerate(lengths):
-            alone = ids[row : row + 1, : length + slot]
-            segments = (np.arange(length + slot) >= length)[None].astype(int)
-            whole = [x[row : row + 1] if len(x) == 2 else x for x in inputs(alone, segments)]
-            want = outputs_of(model, list(map(tensor, whole)))[0][0, -1]
+            row_ids = ids[row : row + 1, : length + step]
+            segments = (np.arange(length + step) >= length)[None].astype(int)
+            arrays = [x[row : row + 1] if len(x) == 2 else x for x in inputs(row_ids, segments)]
+            want = outputs_of(model, list(map(tensor, arrays)))[0][0, -1]
             assert_close(ops.convert_to_numpy(got)[row], want, 2e-5)
-        tokens = ids[np.arange(2), lengths + slot].astype("int32")
-        got, own = graph.step(tensor(tokens), tensor(np.int32(slot)), shared, own)
+        tokens = tensor(ids[np.arange(2), lengths + step].astype("int32"))
+        cache_index = tensor(np.int32(step))
+        got, generated_cache = graph.step(tokens, cache_index, prompt_cache, generated_cache)
 
 
-@every_family
-def test_one_training_step_moves_every_weight(family):
-    model = build(
-        family, **HEADS, attention_dropout_rate=0, dropout_rate=0, return_keras_model=True
-    )
-    before = values(model)
-    model.compile("sgd", "mse")
-    targets = [np.ones(x.shape) for x in predict(model)]
-    inputs = given(model)
-    model.fit(inputs if len(inputs) > 1 else inputs[0], targets, verbose=0)
-    still = []
-    for path, weight in values(model).items():
-        moved = np.abs(weight - before[path]) > 0
-        if not moved.any():
-            still.append(path)
-    # a bias of keys shifts all scores of a query alike, so it has no gradient but rounding
-    assert [path for path in still if "k_dense/bias" not in path] == []
+class TestTraining:
+    @every_family_with("run_eagerly", True, False)
+    def test_one_training_step_moves_every_weight(self, family, run_eagerly):
+        model = build(family, **HEADS, attention_dropout_rate=0, dropout_rate=0).model
+        before = trainable_values(model)
+        model.compile("sgd", "mse", run_eagerly=run_eagerly)
+        targets = [np.ones(x.shape) for x in predict(model)]
+        inputs = inputs_of(model)
+        model.fit(inputs if len(inputs) > 1 else inputs[0], targets, verbose=0)
+        after = trainable_values(model)
+        constant = [path for path in after if not (after[path] != before[path]).any()]
+        # a bias of keys shifts all scores of a query alike, so it has no gradient but rounding
+        assert [path for path in constant if "k_dense/bias" not in path] == []
 
 
-@every_family
-def test_several_lengths_and_dtypes_work_on_one_model(family):
-    model = build(family, **HEADS, return_keras_model=True)
-    want = predict(model)
-    for dtype in ("int64", "float32", "float64"):
-        for got, expected in zip(predict(model, IDS.astype(dtype), SEGMENTS.astype(dtype)), want):
-            np.testing.assert_array_equal(got, expected)
-    for length in (1, 3, 20):
-        ids = np.ones((2, length))
-        inputs = given(model, ids, ids * 0)
-        got = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)  # compiled
-        got = got[-1] if isinstance(got, list | tuple) else got
-        assert got.shape[:2] == (2, length)
-        assert_close(got, predict(model, ids, ids * 0)[-1], 1e-4)
+class TestInputs:
+    @every_family
+    def test_dtypes_of_ids_change_nothing(self, family):
+        model = reference(family, **HEADS).model
+        expected = predict(model)
+        for dtype in ("int64", "float32", "float64"):
+            outputs = predict(model, IDS.astype(dtype), SEGMENTS.astype(dtype))
+            for got, want in zip(outputs, expected, strict=True):
+                np.testing.assert_array_equal(got, want)
+
+    @every_family_with("is_compiled", False, True)
+    def test_several_lengths_work_on_one_model(self, family, is_compiled):
+        model = reference(family, **HEADS).model
+        for length in (1, 3, 20):
+            ids = np.ones((2, length))
+            got = predict(model, ids, ids * 0)[-1]
+            assert got.shape[:2] == (2, length)
+            if is_compiled:
+                inputs = inputs_of(model, ids, ids * 0)
+                want = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+                assert_close(got, want[-1] if isinstance(want, list | tuple) else want, 1e-4)
 
 
-@every_family
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_keeps_ids_exact_and_numbers_finite(family, policy):
-    want = predict(build(family, **PROBABILITIES, return_keras_model=True))[0]
-    keras.config.set_dtype_policy(policy)
-    model = build(family, **PROBABILITIES, return_keras_model=True)
-    if model.output.shape[-1] == CONFIG["vocab_size"]:
-        assert model.output.dtype == "float32"  # probabilities
-    (got,) = predict(model, IDS.astype("float32"))
-    assert np.isfinite(got).all()
-    assert_close(got, want, 0.02, 0.2)
-    table = model.get_layer("Embedding-Token")
-    vectors = ops.convert_to_numpy(ops.cast(table(np.array([[511.0, 512.0, 513.0]])), "float32"))
-    rows = ops.convert_to_numpy(table.embeddings)[511:514]
-    np.testing.assert_allclose(vectors[0], rows, rtol=1e-2)
+class TestPrecision:
+    @every_family_with("policy", "mixed_bfloat16", "mixed_float16")
+    def test_half_precision_keeps_ids_exact_and_numbers_finite(self, family, policy):
+        want = predict(reference(family, **PROBABILITIES).model)[0]
+        keras.config.set_dtype_policy(policy)
+        model = build(family, **PROBABILITIES).model
+        if model.output.shape[-1] == CONFIG["vocab_size"]:
+            assert model.output.dtype == "float32"  # probabilities
+        (got,) = predict(model, IDS.astype("float32"))
+        assert np.isfinite(got).all()
+        assert_close(got, want, 0.02, 0.2)
+        table = model.get_layer("Embedding-Token")
+        vectors = table(np.array([[511.0, 512.0, 513.0]]))
+        rows = ops.convert_to_numpy(table.embeddings)[511:514]
+        got_rows = ops.convert_to_numpy(ops.cast(vectors, "float32"))[0]
+        np.testing.assert_allclose(got_rows, rows, rtol=1e-2)
 
 
-@every_family
-def test_layers_can_be_shared_between_models(family):
-    encoder = build(family)
-    shared = make(family, layers=encoder.layers)
-    name = [name for name, layer in encoder.layers.items() if getattr(layer, "weights", None)][-1]
-    assert shared.layers[name] is encoder.layers[name]
-    assert shared.model.get_layer(name) is encoder.model.get_layer(name)
+class TestLayers:
+    @every_family
+    def test_layers_can_be_shared_between_models(self, family):
+        encoder = reference(family)
+        copy = make(family, layers=dict(encoder.layers))
+        names = [name for name, x in encoder.layers.items() if getattr(x, "weights", None)]
+        assert copy.layers[names[-1]] is encoder.layers[names[-1]]
+        assert copy.model.get_layer(names[-1]) is encoder.model.get_layer(names[-1])
 
 
-@families_for("encoder", takes="layer_norm_cond")
-def test_a_conditional_model_begins_as_the_plain_one(family, application, tmp_path):
-    bert = build(family, **TOKENS)
-    bert.save_weights_as_checkpoint(tmp_path / "model.h5")
-    condition = keras.Input((3,))
-    model = make(
-        family,
-        tmp_path / "model.h5",
-        **TOKENS,
-        layer_norm_cond=condition,
-        additional_input_layers=condition,
-    ).model
-    assert_close(predict(model, IDS, SEGMENTS, np.ones((2, 3)))[0], predict(bert.model)[0], 1e-5)
-
-
-@families_for("lm", "unilm", takes="residual_attention_scores")
-def test_residual_scores_go_with_every_mask(family, application):
-    model = build(
-        family,
-        application=application,
-        **TOKENS,
-        residual_attention_scores=True,
-        return_keras_model=True,
-    )
-    (together,) = predict(model)
-    (alone,) = predict(model, IDS[1:, :3], SEGMENTS[1:, :3])
-    assert_close(together[1, :3], alone[0], 1e-5)
-    assert np.isfinite(together).all()
-
-
-@every_family
-def test_a_saved_folder_opens_in_one_argument(family, tmp_path):
-    bert = build(family, **TOKENS)
-    bert.save_pretrained(tmp_path)
-    again = build_transformer_model(tmp_path, **taken(family, TOKENS))
-    for got, want in zip(predict(again), predict(bert.model), strict=True):
-        assert_close(got, want, 1e-5)
+class TestConditionalNormalization:
+    @every_family_as("encoder", option="layer_norm_cond")
+    def test_a_conditional_model_begins_as_the_plain_one(self, family, application, tmp_path):
+        bert = reference(family, **TOKENS)
+        bert.save_weights_as_checkpoint(tmp_path / "model.h5")
+        condition = keras.Input((3,))
+        options = {"layer_norm_cond": condition, "additional_input_layers": condition}
+        model = make(family, tmp_path / "model.h5", **TOKENS, **options).model
+        got = predict(model, IDS, SEGMENTS, np.ones((2, 3)))[0]
+        assert_close(got, predict(bert.model)[0], 1e-5)

@@ -25,18 +25,18 @@ def symbolic(kwargs, hidden_size):
     kwargs = dict(kwargs)
     condition = kwargs.pop("$layer_norm_cond", None)
     caches = kwargs.pop("$attention_caches", None)
-    more = []
+    extra_inputs = []
     if condition:
         kwargs["layer_norm_cond"] = keras.Input((condition["dim"],), name="Input-Cond")
-        more.append(kwargs["layer_norm_cond"])
+        extra_inputs.append(kwargs["layer_norm_cond"])
     if caches:
         kwargs["attention_caches"] = {}
         for i, layer in enumerate(caches["layers"]):
             pair = [keras.Input((None, hidden_size), name=f"Input-Cache-{x}-{i}") for x in "KV"]
             kwargs["attention_caches"][layer] = pair
-            more += pair
-    if more:
-        kwargs["additional_input_layers"] = more
+            extra_inputs += pair
+    if extra_inputs:
+        kwargs["additional_input_layers"] = extra_inputs
     if "compound_tokens" in kwargs:
         kwargs["compound_tokens"] = [
             (item["ids"], item["weights"]) if isinstance(item, dict) else item

@@ -13,7 +13,7 @@ HEADS = {  # output in transformers -> what to build
     "prediction_logits": {"with_mlm": "linear"},
     "encoder_last_hidden_state": {"model": "t5_encoder"},
 }
-OWN = {  # folder -> what to build for its outputs, where it is something else
+FOLDER_HEADS = {  # folder -> what to build for its outputs, where it is something else
     "bert_classifier": {"logits": None},  # its head is the user's own
     "bert_nsp": {"logits": None},
     "electra_discriminator": {"logits": {"with_discriminator": "linear"}},
@@ -44,14 +44,14 @@ def numbers_of(folder):
     return {**numbers, **arrays(f"hf/{folder}/golden.npz")}
 
 
-def named(model):
+def hf_input_names(model):
     """The names that transformers gives the inputs of a model."""
     return [INPUTS[x.name] for x in model.inputs]
 
 
 def outputs_named(model, inputs):
-    """What a model gives for inputs under the names of transformers, as a list."""
-    return outputs_of(model, [inputs[name] for name in named(model)])
+    """Return a model's outputs, as a list, for inputs under the names of transformers."""
+    return outputs_of(model, [inputs[name] for name in hf_input_names(model)])
 
 
 def softmax(x):
@@ -74,14 +74,14 @@ def compare_recorded(model, numbers, output, turn=lambda x: x):
         compare(got, turn(numbers[f"{batch}.out.{output}"]), visible)
 
 
-def opened(folder, **heads):
+def build(folder, **heads):
     return build_transformer_model(GOLDEN / "hf" / folder, **heads)
 
 
 def heads_of(folder, output):
-    """What to build for an output of a folder, or None if there is nothing to build."""
-    own = OWN.get(folder, OWN.get(folder.partition("@")[0], {}))
-    return own.get(output, HEADS[output])
+    """Return heads to build for an output of a folder, or None if there is nothing to build."""
+    heads = FOLDER_HEADS.get(folder, FOLDER_HEADS.get(folder.partition("@")[0], {}))
+    return heads.get(output, HEADS[output])
 
 
 RECORDED = [
@@ -95,24 +95,24 @@ RECORDED = [
 @pytest.mark.parametrize("folder, output", RECORDED)
 def test_a_folder_gives_the_outputs_of_transformers(folder, output):
     heads = heads_of(folder, output)
-    compare_recorded(opened(folder, **heads), numbers_of(folder), output)
+    compare_recorded(build(folder, **heads), numbers_of(folder), output)
 
 
 @pytest.mark.parametrize("folder", [name for name in FOLDERS if name.partition("@")[0] in NSP])
 def test_a_folder_tells_whether_sentences_follow_each_other(folder):
-    model = opened(folder, with_nsp=True)
+    model = build(folder, with_nsp=True)
     compare_recorded(model, numbers_of(folder), NSP[folder.partition("@")[0]], softmax)
 
 
 def test_a_folder_of_a_classifier_opens_without_its_head():
-    assert opened("bert_classifier", with_pool=True).output_shape == (None, 32)
+    assert build("bert_classifier", with_pool=True).output_shape == (None, 32)
 
 
 def test_a_task_is_the_first_unless_another_is_given():
     numbers = numbers_of("ernie")  # batch a is of task 0, batch b of task 1
     for batch, options in (("a", {}), ("b", {"task_id": 1})):
         inputs = {key: numbers.get(f"{batch}.in.{key}") for key in INPUTS.values()}
-        (got,) = outputs_named(opened("ernie", **options), inputs)
+        (got,) = outputs_named(build("ernie", **options), inputs)
         visible = numbers[f"{batch}.in.attention_mask"].astype(bool)
         compare(got, numbers[f"{batch}.out.last_hidden_state"], visible)
 
@@ -275,25 +275,25 @@ def test_a_folder_written_here_gives_transformers_the_same_outputs(
 ):
     transformers = pytest.importorskip("transformers", reason="needs the bench extra")
     torch = pytest.importorskip("torch")
-    ours = with_random_weights(folder, options)
-    ours.save_pretrained(tmp_path)
+    bert = with_random_weights(folder, options)
+    bert.save_pretrained(tmp_path)
     assert record(tmp_path / "config.json")["architectures"] == [architecture]
-    theirs = getattr(transformers, architecture).from_pretrained(tmp_path).eval()
-    pad = ours.pad_token_id or 0
+    hf_model = getattr(transformers, architecture).from_pretrained(tmp_path).eval()
+    pad = bert.pad_token_id or 0
     ids = np.array([[2, 7, 9, 11, 3], [2, 8, 3, pad, pad]])
     segments = np.array([[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]])
     inputs = {"input_ids": ids, "token_type_ids": segments, "task_type_ids": 2 - segments}
     inputs["decoder_input_ids"] = np.array([[0, 7, 9, 11], [0, 8, 3, 5]])
-    taken = {name: torch.tensor(inputs[name]) for name in named(ours.model)}
+    tensors = {name: torch.tensor(inputs[name]) for name in hf_input_names(bert.model)}
     with torch.no_grad():
-        want = theirs(attention_mask=torch.tensor(ids != pad).long(), **taken)
-    for got, name in zip(outputs_named(ours.model, inputs), names, strict=True):
+        want = hf_model(attention_mask=torch.tensor(ids != pad).long(), **tensors)
+    for got, name in zip(outputs_named(bert.model, inputs), names, strict=True):
         scores = want[name].numpy()
         compare(got, softmax(scores) if "with_nsp" in options else scores, ids != pad)
 
 
-def test_what_transformers_cannot_compute_is_refused(tmp_path):
-    for folder, options, what in [
+def test_a_model_that_transformers_cannot_compute_is_refused(tmp_path):
+    for folder, options, message in [
         ("models/bert", {"application": "unilm"}, "a UniLM mask"),
         ("models/bert", {"hierarchical_position": True}, "hierarchical_position"),
         ("models/bert", {"with_pool": "linear"}, "a pooler other than tanh"),
@@ -316,6 +316,6 @@ def test_what_transformers_cannot_compute_is_refused(tmp_path):
     ]:
         config = GOLDEN / folder / "config.json"
         model = build_transformer_model(config, return_keras_model=False, **options)
-        with pytest.raises(ValueError, match=f"transformers has no .* with {what}"):
+        with pytest.raises(ValueError, match=f"transformers has no .* with {message}"):
             model.save_pretrained(tmp_path / "folder")
     assert not (tmp_path / "folder").exists()

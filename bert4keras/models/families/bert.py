@@ -21,7 +21,7 @@ from bert4keras.models.hugging_face import (
     UNILM_MASK,
 )
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
-from bert4keras.models.transformer import Activation, Transformer
+from bert4keras.models.transformer import Activation, Transformer, head_activation
 
 EMBEDDINGS = {
     "Embedding-Token": ["bert/embeddings/word_embeddings"],
@@ -74,7 +74,7 @@ class BERT(Transformer):
     checkpoint_spec = CheckpointSpec(
         weights=EMBEDDINGS | BLOCKS | HEADS,
         vocabulary=("bert/embeddings/word_embeddings", "cls/predictions/output_bias"),
-        transposed=("cls/seq_relationship/output_weights",),
+        transposed_variables=("cls/seq_relationship/output_weights",),
         hugging_face=_HUGGING_FACE,
     )
     config_spec = ConfigSpec(
@@ -176,7 +176,7 @@ class BERT(Transformer):
     def pool(self, x: Tensor) -> Tensor:
         """Pool the first token; with NSP, compute the probabilities from it."""
         x = self.apply(x, FirstToken, name="Pooler")
-        activation = "tanh" if self.with_pool is True else self.with_pool
+        activation = head_activation(self.with_pool, "tanh")
         x = self.dense(x, self.hidden_size, "Pooler-Dense", activation)
         if not self.with_nsp:
             return x
@@ -193,7 +193,7 @@ class BERT(Transformer):
 
     def activate(self, x: Tensor, name: str) -> Tensor:
         """Apply the activation that ``with_mlm`` asks for to scores of tokens."""
-        activation = backend.get_activation("softmax" if self.with_mlm is True else self.with_mlm)
+        activation = backend.get_activation(head_activation(self.with_mlm, "softmax"))
         return self.apply(
             x,
             keras.layers.Activation,

@@ -17,7 +17,7 @@ from bert4keras.layers import (
     LayerNormalization,
     MaskedConv1D,
 )
-from bert4keras.models.config import ACTIVATIONS
+from bert4keras.models.config import translate_activation
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.hugging_face import (
     EMBEDDING_SIZE,
@@ -52,10 +52,7 @@ _HF_DEFAULTS = {  # of settings that a config.json of transformers leaves out
 }
 _POOLER_HIDDEN_ACT = Unsupported(
     "a pooler other than pooler_hidden_act",
-    lambda model: (
-        model.with_pool
-        not in (False, ACTIVATIONS.get(model.pooler_hidden_act, model.pooler_hidden_act))
-    ),
+    lambda model: model.with_pool not in (False, translate_activation(model.pooler_hidden_act)),
 )
 
 
@@ -94,7 +91,7 @@ class DeBERTaV2(BERT):
             "Convolution-Norm": norm("deberta/encoder/conv/LayerNorm"),
         },
         vocabulary=("deberta/embeddings/word_embeddings", "cls/predictions/output_bias"),
-        transposed=(),
+        transposed_variables=(),
         dialects=(_V3_TOKEN_HEAD,),
         hugging_face=_HUGGING_FACE,
     )
@@ -144,7 +141,7 @@ class DeBERTaV2(BERT):
         self.conv_act = conv_act
         self.pooler_hidden_act = pooler_hidden_act
         if self.with_pool is True:
-            self.with_pool = ACTIVATIONS.get(pooler_hidden_act, pooler_hidden_act)
+            self.with_pool = translate_activation(pooler_hidden_act)
         if self.autoresize_weights and not share_att_key:
             raise ValueError(
                 "autoresize_weights needs share_att_key=True: it knows no scale for projections of "
@@ -228,7 +225,7 @@ class DeBERTaV2(BERT):
             kernel_initializer=self.initializer,
             name="Convolution",
         )
-        activation = backend.get_activation(ACTIVATIONS.get(self.conv_act, self.conv_act))
+        activation = backend.get_activation(translate_activation(self.conv_act))
         y = self.dropout(y, "Convolution-Dropout")
         y = self.apply(
             y, keras.layers.Activation, activation=activation, name="Convolution-Activation"

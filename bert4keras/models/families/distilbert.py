@@ -49,7 +49,7 @@ class DistilBERT(BERT):
             for layer, names in BERT.checkpoint_spec.weights.items()
             if layer not in _ABSENT_LAYERS
         },
-        transposed=(),
+        transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
     config_spec = BERT.config_spec.replace(

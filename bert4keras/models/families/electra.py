@@ -8,7 +8,7 @@ from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import dense, hugging_face, norm, rename_variables
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
 from bert4keras.models.hugging_face import EMBEDDING_SIZE, Unsupported
-from bert4keras.models.transformer import Activation
+from bert4keras.models.transformer import Activation, head_activation
 
 _HUGGING_FACE = hugging_face(
     (r"^discriminator_predictions/dense_1/", "discriminator_predictions/dense_prediction/"),
@@ -51,7 +51,7 @@ class ELECTRA(BERT):
             "MLM-Bias": ["generator_predictions/output_bias"],
         },
         vocabulary=("electra/embeddings/word_embeddings", "generator_predictions/output_bias"),
-        transposed=(),
+        transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
     config_spec = BERT.config_spec.replace(
@@ -78,13 +78,13 @@ class ELECTRA(BERT):
         """Apply the heads that were asked for; without any, return the vectors."""
         if not self.with_discriminator:
             return super().apply_final_layers(inputs)
-        replaced = self.discriminate(inputs)
-        return [replaced, self.predict_tokens(inputs)] if self.with_generator else replaced
+        scores = self.discriminate(inputs)
+        return [scores, self.predict_tokens(inputs)] if self.with_generator else scores
 
     def discriminate(self, x: Tensor) -> Tensor:
         """Score each token as replaced or not: (B, L, 1)."""
         x = self.dense(x, self.hidden_size, "Discriminator-Dense", self.hidden_act)
-        activation = "sigmoid" if self.with_discriminator is True else self.with_discriminator
+        activation = head_activation(self.with_discriminator, "sigmoid")
         return self.dense(x, 1, "Discriminator-Prediction", activation, dtype=self.output_dtype)
 
     def architecture(self) -> str:

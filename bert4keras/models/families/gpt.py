@@ -79,7 +79,7 @@ class GPT(LM_Mask, LanguageModelHead, BERT):
             ("/encoder/", "/transformer/"),
         ),
         vocabulary=("gpt/embeddings/word_embeddings",),
-        transposed=(),
+        transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
     config_spec = BERT.config_spec.replace(

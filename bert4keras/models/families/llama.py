@@ -179,8 +179,8 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
 
     def feed_forward(self, x: Tensor, name: str, **options: Any) -> Tensor:
         """Apply the feed-forward half of a block, gated."""
-        gated = {"activation": [self.hidden_act, "linear"], "use_bias": self.mlp_bias}
-        return super().feed_forward(x, name, **gated, **options)
+        gate = {"activation": [self.hidden_act, "linear"], "use_bias": self.mlp_bias}
+        return super().feed_forward(x, name, **gate, **options)
 
     def apply_final_layers(self, inputs: Tensor) -> Tensor:
         """Apply the last norm, then predict the next token."""
@@ -247,7 +247,7 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
 
     def architecture(self) -> str:
         """Return the class of ``transformers`` with the same head."""
-        return f"{self.model_type.capitalize()}ForCausalLM"
+        return f"{str(self.model_type).capitalize()}ForCausalLM"
 
 
 class Mistral(LLaMA):

@@ -8,7 +8,7 @@ from typing import Any
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import deinterleave_rotary, hugging_face, interleave_rotary
 from bert4keras.layers import SinusoidalPositionEmbedding, WindowMask
-from bert4keras.models.config import ACTIVATIONS
+from bert4keras.models.config import translate_activation
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.hugging_face import NO_SEGMENTS
 from bert4keras.models.mixins import PreNorm
@@ -65,7 +65,7 @@ class ModernBERT(PreNorm, BERT):
             "MLM-Bias": ["decoder/bias"],
         },
         vocabulary=("model/embeddings/tok_embeddings", "decoder/bias"),
-        transposed=(),
+        transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
     config_spec = BERT.config_spec.replace(
@@ -132,7 +132,7 @@ class ModernBERT(PreNorm, BERT):
         self.global_rope_theta = global_rope_theta
         self.local_rope_theta = local_rope_theta or global_rope_theta
         self.classifier_activation = classifier_activation
-        self.token_activation = ACTIVATIONS.get(classifier_activation, classifier_activation)
+        self.token_activation = translate_activation(classifier_activation)
         self._check_layer_types()
 
     def _check_layer_types(self) -> None:

@@ -43,7 +43,7 @@ class RoFormerV2(RotaryPositions, BERT):
         }
         | {"Output-Mapping": ["cls/predictions/transform/dense/kernel"]},
         vocabulary=("bert/embeddings/word_embeddings",),
-        transposed=(),
+        transposed_variables=(),
         dialects=RoFormer.checkpoint_spec.readable_dialects,
         hugging_face=None,  # transformers does not have the family
         optional=("Output-Mapping",),

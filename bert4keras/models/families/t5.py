@@ -14,7 +14,7 @@ from bert4keras.layers import AttachMask, CausalMask, Embedding, ScaleOffset
 from bert4keras.models.families.t5_base import DECODER_WEIGHTS, ENCODER_WEIGHTS, T5_Base
 from bert4keras.models.hugging_face import Unsupported
 from bert4keras.models.mixins import LM_Mask
-from bert4keras.models.transformer import Activation
+from bert4keras.models.transformer import Activation, head_activation
 
 _DECODER_KEYS = (  # settings that the config.json of a decoder alone needs
     "version",
@@ -120,9 +120,9 @@ class T5_Decoder(LM_Mask, T5_Base):
         self.scale_decoder_outputs = scale_decoder_outputs
         self.context_mask = context_mask
 
-    def build(self, **kwargs: Any) -> None:
+    def build(self, *args: Any, **kwargs: Any) -> None:
         """Build the model; arguments as for ``Transformer.build``."""
-        super().build(**kwargs)
+        super().build(*args, **kwargs)
         self.model.supports_masking = True  # its graph uses the context's mask; Keras warns else
 
     @property
@@ -205,14 +205,15 @@ class T5_Decoder(LM_Mask, T5_Base):
         """Score tokens: (B, L, V)."""
         if self.embedding_size != self.hidden_size:
             x = self.dense(x, self.embedding_size, "Decoder-Output-Mapping")
-        activation = "softmax" if self.with_lm is True else self.with_lm
+        activation = backend.get_activation(head_activation(self.with_lm, "softmax"))
         name, options = "Decoder-Output-LM", {"dtype": self.output_dtype}
         if not self.tie_word_embeddings:
             return self.dense(x, self.vocab_size, name, activation, use_bias=False, **options)
         x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
-        activation = backend.get_activation(activation)
-        options |= {"activation": activation, "name": f"{name}-Activation"}
-        return self.apply(x, keras.layers.Activation, **options)
+        name = f"{name}-Activation"
+        return self.apply(
+            x, keras.layers.Activation, None, activation=activation, name=name, **options
+        )
 
 
 class T5(T5_Base):
@@ -266,12 +267,12 @@ class T5(T5_Base):
             **kwargs,
         )
 
-    def build(self, **kwargs: Any) -> None:
+    def build(self, *args: Any, **kwargs: Any) -> None:
         """Build encoder and decoder, then the whole; arguments as for ``Transformer.build``."""
         for part in (self._encoder, self._decoder):
-            part.build(**kwargs)
+            part.build(*args, **kwargs)
         self.encoder, self.decoder = self._encoder.model, self._decoder.model
-        super().build(**kwargs)
+        super().build(*args, **kwargs)
 
     def get_inputs(self) -> list[Tensor]:
         """Return token ids of the source and of the target: inputs of encoder and decoder."""

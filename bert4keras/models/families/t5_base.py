@@ -11,7 +11,7 @@ from bert4keras import backend
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import dense, expand_blocks, hugging_face, rename_variables
 from bert4keras.layers import RelativePositionEmbeddingT5
-from bert4keras.models.config import ACTIVATIONS
+from bert4keras.models.config import translate_activation
 from bert4keras.models.hugging_face import ANY_FAMILY, EMBEDDING_SIZE, KEY_SIZE, Unsupported
 from bert4keras.models.mixins import PreNorm, RMSNorm
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
@@ -94,7 +94,9 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
 
     checkpoint_spec = CheckpointSpec(
         vocabulary=("shared/embedding",),
-        transposed=tuple(_RELATIVE_BIAS.format(stack) for stack in ("encoder", "decoder")),
+        transposed_variables=tuple(
+            _RELATIVE_BIAS.format(stack) for stack in ("encoder", "decoder")
+        ),
         hugging_face=_HUGGING_FACE,
     )
     config_spec = ConfigSpec(
@@ -138,8 +140,8 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
         if version not in T5_VERSIONS:
             raise ValueError(f"version must be one of {', '.join(T5_VERSIONS)}; got {version!r}")
         self.version = version
-        tied = version == "t5.1.0" if tie_word_embeddings is None else tie_word_embeddings
-        self.tie_word_embeddings = tied
+        is_tied = version == "t5.1.0" if tie_word_embeddings is None else tie_word_embeddings
+        self.tie_word_embeddings = is_tied
         self.num_decoder_layers = num_decoder_layers or self.num_hidden_layers
         self.relative_attention_num_buckets = relative_attention_num_buckets
         self.relative_attention_max_distance = relative_attention_max_distance
@@ -166,8 +168,8 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
             config.get("tie_word_embeddings") and {_HF_LM_HEAD, _HF_EMBEDDINGS} <= set(checkpoint)
         ):
             return config
-        tied = np.array_equal(checkpoint[_HF_LM_HEAD], checkpoint[_HF_EMBEDDINGS])
-        return {**config, "tie_word_embeddings": tied}
+        is_tied = np.array_equal(checkpoint[_HF_LM_HEAD], checkpoint[_HF_EMBEDDINGS])
+        return {**config, "tie_word_embeddings": is_tied}
 
     def variable_mapping(self) -> dict[str, list[str]]:
         """Return the table in the version's names: kernels of a gated layer, mT5's norms."""
@@ -175,10 +177,10 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
             self.checkpoint_spec.weights | _OPTIONAL_WEIGHTS, self.num_hidden_layers
         )
         count = len(_gates(self.hidden_act)) + 1
-        for layer, (wi, *rest) in table.items():
+        for layer, (wi, *wo) in table.items():
             if layer.endswith("FeedForward") and count > 1:
                 kernels = [wi.replace("/wi/", f"/wi_{i}/") for i in range(count)]
-                table[layer] = [*kernels, *rest]
+                table[layer] = [*kernels, *wo]
         if self.version != "mt5.1.1":
             return table
         return rename_variables(table, ("final_layer_norm", "rms_norm"), ("layer_norm", "rms_norm"))
@@ -295,7 +297,7 @@ def _activations(projection: Any) -> Any:
     if not isinstance(projection, str) or not projection.startswith("gated-"):
         return projection
     name = projection.removeprefix("gated-")
-    return ["gelu_tanh" if name == "gelu" else ACTIVATIONS.get(name, name), "linear"]
+    return ["gelu_tanh" if name == "gelu" else translate_activation(name), "linear"]
 
 
 def _feed_forward_proj(activations: Any) -> str:
@@ -303,5 +305,7 @@ def _feed_forward_proj(activations: Any) -> str:
     if isinstance(activations, str):
         return activations
     first, *gates = activations
-    gated = {"gelu_new": "gated-gelu", "gelu": "gated-gelu_python"}.get(first, f"gated-{first}")
-    return gated if gates else first
+    projection = {"gelu_new": "gated-gelu", "gelu": "gated-gelu_python"}.get(
+        first, f"gated-{first}"
+    )
+    return projection if gates else first

@@ -22,10 +22,10 @@ HEAD = {
 def checkpoint(head, last):
     """The golden encoder with a random token head under the names of either version."""
     numbers = np.random.default_rng(0)
-    with open_checkpoint(FOLDER) as stored:
-        tensors = {f"deberta.{name}": stored[name] for name in stored}
-    own = {head + name: numbers.normal(size=shape) for name, shape in HEAD.items()}
-    return tensors | own | {last: numbers.normal(size=99)}
+    with open_checkpoint(FOLDER) as checkpoint:
+        tensors = {f"deberta.{name}": checkpoint[name] for name in checkpoint}
+    head_tensors = {head + name: numbers.normal(size=shape) for name, shape in HEAD.items()}
+    return tensors | head_tensors | {last: numbers.normal(size=99)}
 
 
 def test_the_third_version_has_a_token_head_of_its_own_names():
@@ -42,14 +42,14 @@ def test_the_third_version_of_transformers_gives_the_same(tmp_path):
     transformers = pytest.importorskip("transformers", reason="needs the bench extra")
     torch = pytest.importorskip("torch")
     config = transformers.DebertaV2Config.from_pretrained(FOLDER, legacy=False)
-    theirs = transformers.DebertaV2ForMaskedLM(config).eval()
-    for weight in theirs.parameters():
+    hf_model = transformers.DebertaV2ForMaskedLM(config).eval()
+    for weight in hf_model.parameters():
         torch.nn.init.normal_(
             weight, 0, 0.3, generator=torch.Generator().manual_seed(weight.numel())
         )
-    theirs.save_pretrained(tmp_path)
+    hf_model.save_pretrained(tmp_path)
     with torch.no_grad():
-        want = theirs(torch.tensor(IDS), torch.tensor(IDS != 0).long()).logits.numpy()
+        want = hf_model(torch.tensor(IDS), torch.tensor(IDS != 0).long()).logits.numpy()
     got = build_transformer_model(tmp_path, with_mlm="linear").predict(IDS, verbose=0)
     assert_close(got[IDS != 0], want[IDS != 0], 1e-4)
 
@@ -57,15 +57,15 @@ def test_the_third_version_of_transformers_gives_the_same(tmp_path):
 def test_a_pooler_is_that_of_the_classifiers(tmp_path):
     transformers = pytest.importorskip("transformers", reason="needs the bench extra")
     torch = pytest.importorskip("torch")
-    ours = build_transformer_model(CONFIG, with_pool=True, return_keras_model=False)
-    ours.save_pretrained(tmp_path)
-    theirs = transformers.DebertaV2ForSequenceClassification.from_pretrained(tmp_path).eval()
+    bert = build_transformer_model(CONFIG, with_pool=True, return_keras_model=False)
+    bert.save_pretrained(tmp_path)
+    hf_model = transformers.DebertaV2ForSequenceClassification.from_pretrained(tmp_path).eval()
     with torch.no_grad():
-        vectors = theirs.deberta(torch.tensor(IDS), torch.tensor(IDS != 0).long())[0]
-        want = theirs.pooler(vectors).numpy()
-    assert_close(ours.model.predict(IDS, verbose=0), want, 1e-4)
-    again = build_transformer_model(tmp_path, with_pool=True)
-    assert_close(again.predict(IDS, verbose=0), want, 1e-4)
+        vectors = hf_model.deberta(torch.tensor(IDS), torch.tensor(IDS != 0).long())[0]
+        want = hf_model.pooler(vectors).numpy()
+    assert_close(bert.model.predict(IDS, verbose=0), want, 1e-4)
+    copy = build_transformer_model(tmp_path, with_pool=True)
+    assert_close(copy.predict(IDS, verbose=0), want, 1e-4)
 
 
 def test_terms_may_be_written_in_one_string():

@@ -12,10 +12,10 @@ def test_it_takes_tokens_alone():
     assert [x.name for x in build_transformer_model(CONFIG).inputs] == ["Input-Token"]
 
 
-@pytest.mark.parametrize("what", ["with_pool", "with_nsp", "segment_vocab_size"])
-def test_what_it_does_not_have_is_refused(what):
-    with pytest.raises(ValueError, match=f"DistilBERT has no {what}, got 2(?s:.*)with: with_mlm"):
-        build_transformer_model(CONFIG, **{what: 2})
+@pytest.mark.parametrize("option", ["with_pool", "with_nsp", "segment_vocab_size"])
+def test_a_head_of_bert_or_segments_are_refused(option):
+    with pytest.raises(ValueError, match=f"DistilBERT has no {option}, got 2(?s:.*)with: with_mlm"):
+        build_transformer_model(CONFIG, **{option: 2})
 
 
 def test_a_unilm_is_refused():

@@ -21,9 +21,9 @@ SEGMENTS = np.array([[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]])
 
 def checkpoint():
     """Random weights under the names of the release."""
-    numbers, stored = np.random.default_rng(0), {}
+    numbers, tensors = np.random.default_rng(0), {}
     shapes = {"word_embeddings": (30, 8), "token_type_embeddings": (2, 8)}
-    stored |= {f"bert/embeddings/{x}": numbers.normal(size=s) for x, s in shapes.items()}
+    tensors |= {f"bert/embeddings/{x}": numbers.normal(size=s) for x, s in shapes.items()}
     unit = {
         "i_dense/kernel": (8, 28),
         "q_scaleoffset/gamma": (4,),
@@ -32,8 +32,8 @@ def checkpoint():
     }
     for i in range(2):
         for name, shape in unit.items():
-            stored[f"GAU_alpha/encoder/layer_{i}/gau/{name}"] = numbers.normal(size=shape)
-    return stored
+            tensors[f"GAU_alpha/encoder/layer_{i}/gau/{name}"] = numbers.normal(size=shape)
+    return tensors
 
 
 def build(**options):
@@ -44,33 +44,33 @@ def norm(x):
     return x / np.sqrt((x**2).mean(-1, keepdims=True))
 
 
-def turned(x):
-    """Pairs of features as complex numbers, turned by position over wavelength."""
+def rotate(x):
+    """Rotate pairs of features, as complex numbers, by position over wavelength."""
     n, d = x.shape
     angles = np.arange(n)[:, None] / 10000 ** (np.arange(0, d, 2) / d)
     z = (x[:, ::2] + 1j * x[:, 1::2]) * np.exp(1j * angles)
     return np.stack([z.real, z.imag], axis=-1).reshape(n, d)
 
 
-def unit(x, stored):
+def unit(x, tensors):
     """One gated attention unit on one text (L, D)."""
-    h = x @ stored["i_dense/kernel"]
+    h = x @ tensors["i_dense/kernel"]
     h = h / (1 + np.exp(-h))
     u, v, qk = h[:, :12], h[:, 12:24], h[:, 24:]
-    q, k = turned(qk * stored["q_scaleoffset/gamma"]), turned(qk * stored["k_scaleoffset/gamma"])
+    q, k = rotate(qk * tensors["q_scaleoffset/gamma"]), rotate(qk * tensors["k_scaleoffset/gamma"])
     scores = np.exp(q @ k.T / 2 * np.log(max(len(x), 16)) / np.log(512))
     weights = scores / scores.sum(-1, keepdims=True)
-    return (u * (weights @ v)) @ stored["o_dense/kernel"]
+    return (u * (weights @ v)) @ tensors["o_dense/kernel"]
 
 
 def by_hand(ids, segments):
-    stored = checkpoint()
-    table = stored["bert/embeddings/word_embeddings"]
-    x = norm(table[ids] + stored["bert/embeddings/token_type_embeddings"][segments])
+    tensors = checkpoint()
+    table = tensors["bert/embeddings/word_embeddings"]
+    x = norm(table[ids] + tensors["bert/embeddings/token_type_embeddings"][segments])
     for i in range(2):
         prefix = f"GAU_alpha/encoder/layer_{i}/gau/"
-        own = {n.removeprefix(prefix): w for n, w in stored.items() if n.startswith(prefix)}
-        x = norm(x + unit(x, own))
+        block = {n.removeprefix(prefix): w for n, w in tensors.items() if n.startswith(prefix)}
+        x = norm(x + unit(x, block))
     return x, x @ table.T
 
 

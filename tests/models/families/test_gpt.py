@@ -1,4 +1,4 @@
-"""GPT, GPT2 and GPT2-ML: what they have beside BERT."""
+"""GPT, GPT2 and GPT2-ML: differences from BERT."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def build(family, **options):
     )
 
 
-def opened(folder, **options):
+def build_hf(folder, **options):
     """Scores by a golden folder of Hugging Face."""
     return build_transformer_model(GOLDEN / "hf" / folder, final_activation="linear", **options)
 
@@ -72,20 +72,20 @@ def test_id_0_is_a_token_where_the_folder_names_no_padding(folder):
     token = build_transformer_model(
         config, GOLDEN / "hf" / folder, final_activation="linear"
     ).predict(IDS, verbose=0)
-    padding = opened(folder, pad_token_id=0).predict(IDS, verbose=0)
+    padding = build_hf(folder, pad_token_id=0).predict(IDS, verbose=0)
     assert np.abs(token - padding)[0, 2].max() > 1e-2
 
 
 def test_a_folder_of_a_bare_model_opens():
     folder = GOLDEN / "hf" / "gpt2"
-    with open_checkpoint(folder) as stored:
-        bare = {name.removeprefix("transformer."): stored[name] for name in stored}
+    with open_checkpoint(folder) as checkpoint:
+        bare = {name.removeprefix("transformer."): checkpoint[name] for name in checkpoint}
     model = build_transformer_model(folder / "config.json", bare, final_activation="linear")
-    assert_close(model.predict(IDS, verbose=0), opened("gpt2").predict(IDS, verbose=0))
+    assert_close(model.predict(IDS, verbose=0), build_hf("gpt2").predict(IDS, verbose=0))
 
 
 @pytest.mark.parametrize(
-    "setting, computed",
+    "setting, value",
     [
         ("scale_attn_by_inverse_layer_idx", False),
         ("scale_attn_weights", True),
@@ -93,7 +93,7 @@ def test_a_folder_of_a_bare_model_opens():
         ("tie_word_embeddings", True),
     ],
 )
-def test_a_setting_that_makes_another_model_is_refused(setting, computed):
-    config = {**record("hf/gpt2/config.json"), setting: not computed}
-    with pytest.raises(ValueError, match=f"GPT2 can compute {setting}={computed} alone"):
+def test_a_setting_that_makes_another_model_is_refused(setting, value):
+    config = {**record("hf/gpt2/config.json"), setting: not value}
+    with pytest.raises(ValueError, match=f"GPT2 can compute {setting}={value} alone"):
         build_transformer_model(config)

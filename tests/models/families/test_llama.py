@@ -1,4 +1,4 @@
-"""LLaMA, Mistral and Qwen2: what they have beside GPT."""
+"""LLaMA, Mistral and Qwen2: differences from GPT."""
 
 import numpy as np
 import pytest
@@ -18,13 +18,13 @@ LLAMA3 = {
 }
 
 
-def opened(folder=FOLDER, **options):
+def build(folder=FOLDER, **options):
     """Scores by a golden folder."""
     return build_transformer_model(folder, final_activation="linear", **options)
 
 
-def configured(folder="llama", **settings):
-    """What the config of a golden folder builds with other settings; None leaves one out."""
+def build_with(folder="llama", **settings):
+    """Build by the config of a golden folder with other settings; None leaves one out."""
     config = {**record(f"hf/{folder}/config.json"), **settings}
     config = {key: value for key, value in config.items() if value is not None}
     return build_transformer_model(config, return_keras_model=False)
@@ -42,34 +42,34 @@ def test_linear_scaling_slows_all_turns():
 
 def test_llama3_scaling_slows_slow_turns_and_leaves_fast_ones():
     plain = np.array(rotary_frequencies(8, 10000.0))
-    scaled = np.array(rotary_frequencies(8, 10000.0, LLAMA3))
-    assert_close(scaled[0], plain[0])  # 15.9 turns in 100 positions
-    kept = (100 * 0.1 / (2 * np.pi) - 1) / 3  # 1.59 turns, between 1 and 4
-    assert_close(scaled[1], plain[1] * (kept + (1 - kept) / 8))
-    assert_close(scaled[2:], plain[2:] / 8)  # fewer than 1
+    frequencies = np.array(rotary_frequencies(8, 10000.0, LLAMA3))
+    assert_close(frequencies[0], plain[0])  # 15.9 turns in 100 positions
+    weight = (100 * 0.1 / (2 * np.pi) - 1) / 3  # 1.59 turns, between 1 and 4
+    assert_close(frequencies[1], plain[1] * (weight + (1 - weight) / 8))
+    assert_close(frequencies[2:], plain[2:] / 8)  # fewer than 1
 
 
 @pytest.mark.parametrize("scaling", [{"rope_type": "linear", "factor": 2.0}, LLAMA3])
 def test_older_and_newer_configurations_mean_the_same(scaling):
-    newer = configured(rope_parameters={**scaling, "rope_theta": 300.0})
-    older = configured(rope_parameters=None, rope_theta=300.0, rope_scaling=scaling)
+    newer = build_with(rope_parameters={**scaling, "rope_theta": 300.0})
+    older = build_with(rope_parameters=None, rope_theta=300.0, rope_scaling=scaling)
     assert angles(newer) == angles(older) == rotary_frequencies(8, 300.0, scaling)
 
 
 def test_a_base_without_scaling_is_read_from_either():
-    newer = configured(rope_parameters={"rope_type": "default", "rope_theta": 300.0})
-    older = configured(rope_parameters=None, rope_theta=300.0)
+    newer = build_with(rope_parameters={"rope_type": "default", "rope_theta": 300.0})
+    older = build_with(rope_parameters=None, rope_theta=300.0)
     assert angles(newer) == angles(older) == rotary_frequencies(8, 300.0)
 
 
 @pytest.mark.parametrize("key", ["rope_scaling", "rope_parameters"])
 def test_a_scaling_that_is_not_computed_is_refused_by_name(key):
     with pytest.raises(ValueError, match="one of default, linear, llama3, .* says 'yarn': another"):
-        configured(**{key: {"rope_type": "yarn", "factor": 2.0}})
+        build_with(**{key: {"rope_type": "yarn", "factor": 2.0}})
     with pytest.raises(ValueError, match="partial_rotary_factor must be 1: .* says 0.5"):
-        configured(**{key: {"rope_type": "default", "partial_rotary_factor": 0.5}})
+        build_with(**{key: {"rope_type": "default", "partial_rotary_factor": 0.5}})
     with pytest.raises(ValueError, match="can compute partial_rotary_factor=1.0 alone"):
-        configured(partial_rotary_factor=0.5)
+        build_with(partial_rotary_factor=0.5)
 
 
 def test_a_scaling_that_lacks_a_setting_names_it():
@@ -79,7 +79,7 @@ def test_a_scaling_that_lacks_a_setting_names_it():
 
 def test_a_head_of_an_odd_size_is_refused():
     with pytest.raises(ValueError, match="a head's size must be even, got 7"):
-        opened(attention_head_size=7)
+        build(attention_head_size=7)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_sliding_window_in_use_is_refused_by_name(folder, settings):
     with pytest.raises(
         ValueError, match="can compute sliding_window=None alone, .* says (16|4096)"
     ):
-        configured(folder, **settings)
+        build_with(folder, **settings)
 
 
 @pytest.mark.parametrize(
@@ -106,41 +106,41 @@ def test_a_sliding_window_in_use_is_refused_by_name(folder, settings):
     ],
 )
 def test_a_sliding_window_that_nothing_leaves_is_none(folder, settings):
-    assert configured(folder, **settings).model
+    assert build_with(folder, **settings).model
 
 
 def test_heads_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="multiple of key_value_heads, .*, got 4 and 3"):
-        opened(key_value_heads=3)
+        build(key_value_heads=3)
 
 
 @pytest.mark.parametrize("family", ["mistral", "qwen2"])
 def test_biases_are_the_family_s_own(family):
     with pytest.raises(ValueError, match="has no projection_bias, got True"):
-        opened(FOLDER / "config.json", model=family, projection_bias=True)
+        build(FOLDER / "config.json", model=family, projection_bias=True)
 
 
 def test_heads_of_bert_segments_and_unilm_are_refused():
     with pytest.raises(ValueError, match="LLaMA has no with_mlm, got True"):
-        opened(with_mlm=True)
+        build(with_mlm=True)
     with pytest.raises(ValueError, match="LLaMA has no segment_vocab_size, got 2"):
-        opened(segment_vocab_size=2)
+        build(segment_vocab_size=2)
     with pytest.raises(ValueError, match="cannot be used as application='unilm'"):
-        opened(application="unilm")
+        build(application="unilm")
 
 
 def test_kept_tokens_are_kept_in_a_head_of_its_own():
-    kept = [3, 9, 5, 7, 11]
-    few = opened(keep_tokens=kept).predict(np.array([[2, 1, 3, 0]]), verbose=0)
-    assert_close(few, opened().predict(IDS, verbose=0)[..., kept])
+    ids = [3, 9, 5, 7, 11]
+    selected_scores = build(keep_tokens=ids).predict(np.array([[2, 1, 3, 0]]), verbose=0)
+    assert_close(selected_scores, build().predict(IDS, verbose=0)[..., ids])
 
 
 def test_distances_alone_count():
-    model = opened(custom_position_ids=True)
-    here, later, apart = (
+    model = build(custom_position_ids=True)
+    near, shift, stretch = (
         model.predict([IDS, np.array([positions])], verbose=0)
         for positions in ([0, 1, 2, 3], [5, 6, 7, 8], [0, 2, 4, 6])
     )
-    assert_close(here, opened().predict(IDS, verbose=0))
-    assert_close(later, here, 1e-4)
-    assert np.abs(apart - here).max() > 1e-2
+    assert_close(near, build().predict(IDS, verbose=0))
+    assert_close(shift, near, 1e-4)
+    assert np.abs(stretch - near).max() > 1e-2

@@ -31,10 +31,12 @@ def changed_by_the_last_token(layer_types):
     model = build_transformer_model(
         CONFIG, num_hidden_layers=len(layer_types), layer_types=layer_types, local_attention=4
     )
-    other = IDS.copy()
-    other[0, -1] = 50
-    moved = np.abs(model.predict(IDS, verbose=0) - model.predict(other, verbose=0))[0].max(axis=-1)
-    return (moved > 1e-6).nonzero()[0].tolist()
+    new_ids = IDS.copy()
+    new_ids[0, -1] = 50
+    difference = np.abs(model.predict(IDS, verbose=0) - model.predict(new_ids, verbose=0))[0].max(
+        axis=-1
+    )
+    return (difference > 1e-6).nonzero()[0].tolist()
 
 
 def test_a_window_reaches_half_its_width_on_either_side():

@@ -1,4 +1,4 @@
-"""NEZHA: what it has beside BERT."""
+"""NEZHA: differences from BERT."""
 
 import numpy as np
 import pytest
@@ -32,18 +32,18 @@ def test_vectors_of_distances_are_not_trained():
 
 
 def test_names_of_transformers_are_read(tmp_path):
-    ours = build(BASE, with_nsp=True, with_mlm=True, return_keras_model=False)
-    with open_checkpoint(BASE / "bert_model.ckpt") as stored:
-        names = {name for row in ours.variable_mapping().values() for name in row} & {*stored}
+    bert = build(BASE, with_nsp=True, with_mlm=True, return_keras_model=False)
+    with open_checkpoint(BASE / "bert_model.ckpt") as checkpoint:
+        names = {name for row in bert.variable_mapping().values() for name in row} & {*checkpoint}
         (dialect,) = NEZHA.checkpoint_spec.dialects
-        foreign = dict(to_foreign_names({name: stored[name] for name in names}, dialect))
+        foreign = dict(to_foreign_names({name: checkpoint[name] for name in names}, dialect))
     assert foreign["nezha.encoder.layer.0.attention.self.query.weight"].shape == (32, 32)
     assert foreign["cls.predictions.bias"].shape == (105,)
     assert foreign["cls.seq_relationship.weight"].shape == (2, 32)
     write_safetensors(tmp_path / "model.safetensors", foreign)
     config = {**CONFIG, "model_type": "nezha"}
-    again = build_transformer_model(config, tmp_path, with_nsp=True, with_mlm=True)
-    for got, want in zip(again.weights, ours.model.weights, strict=True):
+    copy = build_transformer_model(config, tmp_path, with_nsp=True, with_mlm=True)
+    for got, want in zip(copy.weights, bert.model.weights, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(got), ops.convert_to_numpy(want))
 
 

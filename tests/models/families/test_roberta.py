@@ -13,21 +13,21 @@ CONFIG = record("hf/roberta/config.json")
 IDS = arrays("hf/roberta/golden.npz")["a.in.input_ids"]
 
 
-def made(config=CONFIG, **options):
+def build(config=CONFIG, **options):
     return build_transformer_model(config, return_keras_model=False, **options)
 
 
 @pytest.mark.parametrize("kind", ["roberta", "xlm-roberta", "camembert"])
 def test_the_name_of_a_configuration_is_that_of_transformers(kind):
     config = {**CONFIG, "model_type": kind}
-    assert type(made(config)) is RoBERTa
-    assert type(made(config, model=kind)) is RoBERTa
+    assert type(build(config)) is RoBERTa
+    assert type(build(config, model=kind)) is RoBERTa
 
 
 def test_the_name_given_for_a_checkpoint_of_bert_is_bert():
     for kind in ({}, {"model_type": "bert"}):
         google = {**record("models/bert/config.json"), **kind}
-        assert type(made(google, model="roberta")) is BERT
+        assert type(build(google, model="roberta")) is BERT
 
 
 def test_positions_count_what_is_no_padding():
@@ -38,9 +38,9 @@ def test_positions_count_what_is_no_padding():
 
 def test_a_hole_in_a_text_changes_nothing():
     model = build_transformer_model(FOLDER)
-    whole, holed = np.array([[5, 7, 8]]), np.array([[5, 7, 1, 8]])
-    want = model.predict(whole, verbose=0)
-    assert_close(model.predict(holed, verbose=0)[:, [0, 1, 3]], want, 1e-5)
+    text, text_with_padding = np.array([[5, 7, 8]]), np.array([[5, 7, 1, 8]])
+    want = model.predict(text, verbose=0)
+    assert_close(model.predict(text_with_padding, verbose=0)[:, [0, 1, 3]], want, 1e-5)
 
 
 def test_kept_tokens_give_the_same_though_the_padding_has_another_id():
@@ -60,14 +60,14 @@ def test_positions_given_by_the_caller_are_rows_of_the_table():
 
 
 def test_only_several_segments_need_an_input():
-    names = [x.name for x in made({**CONFIG, "type_vocab_size": 2}).inputs]
+    names = [x.name for x in build({**CONFIG, "type_vocab_size": 2}).inputs]
     assert names == ["Input-Token", "Input-Segment"]
-    assert [x.name for x in made().inputs] == ["Input-Token"]
-    assert "Embedding-Segment" in made().layers
+    assert [x.name for x in build().inputs] == ["Input-Token"]
+    assert "Embedding-Segment" in build().layers
 
 
 def test_the_token_head_has_its_own_activation():
-    head = made({**CONFIG, "hidden_act": "relu"}, with_mlm=True).layers["MLM-Dense"]
+    head = build({**CONFIG, "hidden_act": "relu"}, with_mlm=True).layers["MLM-Dense"]
     assert_close(head.activation(np.array([-1.0], "float32")), [-0.15865526])
 
 
@@ -80,17 +80,17 @@ def test_a_text_longer_than_the_table_is_refused():
 
 def test_what_it_does_not_have_is_refused():
     with pytest.raises(ValueError, match="RoBERTa has no with_nsp, got True"):
-        made(with_nsp=True)
+        build(with_nsp=True)
     with pytest.raises(ValueError, match="as application='unilm'. It can be: encoder, lm"):
-        made(application="unilm")
+        build(application="unilm")
     with pytest.raises(ValueError, match="pad_token_id must be an id, got None"):
-        made(pad_token_id=None)
+        build(pad_token_id=None)
     with pytest.raises(ValueError, match="first_position must be at least 1(?s:.*)got 0"):
-        made(first_position=0)
+        build(first_position=0)
 
 
 def test_positions_of_another_kind_are_refused():
     for config in (CONFIG, record("hf/bert/config.json")):
         config = {**config, "position_embedding_type": "relative_key"}
         with pytest.raises(ValueError, match="position_embedding_type='absolute' alone(?s:.*)key'"):
-            made(config)
+            build(config)

@@ -1,4 +1,4 @@
-"""RoFormer and RoFormerV2: what they have beside BERT."""
+"""RoFormer and RoFormerV2: differences from BERT."""
 
 import keras
 import numpy as np
@@ -16,8 +16,8 @@ SEGMENTS = np.zeros_like(IDS)
 
 def build(base, config=None, **options):
     """A model with the weights of a golden checkpoint."""
-    given = {**record(base / "config.json"), **(config or {})}
-    return build_transformer_model(given, base / "bert_model.ckpt", model=base.name, **options)
+    settings = {**record(base / "config.json"), **(config or {})}
+    return build_transformer_model(settings, base / "bert_model.ckpt", model=base.name, **options)
 
 
 def at(model, positions):
@@ -27,9 +27,9 @@ def at(model, positions):
 
 def test_distances_alone_count():
     model = build(FIRST, custom_position_ids=True)
-    here = at(model, [0, 1, 2, 3, 4])
-    assert_close(at(model, [7, 8, 9, 10, 11]), here, 1e-4)
-    assert np.abs(at(model, [0, 2, 4, 6, 8]) - here).max() > 1e-2
+    near = at(model, [0, 1, 2, 3, 4])
+    assert_close(at(model, [7, 8, 9, 10, 11]), near, 1e-4)
+    assert np.abs(at(model, [0, 2, 4, 6, 8]) - near).max() > 1e-2
 
 
 def test_fractions_are_positions():
@@ -40,8 +40,8 @@ def test_fractions_are_positions():
 
 def test_values_are_turned_if_the_config_says_so():
     plain = build(FIRST).predict([IDS, SEGMENTS], verbose=0)
-    turned = build(FIRST, {"rotary_value": True}).predict([IDS, SEGMENTS], verbose=0)
-    assert np.abs(turned - plain).max() > 1e-2
+    rotary_values = build(FIRST, {"rotary_value": True}).predict([IDS, SEGMENTS], verbose=0)
+    assert np.abs(rotary_values - plain).max() > 1e-2
 
 
 def test_values_of_another_size_than_keys_cannot_be_turned():
@@ -53,14 +53,14 @@ def test_a_folder_in_half_precision_differs_by_its_rounded_positions_alone(monke
     # transformers stores the sines as a weight, so bfloat16 rounds them; here they stay exact
     exact = backend.sinusoidal_embeddings
 
-    def rounded(*arguments):
+    def sines_in_bfloat16(*arguments):
         return ops.cast(ops.cast(exact(*arguments), "bfloat16"), "float32")
 
-    monkeypatch.setattr(backend, "sinusoidal_embeddings", rounded)
-    given, want = arrays("hf/roformer/golden.npz"), arrays("hf/roformer@float16/golden.npz")
+    monkeypatch.setattr(backend, "sinusoidal_embeddings", sines_in_bfloat16)
+    inputs, want = arrays("hf/roformer/golden.npz"), arrays("hf/roformer@float16/golden.npz")
     model = build_transformer_model(GOLDEN / "hf" / "roformer@float16")
     for batch in "ab":
-        ids, segments = (given[f"{batch}.in.{x}"] for x in ("input_ids", "token_type_ids"))
+        ids, segments = (inputs[f"{batch}.in.{x}"] for x in ("input_ids", "token_type_ids"))
         got, visible = model.predict([ids, segments], verbose=0), ids != 0
         assert_close(got[visible], want[f"{batch}.out.last_hidden_state"][visible], 1e-4)
 
@@ -117,7 +117,7 @@ def test_first_weights_of_the_second_version_keep_the_size_of_vectors():
 
 def test_the_second_version_drops_before_it_normalizes():
     model = build(SECOND)
-    normalized = keras.Model(model.inputs, model.get_layer("Embedding-Norm").output)
-    x = ops.convert_to_numpy(normalized([IDS, SEGMENTS], training=True))
+    norm_model = keras.Model(model.inputs, model.get_layer("Embedding-Norm").output)
+    x = ops.convert_to_numpy(norm_model([IDS, SEGMENTS], training=True))
     assert_close(np.mean(x**2, axis=-1), np.ones(IDS.shape), 1e-3)
     assert (x == 0).any()

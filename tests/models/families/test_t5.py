@@ -1,4 +1,4 @@
-"""What only T5 has: two halves with one vocabulary, heads of two kinds, names of three versions."""
+"""T5: encoder and decoder with one vocabulary, heads of two kinds, names of three versions."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def build(model="t5", checkpoint=None, **options):
     return build_transformer_model(CONFIG, checkpoint, model=model, **options)
 
 
-def filled(model="t5", **options):
+def build_stirred(model="t5", **options):
     """A model with weights far from symmetric."""
     return stirred(build(model, **options))
 
@@ -37,50 +37,50 @@ def array(x):
 
 
 def test_a_decoder_given_an_encoders_output_hides_its_padding():
-    t5 = filled()
+    t5 = build_stirred()
     want = array(t5.model([SOURCE, TARGET]))
     assert_close(t5.decoder([t5.encoder(SOURCE), ops.convert_to_tensor(TARGET)]), want)
-    alone = t5.decoder([array(t5.encoder(SOURCE[1:, :2])), TARGET[1:]])
-    assert_close(want[1:], array(alone))
+    row = t5.decoder([array(t5.encoder(SOURCE[1:, :2])), TARGET[1:]])
+    assert_close(want[1:], array(row))
 
 
 def test_a_decoder_takes_the_mask_of_its_context_as_an_input():
-    t5 = filled(context_mask=True)
+    t5 = build_stirred(context_mask=True)
     assert [x.name for x in t5.decoder.inputs][2:] == ["Input-Context-Mask"]
     context = array(t5.encoder(SOURCE))
     got = t5.decoder([context, TARGET, SOURCE != 0])
     assert_close(got, array(t5.model([SOURCE, TARGET])))
-    seen = t5.decoder([context, TARGET, np.ones_like(SOURCE)])
-    assert np.abs(array(seen) - array(got))[1].max() > 1e-3
+    output_without_padding = t5.decoder([context, TARGET, np.ones_like(SOURCE)])
+    assert np.abs(array(output_without_padding) - array(got))[1].max() > 1e-3
 
 
 def test_a_target_cannot_see_the_future_and_sees_the_whole_source():
-    t5 = filled()
+    t5 = build_stirred()
     before = array(t5.model([SOURCE, TARGET]))
     target, source = TARGET.copy(), SOURCE.copy()
     target[0, 2], source[0, 3] = 7, 3
-    after, moved = array(t5.model([SOURCE, target])), array(t5.model([source, TARGET]))
-    assert_close(after[0, :2], before[0, :2])
-    assert np.abs(after[0, 2] - before[0, 2]).max() > 1e-3
-    assert (np.abs(moved - before)[0].max(axis=-1) > 1e-3).all()
+    new_target, new_source = array(t5.model([SOURCE, target])), array(t5.model([source, TARGET]))
+    assert_close(new_target[0, :2], before[0, :2])
+    assert np.abs(new_target[0, 2] - before[0, 2]).max() > 1e-3
+    assert (np.abs(new_source - before)[0].max(axis=-1) > 1e-3).all()
 
 
 def test_residual_scores_stay_with_their_kind_of_attention():
-    t5 = filled(residual_attention_scores=True)
-    together = array(t5.model([SOURCE, TARGET]))
-    assert_close(together[1:], array(t5.model([SOURCE[1:, :2], TARGET[1:]])))
-    assert np.abs(together - array(filled().model([SOURCE, TARGET]))).max() > 1e-3
+    t5 = build_stirred(residual_attention_scores=True)
+    batch = array(t5.model([SOURCE, TARGET]))
+    assert_close(batch[1:], array(t5.model([SOURCE[1:, :2], TARGET[1:]])))
+    assert np.abs(batch - array(build_stirred().model([SOURCE, TARGET]))).max() > 1e-3
 
 
 def test_maps_between_widths_are_written_and_may_be_lacking(tmp_path):
-    t5 = filled(embedding_size=4)
+    t5 = build_stirred(embedding_size=4)
     t5.save_weights_as_checkpoint(tmp_path / "all.h5")
-    again = build("t5", tmp_path / "all.h5", embedding_size=4)
-    assert_close(again.model([SOURCE, TARGET]), array(t5.model([SOURCE, TARGET])))
+    copy = build("t5", tmp_path / "all.h5", embedding_size=4)
+    assert_close(copy.model([SOURCE, TARGET]), array(t5.model([SOURCE, TARGET])))
     table = {k: v for k, v in t5.variable_mapping().items() if not k.endswith("-Mapping")}
     t5.save_weights_as_checkpoint(tmp_path / "less.h5", mapping=table)
-    less = build("t5", tmp_path / "less.h5", embedding_size=4)
-    assert len(np.unique(array(less.layers["Decoder-Output-Mapping"].kernel))) > 4  # drawn
+    partial_model = build("t5", tmp_path / "less.h5", embedding_size=4)
+    assert len(np.unique(array(partial_model.layers["Decoder-Output-Mapping"].kernel))) > 4  # drawn
 
 
 def test_mt5_has_other_names_in_a_checkpoint():
@@ -91,10 +91,10 @@ def test_mt5_has_other_names_in_a_checkpoint():
 
 def test_a_head_of_its_own_is_found_though_the_config_calls_it_tied(tmp_path):
     """As transformers 5 writes T5.1.1 and mT5."""
-    for name, more in (("t5_v1_1", {"scale_decoder_outputs": False}), ("mt5", {})):
+    for name, settings in (("t5_v1_1", {"scale_decoder_outputs": False}), ("mt5", {})):
         folder, numbers = tmp_path / name, arrays(f"hf/{name}/golden.npz")
         shutil.copytree(GOLDEN / "hf" / name, folder)
-        config = {**record(f"hf/{name}/config.json"), "tie_word_embeddings": True, **more}
+        config = {**record(f"hf/{name}/config.json"), "tie_word_embeddings": True, **settings}
         (folder / "config.json").write_text(json.dumps(config))
         model = build_transformer_model(folder, with_lm="linear")
         got = model([numbers["a.in.input_ids"], numbers["a.in.decoder_input_ids"]])
@@ -103,8 +103,8 @@ def test_a_head_of_its_own_is_found_though_the_config_calls_it_tied(tmp_path):
 
 def test_an_encoder_in_a_folder_is_opened_as_one(tmp_path):
     build("t5.1.1_encoder", with_lm=None).save_pretrained(tmp_path)
-    again = build_transformer_model(tmp_path, return_keras_model=False)
-    assert isinstance(again, T5_Encoder)
+    copy = build_transformer_model(tmp_path, return_keras_model=False)
+    assert isinstance(copy, T5_Encoder)
 
 
 @pytest.mark.parametrize("model, application", [("t5", "lm"), ("t5_decoder", "unilm")])

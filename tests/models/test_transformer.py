@@ -112,11 +112,11 @@ def _(_):
         def self_attention(self, x, name, index):
             return self.apply(x, keras.layers.Rescaling, scale=0.0, name=f"{name}-None")
 
-    changed = TOKENS.copy()
-    changed[0, 1] = 12
+    new_tokens = TOKENS.copy()
+    new_tokens[0, 1] = 12
     model = build(Blind)
     np.testing.assert_allclose(
-        predict(model)[0, 2:], predict(model, changed, SEGMENTS)[0, 2:], atol=1e-6
+        predict(model)[0, 2:], predict(model, new_tokens, SEGMENTS)[0, 2:], atol=1e-6
     )
 
 
@@ -253,8 +253,8 @@ def _(_):
             return embeddings[::-1]
 
     models = build(), build(Reversed)
-    rows, turned = (x.get_layer("Embedding-Token").get_weights()[0] for x in models)
-    np.testing.assert_array_equal(rows[::-1], turned)
+    rows, reversed_rows = (x.get_layer("Embedding-Token").get_weights()[0] for x in models)
+    np.testing.assert_array_equal(rows[::-1], reversed_rows)
 
 
 @overrides("create_variable")
@@ -263,10 +263,10 @@ def _(folder):
         def create_variable(self, name, value, dtype=None):
             return super().create_variable(name, value / 2, dtype)
 
-    halved = build(Halved, return_keras_model=False)
-    halved.save_weights_as_checkpoint(folder / "model.h5")
-    again = build_transformer_model(CONFIG, folder / "model.h5")
-    for a, b in zip(halved.model.weights, again.weights, strict=True):
+    bert = build(Halved, return_keras_model=False)
+    bert.save_weights_as_checkpoint(folder / "model.h5")
+    copy = build_transformer_model(CONFIG, folder / "model.h5")
+    for a, b in zip(bert.model.weights, copy.weights, strict=True):
         np.testing.assert_allclose(ops.convert_to_numpy(a) / 2, ops.convert_to_numpy(b), rtol=1e-6)
 
 
