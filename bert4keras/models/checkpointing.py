@@ -110,7 +110,7 @@ def plan_loading(
     optional = () if mapping else self.checkpoint_spec.optional
     for dialect in self.checkpoint_spec.readable_dialects:
         checkpoint = to_google_names(checkpoint, dialect)
-    table = mapping or self.mapping_of(checkpoint)
+    table = mapping or self.mapping_to_read(checkpoint)
     return LoadPlan(
         checkpoint,
         lambda: _weights_by_table(self, _drop_missing(self, table, optional, checkpoint)),
@@ -132,7 +132,7 @@ def save_weights_as_checkpoint(
         mapping: layer name -> variable names; that of the family by default.
         dtype: type of the numbers; that of the weights by default.
     """
-    tensors = _create_variables(self, mapping or self.written_mapping(), dtype)
+    tensors = _create_variables(self, mapping or self.mapping_to_write(), dtype)
     suffix = Path(filename).suffix
     if suffix == ".safetensors":
         if self.checkpoint_spec.hugging_face is not None:

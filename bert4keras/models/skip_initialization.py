@@ -6,7 +6,7 @@ To draw the weights of a large model takes longer than to load them.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
@@ -20,6 +20,7 @@ __all__ = [
     "skip_initialization",
 ]
 
+_Initializer = keras.Initializer if TYPE_CHECKING else object  # a mixin before an initializer
 _provided_layers: ContextVar[frozenset[str]] = ContextVar("provided_layers", default=frozenset())
 _skips: ContextVar[bool] = ContextVar("skips", default=False)
 
@@ -49,7 +50,7 @@ def call_of_layer(layer: Any) -> Iterator[None]:
         _skips.reset(token)
 
 
-class _Skippable:
+class _Skippable(_Initializer):
     """Initializer whose numbers are zeros where ``skip_initialization`` says so."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:

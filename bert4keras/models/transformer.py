@@ -95,7 +95,7 @@ class Transformer:
     checkpoint_spec: ClassVar[CheckpointSpec] = CheckpointSpec()
     config_spec: ClassVar[ConfigSpec] = ConfigSpec()
     epsilon: float | None = None  # of the normalizations; None is Keras' own, 1e-7
-    norm_options: Mapping[str, bool] = {}  # further arguments of the normalizations
+    norm_options: Mapping[str, Any] = {}  # further arguments of the normalizations
     use_bias: bool = True  # in attention and feed-forward layers
     mask_kind: Literal["full", "causal", "unilm"] = "full"
     position_kind: str | None = None  # of compute_position_bias: a p_bias of MultiHeadAttention
@@ -208,7 +208,7 @@ class Transformer:
             x = self.apply_main_layers(x, index)
         return self.apply_final_layers(x)
 
-    def prefixed(self, name: str | None) -> str | None:
+    def prefixed(self, name: Any) -> Any:
         """Return the name that a layer has in this model."""
         return None if name is None else self.prefix + name
 
@@ -457,11 +457,11 @@ class Transformer:
         """Return the table of weights: layer name -> names of its variables in a checkpoint."""
         return expand_blocks(self.checkpoint_spec.weights, self.num_hidden_layers)
 
-    def mapping_of(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
+    def mapping_to_read(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
         """Return the table to read a checkpoint by, for families stored in more than one way."""
         return self.variable_mapping()
 
-    def written_mapping(self) -> dict[str, list[str]]:
+    def mapping_to_write(self) -> dict[str, list[str]]:
         """Return the table to write by: a layer for each name of a variable."""
         return self.variable_mapping()
 

@@ -109,12 +109,12 @@ class ALBERT_Unshared(ALBERT):
         """Return a name for each block."""
         return f"Transformer-{index}"
 
-    def mapping_of(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
+    def mapping_to_read(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
         """Return the table of separate blocks if the checkpoint has such."""
-        separate = self.written_mapping()
+        separate = self.mapping_to_write()
         first = separate["Transformer-0-FeedForward"][0]
         return separate if first in checkpoint else self.variable_mapping()
 
-    def written_mapping(self) -> dict[str, list[str]]:
+    def mapping_to_write(self) -> dict[str, list[str]]:
         """Return the table to write by: BERT's, as the blocks' weights differ now."""
         return expand_blocks(BERT.checkpoint_spec.weights, self.num_hidden_layers)

@@ -185,7 +185,7 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
             return table
         return rename_variables(table, ("final_layer_norm", "rms_norm"), ("layer_norm", "rms_norm"))
 
-    def mapping_of(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
+    def mapping_to_read(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
         """Return the table without the maps between widths that a checkpoint does not have."""
         return {
             layer: names
