@@ -1,25 +1,41 @@
-"""Decoding that knows no model: greedy, sampling and beam search over a cached step.
+"""Decoding with a KV cache: greedy, sampling and beam search, for text and for a script's decoder.
 
-``search`` says what a step is, ``graph`` makes one of a model.
+``text_generator`` and ``decoder`` are for users, ``decoding_loop`` decodes over a step,
+``cached_model`` makes a step of a Keras model.
 """
 
-from bert4keras.generation.batch import Generated
-from bert4keras.generation.cached_model import Graph, IncrementalDecodingError
-from bert4keras.generation.config import Options
-from bert4keras.generation.decoder import AutoRegressiveDecoder
-from bert4keras.generation.decoding_loop import Engine
-from bert4keras.generation.last_token import IncrementalPredictor
-from bert4keras.generation.step_context import StepContext
+from bert4keras.generation.beam_search import BeamSearch
+from bert4keras.generation.cached_model import CachedModel, IncrementalDecodingError, InputRole
+from bert4keras.generation.config import GenerationConfig
+from bert4keras.generation.decoder import AutoRegressiveDecoder, IncrementalPredictor
+from bert4keras.generation.decoding_loop import DecodingLoop, GenerationOutput, StepFunction
+from bert4keras.generation.samplers import LogitsProcessors, Sampler
+from bert4keras.generation.step_context import (
+    GeneratedCache,
+    PromptCache,
+    StepContext,
+    SupportsPrefill,
+    SupportsStep,
+)
 from bert4keras.generation.text_generator import TextGenerator
 
 __all__ = [
     "AutoRegressiveDecoder",
-    "Engine",
-    "Generated",
-    "Graph",
-    "IncrementalPredictor",
+    "BeamSearch",
+    "CachedModel",
+    "DecodingLoop",
+    "GeneratedCache",
+    "GenerationConfig",
+    "GenerationOutput",
     "IncrementalDecodingError",
-    "Options",
+    "IncrementalPredictor",
+    "InputRole",
+    "LogitsProcessors",
+    "PromptCache",
+    "Sampler",
     "StepContext",
+    "StepFunction",
+    "SupportsPrefill",
+    "SupportsStep",
     "TextGenerator",
 ]

@@ -1,254 +1,334 @@
-"""A functional model run over prompts at once, and then token by token with what it keeps.
+"""A functional model with a KV cache: it reads prompts whole, then one token of each row a step.
 
-It knows no model and no layer: it follows the graph, and asks of each layer that decoded tokens
-pass
+It knows no family and no layer. A layer between the tokens and the output describes itself by
 
-``is_positionwise``  True if an output position depends on its own input position only;
-``step``         ``step(context, *args, **kwargs)``: what it does for a new token of each row;
-``prefill``      beside ``step``: what it returns for whole prompts, and what is kept of them,
-                 {name: (B, G, P, d)}, as a product of matrices reads it: "k" and others;
-``cache_shapes``  beside ``prefill``: {name: (G, d)} of what is kept of a token;
-``can_step``     False where it can not, after all.
+``is_positionwise``       True if an output position depends on its own input position only;
+``step``                  its computation for a new token of each row, see ``SupportsStep``;
+``prefill``               for an attention with a KV cache, see ``SupportsPrefill``;
+``cache_shapes``          with ``prefill``: the shapes of its cache entries;
+``can_step``              False if an instance cannot ``step`` after all;
+``self_attention``        True if its first input holds queries, keys and values at once;
+``is_causal_mask``        True if its output is a mask that hides later tokens;
+``generated_segment_id``  on such a mask: the segment id of generated tokens;
+``input_roles``           the roles of its inputs, such as ``("token_ids",)``, None for no role;
+``max_positions``         the number of positions that it has.
 
-A class that overrides ``call`` says ``is_positionwise`` or ``step`` itself: what it inherits is not
-believed. Layers of Keras and operations that are is_positionwise are listed below.
+An inherited attribute is ignored if a subclass overrides ``call``.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, get_args
+
 import keras
-from keras import ops
+from keras import activations, ops
 
 from bert4keras.backend import get_mask, set_mask
-from bert4keras.generation.batch import padded
-from bert4keras.generation.calls import Calls
-from bert4keras.generation.step_context import StepContext
+from bert4keras.backend.types import Tensor
+from bert4keras.generation.graph_trace import GraphTrace, LayerCall
+from bert4keras.generation.step_context import GeneratedCache, PromptCache, StepContext
 
-TOKENWISE = {  # of Keras, by name
-    *("Activation", "Add", "Average", "Dense", "Dropout", "Identity", "LayerNormalization"),
-    *("Maximum", "Multiply", "Rescaling", "Subtract"),
-    *("Absolute", "Cast", "Copy", "Exp", "Gelu", "Log", "Negative", "Power", "Relu", "Sigmoid"),
-    *("Silu", "Square", "Sqrt", "Tanh", "TrueDivide"),
-}
-COLUMNS = 16  # prompts are padded to a multiple of it
+InputRole = Literal["token_ids", "segment_ids", "position_ids"]
+_COLUMNS = 16  # prompts are padded to a multiple of it, so that few lengths are compiled
+_TINY = 1e-30  # below any probability that counts, with a finite logarithm
 
 
 class IncrementalDecodingError(ValueError):
     """The model cannot be run token by token."""
 
 
-class Graph:
-    """A functional Keras model whose sequences of tokens grow.
+class CachedModel:
+    """A functional Keras model that decodes token by token with a KV cache.
 
     Args:
-        model: it has one output, (B, L, V).
-        sequences: numbers of the inputs that grow, the tokens' first; by default those named
-            ``Decoder-Input-...``, or else ``Input-Token`` and all others (B, L) of any length L.
-            The rest stays as it is: an encoded source, a condition.
+        model: a functional model with one output (B, L, V).
+        sequence_inputs: indices of the inputs that grow with each token, the token ids first. By
+            default all inputs (B, L) of the token ids' shape that reach the output without
+            cross-attention. The others stay as they are: a source, a condition.
+        input_roles: ``{name of an input: role}``, "token_ids", "segment_ids" or "position_ids",
+            for inputs whose layers do not say it.
+        as_logits: return logits, where the model returns probabilities.
 
     Raises:
-        IncrementalDecodingError: a layer that the tokens pass is not known to work token by token.
+        IncrementalDecodingError: a layer is not known to work token by token; the model is no
+            language model.
+        ValueError: an unknown input or role.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras import ops
+        >>> from bert4keras.generation import CachedModel
+        >>> from bert4keras.models import build_transformer_model
+        >>> config = dict(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...               intermediate_size=16, hidden_act="gelu")
+        >>> model = CachedModel(build_transformer_model(config, model="gpt2"))
+        >>> prompts = ops.convert_to_tensor(np.array([[3, 1, 4], [1, 5, 0]], "int32"))
+        >>> outputs, prompt_cache = model.prefill([prompts], np.array([3, 2], "int32"))
+        >>> tokens = ops.cast(ops.argmax(outputs, axis=-1), "int32")
+        >>> cache = model.init_cache(rows=2, capacity=8)
+        >>> outputs, cache = model.step(tokens, ops.cast(0, "int32"), prompt_cache, cache)
+        >>> tuple(outputs.shape)
+        (2, 9)
     """
 
-    def __init__(self, model, sequences=None):
+    def __init__(
+        self,
+        model: Any,
+        sequence_inputs: Sequence[int] | None = None,
+        input_roles: Mapping[str, InputRole] | None = None,
+        as_logits: bool = False,
+    ):
         if len(model.outputs) != 1:
             raise IncrementalDecodingError(
                 f"{model.name} must have one output, the scores of tokens, got "
                 f"{len(model.outputs)}. Give keras.Model(model.inputs, model.outputs[i])"
             )
         self.model = model
-        self.sequences = growing(model) if sequences is None else list(sequences)
-        if not self.sequences:
-            raise IncrementalDecodingError(
-                f"{model.name} has no input of tokens: none of "
-                f"{', '.join(x.name for x in model.inputs)} is an Input-Token"
+        self.trace = GraphTrace(model)
+        self.input_roles = self._find_roles(dict(input_roles or {}))
+        self.sequence_inputs = list(
+            self._find_sequences() if sequence_inputs is None else sequence_inputs
+        )
+        self._keep_one_role()
+        self.trace.mark_sequential(self.sequence_inputs)
+        self.cached_calls = [x for x in self.trace if x.is_sequential and x.has_cache]
+        self._check_calls()
+        self._takes_log = as_logits and self._returns_probabilities()
+
+    def _find_roles(self, given):
+        """The role of each input: as given, or as the layers that take it say; or None."""
+        names = [x.name for x in self.model.inputs]
+        if unknown := set(given) - set(names):
+            raise ValueError(
+                f"input_roles must name inputs of {self.model.name}, {', '.join(names)}, got "
+                f"{', '.join(sorted(unknown))}"
             )
-        self.calls = Calls(model, self.sequences)
-        self.keeping = [call for call in self.calls if call.grows and call.keeps]
-        for call in self.calls:
-            if call.grows and not _can_step(call):
+        if unknown := set(given.values()) - set(get_args(InputRole)):
+            raise ValueError(
+                f"input_roles must be among {', '.join(get_args(InputRole))}, got "
+                f"{', '.join(map(repr, unknown))}"
+            )
+        roles = []
+        for name, stated in zip(names, self.trace.input_roles()):
+            # an embedding takes any ids, so another layer's word weighs more
+            role = min(stated, key=lambda role: (role == "token_ids", role), default=None)
+            roles.append(given.get(name, role))
+        return roles
+
+    def _find_sequences(self):
+        """Indices of the inputs that grow, the token ids first."""
+        shapes, roles = self._shapes, self.input_roles
+        inputs = [i for i in self.trace.decoder_inputs() if len(shapes[i]) == 2]
+        tokens = [i for i in inputs if roles[i] == "token_ids"]
+        if not tokens:
+            tokens = [i for i in inputs if roles[i] is None and shapes[i][1] is None]
+            if len(tokens) != 1:
                 raise IncrementalDecodingError(
-                    f"{model.name} cannot be decoded token by token: it is not known whether "
+                    f"{self.model.name} has no input that is known to hold token ids, among "
+                    f"{', '.join(x.name for x in self.model.inputs)}. Name it with "
+                    "input_roles={name: 'token_ids'}"
+                )
+        first = min(tokens, key=lambda i: (shapes[i][1] is not None, i))
+        return [first] + [i for i in inputs if i != first and shapes[i] == shapes[first]]
+
+    @property
+    def _shapes(self):
+        return [tuple(x.shape) for x in self.model.inputs]
+
+    def _keep_one_role(self):
+        """Leave one input of token ids among those that grow, and one among the others."""
+        tokens = self.sequence_inputs[0]
+        others = [i for i in range(len(self._shapes)) if i not in self.sequence_inputs]
+        sources = [i for i in others if self.input_roles[i] == "token_ids"]
+        sources = [i for i in sources if self._shapes[i][1:] == self._shapes[tokens][1:]][:1]
+        for i, role in enumerate(self.input_roles):
+            if role == "token_ids" and i != tokens and i not in sources:
+                self.input_roles[i] = None
+        self.input_roles[tokens] = "token_ids"
+        self.has_encoder = bool(sources)  # True if it takes a source besides the decoded tokens
+
+    def _check_calls(self):
+        name = self.model.name
+        for call in self.trace:
+            if call.is_sequential and not call.can_step:
+                raise IncrementalDecodingError(
+                    f"{name} cannot be decoded token by token: it is not known whether "
                     f"{call.operation.name} ({type(call.operation).__name__}) gives a token what "
                     "later ones do not change"
                 )
-        if not self.keeping:
-            raise IncrementalDecodingError(f"{model.name} has no attention to keep anything of")
-        for call in self.calls.seeing_all(self.keeping):
+        if not self.cached_calls:
+            raise IncrementalDecodingError(f"{name} has no attention to keep anything of")
+        for call in self.trace.non_causal_calls(self.cached_calls):
             raise IncrementalDecodingError(
-                f"{model.name} is no language model: in {call.operation.name} its tokens see what "
+                f"{name} is no language model: in {call.operation.name} its tokens see what "
                 "follows them. Build it with application='lm' or 'unilm', or take a family such as "
                 "'gpt2'"
             )
 
+    def _returns_probabilities(self):
+        """True if the last activation on the path to the output is a softmax."""
+        found = [getattr(call.operation, "activation", None) for call in self.trace]
+        return [x for x in found if x is not None][-1:] == [activations.softmax]
+
     @property
-    def max_positions(self):
-        """How many positions the model has; None for any number."""
+    def vocab_size(self) -> int:
+        """The number of token ids that the model scores, V."""
+        return self.model.outputs[0].shape[-1]
+
+    @property
+    def max_positions(self) -> int | None:
+        """The number of positions of the model; None for any number."""
         found = [
-            getattr(call.operation, "max_positions", None) for call in self.calls if call.grows
+            getattr(call.operation, "max_positions", None)
+            for call in self.trace
+            if call.is_sequential
         ]
         return min((x for x in found if x), default=None)
 
-    def padded(self, length):
-        """A length to pad prompts to, so that few of them ask for a program of their own."""
-        rounded = -(-length // COLUMNS) * COLUMNS
+    @property
+    def generated_segment_id(self) -> int | None:
+        """The segment id of generated tokens, if a mask tells source from target by segments."""
+        found = [getattr(call.operation, "generated_segment_id", None) for call in self.trace]
+        return next((x for x in found if x is not None), None)
+
+    @property
+    def segment_inputs(self) -> list[int]:
+        """Indices of the inputs that tell source from target."""
+        has_source = self.generated_segment_id is not None
+        return [i for i in self.sequence_inputs if self.input_roles[i] == "segment_ids" and has_source]
+
+    def padded_length(self, length: int) -> int:
+        """Return a length to pad prompts to, so that few of them need a program of their own."""
+        rounded = -(-length // _COLUMNS) * _COLUMNS
         return (
             rounded if self.max_positions is None else max(length, min(rounded, self.max_positions))
         )
 
-    @property
-    def segment(self):
-        """The segment of generated tokens: 1 where it tells source from target, else None."""
-        return 1 if any(call.masks == "UniLMMask" for call in self.calls) else None
-
-    @property
-    def segments(self):
-        """Numbers of the inputs that tell source from target, if it is so."""
-        names = [(i, self.model.inputs[i].name) for i in self.sequences]
-        return [i for i, name in names if name.endswith("Segment")] if self.segment else []
-
-    def prefill(self, inputs, lengths):
-        """Run prompts whole.
+    def prefill(self, inputs: Sequence[Tensor], lengths: Tensor) -> tuple[Tensor, PromptCache]:
+        """Run whole prompts and fill their KV cache.
 
         Args:
-            inputs: tensors, one for each input; sequences (B, P), padded on the right.
-            lengths: (B,) int32, how many tokens each prompt has, at least one.
+            inputs: tensors, one for each model input; sequences (B, P), padded on the right.
+            lengths: (B,) int32, the number of tokens of each prompt, at least one.
 
         Returns:
-            The output at each prompt's last token, (B, V), and ``shared``: nested tensors (B, ...)
-            of what a step needs to know of the prompts.
+            The output at each prompt's last token, (B, V), and the KV cache of the prompts.
         """
-        values = dict(zip(self.calls.inputs, inputs))
-        kept, static, last = {}, {}, self.keeping[-1]
-        visible = ops.arange(ops.shape(inputs[self.sequences[0]])[1]) < lengths[:, None]
-        for call in self.calls:
-            if call.grows:
-                static |= {key: values[key] for key in call.static}
-            args, kwargs = call.filled(values)
-            if call in self.keeping:
-                outputs, kept[call.key] = _prefilled(call, args, kwargs)
-                mask = kept[call.key].pop("mask")
+        values = dict(zip(self.trace.inputs, inputs))
+        entries, static, last = {}, {}, self.cached_calls[-1]
+        length = ops.shape(inputs[self.sequence_inputs[0]])[1]
+        visible = ops.arange(length) < lengths[:, None]
+        for call in self.trace:
+            if call.is_sequential:
+                static |= {key: values[key] for key in call.static_inputs}
+            args, kwargs = call.fill_in(values)
+            if call in self.cached_calls:
+                outputs, entries[call.key], mask = _prefill_call(call, args, kwargs)
                 if call.is_cross_attention:
-                    kept[call.key]["visible"] = mask
+                    entries[call.key]["visible"] = mask
                 else:
                     visible = ops.logical_and(visible, mask)
             else:
                 outputs = call.operation(*args, **kwargs)
             values |= zip(call.outputs, keras.tree.flatten(outputs))
-            if call is last:  # from here on the last tokens are enough
-                for key in self.calls.needed_after(call):
-                    values[key] = _at(values[key], lengths - 1)
-        output = ops.squeeze(values[self.calls.output], 1)
-        return output, {
-            "lengths": lengths,
-            "visible": visible,
-            "cache": kept,
-            "static": static,
-            "others": [ops.squeeze(_at(inputs[i], lengths - 1), 1) for i in self.sequences[1:]],
-        }
+            if call is last:  # no later call needs other tokens than the last
+                for key in self.trace.live_values_after(call):
+                    values[key] = _take_positions(values[key], lengths - 1)
+        aux_inputs = [_take_positions(inputs[i], lengths - 1) for i in self.sequence_inputs[1:]]
+        aux_inputs = [ops.squeeze(x, 1) for x in aux_inputs]
+        prompt_cache = PromptCache(lengths, visible, entries, static, aux_inputs)
+        return self._output(values), prompt_cache
 
-    def empty(self, rows, capacity):
-        """What is kept of generated tokens before there are any: tensors (rows, ..., C, d)."""
-        own = {"padding": ops.zeros((rows, capacity, 1), "int32")}
-        for call in self.keeping:
+    def init_cache(self, rows: int, capacity: int) -> GeneratedCache:
+        """Return the empty KV cache of generated tokens."""
+        entries = {}
+        for call in self.cached_calls:
             if not call.is_cross_attention:
                 layer = call.operation
-                own[call.key] = {
+                entries[call.key] = {
                     name: ops.zeros((rows, heads, capacity, size), layer.compute_dtype)
                     for name, (heads, size) in layer.cache_shapes.items()
                 }
-        return own
+        return GeneratedCache(ops.zeros((rows, capacity, 1), "int32"), entries)
 
-    def widened(self, own, extra):
-        """What is kept of generated tokens, with room for more of them."""
-        return keras.tree.map_structure(lambda x: padded(x, -2, extra), own)
-
-    def step(self, tokens, slot, shared, own, others=None):
-        """Go on by a token of each row; the protocol of ``generation.search``.
+    def step(
+        self,
+        tokens: Tensor,
+        cache_index: Tensor,
+        prompt_cache: PromptCache,
+        generated_cache: GeneratedCache,
+        aux_inputs: Sequence[Tensor] | None = None,
+    ) -> tuple[Tensor, GeneratedCache]:
+        """Run one new token of each row and update the KV cache; a ``StepFunction``.
 
         Args:
-            others: what the other sequences hold for the new tokens, tensors (R,); by default
-                segments as ``segment`` says, positions that go on counting, and what the prompt's
-                last token has of anything else.
+            tokens: (R,) int32.
+            cache_index: scalar int32, the index of the new tokens in the KV cache.
+            prompt_cache: from ``prefill``.
+            generated_cache: from ``init_cache`` or the step before.
+            aux_inputs: tensors (R,) for the other sequence inputs. By default positions count on,
+                segment ids are ``generated_segment_id`` if the model has one, and all else is as
+                for the prompt's last token.
+
+        Returns:
+            The output (R, V), and the KV cache with the new tokens.
         """
-        context = StepContext(slot, shared, own)
-        fed = [tokens, *(self._others(context) if others is None else others)]
-        values = {self.calls.inputs[i]: ops.expand_dims(x, 1) for i, x in zip(self.sequences, fed)}
-        for call in self.calls:
-            if not call.grows:
+        context = StepContext(cache_index, prompt_cache, generated_cache)
+        aux_inputs = self._next_aux_inputs(context) if aux_inputs is None else aux_inputs
+        values = {
+            self.trace.inputs[i]: ops.expand_dims(x, 1)
+            for i, x in zip(self.sequence_inputs, [tokens, *aux_inputs])
+        }
+        for call in self.trace:
+            if not call.is_sequential:
                 continue
-            here = {key: shared["static"][key] for key in call.static}
-            if not call.steps:  # a static tensor of a prompt concerns each of its rows
-                here = {
-                    key: ops.repeat(x, context.rows_per_prompt, axis=0) for key, x in here.items()
+            static = {key: prompt_cache.static[key] for key in call.static_inputs}
+            if not call.has_step:  # it knows of rows only, so each gets the values of its prompt
+                static = {
+                    key: ops.repeat(x, context.rows_per_prompt, axis=0) for key, x in static.items()
                 }
-            args, kwargs = call.filled(values | here)
-            if call.steps:
-                outputs = call.operation.step(context.for_call(call), *args, **kwargs)
+            args, kwargs = call.fill_in(values | static)
+            if call.has_step:
+                context.for_call(call.key, call.is_cross_attention)
+                outputs = call.operation.step(context, *args, **kwargs)
             else:
                 outputs = call.operation(*args, **kwargs)
             values |= zip(call.outputs, [None] if outputs is None else keras.tree.flatten(outputs))
-        return ops.squeeze(values[self.calls.output], 1), context.cache
+        return self._output(values), context.cache
 
-    def _others(self, context):
-        """What the other sequences hold for the new tokens."""
-        shared = context.prompts
-        for i, last in zip(self.sequences[1:], shared["others"]):
-            name, last = (
-                self.model.inputs[i].name,
-                ops.repeat(last, context.rows_per_prompt, axis=0),
-            )
-            if name.endswith("Position"):
+    def _next_aux_inputs(self, context) -> Iterator[Tensor]:
+        """Ids that the other sequence inputs hold for the new tokens."""
+        for i, last in zip(self.sequence_inputs[1:], context.prompts.aux_inputs):
+            last = ops.repeat(last, context.rows_per_prompt, axis=0)
+            if self.input_roles[i] == "position_ids":
                 last = last + ops.cast(context.cache_index + 1, last.dtype)
-            elif name.endswith("Segment") and self.segment is not None:
-                last = ops.full_like(last, self.segment)
+            elif self.input_roles[i] == "segment_ids" and self.generated_segment_id is not None:
+                last = ops.full_like(last, self.generated_segment_id)
             yield last
 
-
-def growing(model):
-    """Numbers of the inputs that grow when a model decodes, the tokens' first."""
-    names = [x.name for x in model.inputs]
-    decoder = [i for i, name in enumerate(names) if "Decoder-Input-" in name]
-    if decoder:
-        return decoder
-    tokens = [i for i, name in enumerate(names) if name.endswith("Input-Token")][:1]
-    shapes = [tuple(x.shape) for x in model.inputs]
-    return tokens + [i for i, shape in enumerate(shapes) if shape == (None, None) and [i] != tokens]
+    def _output(self, values):
+        output = ops.squeeze(values[self.trace.output], 1)
+        if not self._takes_log:
+            return output
+        return ops.log(ops.maximum(ops.cast(output, "float32"), _TINY))
 
 
-def _can_step(call):
-    layer = call.operation
-    if type(layer).__module__.startswith("keras."):
-        return type(layer).__name__ in TOKENWISE
-    if hasattr(layer, "step"):
-        return _says(layer, "step") and getattr(layer, "can_step", True)
-    return getattr(layer, "is_positionwise", False) and _says(layer, "is_positionwise")
-
-
-def _says(layer, name):
-    """Whether the class that a layer has its ``call`` of says something, or one below it."""
-    classes = type(layer).__mro__
-    return next(name in vars(x) for x in classes if name in vars(x) or "call" in vars(x))
-
-
-def _prefilled(call, args, kwargs):
-    """Outputs of a layer for whole prompts, with their mask, and what is kept of them."""
+def _prefill_call(call: LayerCall, args, kwargs):
+    """Outputs of an attention layer, with their mask; its cache entries; the mask of its keys."""
     inputs, *rest = args
-    masks = [get_mask(x) for x in (inputs if isinstance(inputs, list | tuple) else [inputs])]
-    masks = masks if isinstance(inputs, list | tuple) else masks[0]
-    outputs, kept = call.operation.prefill(inputs, masks, *rest, **kwargs)
-    mask = masks[2] if isinstance(masks, list) and len(masks) > 2 else _first(masks)
-    batch, _, length, _ = ops.shape(kept["k"])
-    kept["mask"] = ops.ones((batch, length), "bool") if mask is None else ops.cast(mask, "bool")
-    first = keras.tree.flatten(outputs)[0]
-    if _first(masks) is not None:
-        set_mask(first, _first(masks))
-    return outputs, kept
+    is_list = isinstance(inputs, list | tuple)
+    masks = [get_mask(x) for x in (inputs if is_list else [inputs])]
+    outputs, entries = call.operation.prefill(
+        inputs, masks if is_list else masks[0], *rest, **kwargs
+    )
+    mask = masks[2] if call.source_key is not None and len(masks) > 2 else masks[0]
+    batch, _, length, _ = ops.shape(entries["k"])
+    visible = ops.ones((batch, length), "bool") if mask is None else ops.cast(mask, "bool")
+    if masks[0] is not None:
+        set_mask(keras.tree.flatten(outputs)[0], masks[0])
+    return outputs, entries, visible
 
 
-def _first(masks):
-    return masks[0] if isinstance(masks, list) else masks
-
-
-def _at(x, place):
-    """Entries (B, 1, ...) of x (B, P, ...) at places (B,)."""
-    place = ops.reshape(ops.cast(place, "int32"), (-1, *[1] * (len(x.shape) - 1)))
-    return ops.take_along_axis(x, place, axis=1)
+def _take_positions(x, index):
+    """Entries (B, 1, ...) of x (B, P, ...) at positions (B,)."""
+    index = ops.reshape(ops.cast(index, "int32"), (-1, *[1] * (len(x.shape) - 1)))
+    return ops.take_along_axis(x, index, axis=1)

@@ -1,53 +1,54 @@
-"""What a caller may ask of decoding, under the names that transformers uses."""
+"""The options of decoding, under the names that transformers gives them."""
 
 import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 
-from bert4keras.generation.beam_search import Beams
-from bert4keras.generation.rows import Rows
-from bert4keras.generation.samplers import Shaping
+from bert4keras.generation.beam_search import BeamSearch
+from bert4keras.generation.samplers import LogitsProcessors, Sampler, SamplingParams
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to decode; greedy by default.
+class GenerationConfig:
+    """Options of decoding, checked when it is built; greedy by default.
 
     Args:
-        max_new_tokens: how many tokens a sequence gets at most, a stop token included.
-        min_new_tokens: no stop token comes before a sequence has as many others.
+        max_new_tokens: the greatest number of tokens of a sequence, a stop id included.
+        min_new_tokens: the number of other tokens before a stop id is allowed.
         eos_token_id: the id that ends a sequence, or several.
         num_beams: sequences that a beam search follows for each prompt; 1 for none.
         num_return_sequences: sequences for each prompt: the best beams, or as many draws.
         do_sample: draw tokens by their probability.
-        temperature: logits are divided by it before drawing.
+        temperature: divisor of the logits before drawing.
         top_k: draw among the k most probable tokens; 0 for all.
         top_p: draw among the fewest tokens with this probability together; 1 for all.
-        min_p: draw among tokens at least so probable in relation to the most probable one.
+        min_p: draw among tokens with at least this share of the greatest probability.
         typical_p: draw among the tokens of most typical surprise with this probability together.
         repetition_penalty: above 1, makes tokens of prompt and sequence less probable.
-        no_repeat_ngram_size: no n tokens come twice in prompt and sequence; 0 to let them.
+        no_repeat_ngram_size: size of n-grams that may not repeat in prompt and sequence; 0 for
+            none.
         length_penalty: beams are compared by log probability / length ** length_penalty.
-        early_stopping: when beams end: True as soon as ``num_beams`` are finished; False when no
-            better one is likely; "never" when none can come.
+        early_stopping: when a beam search ends: True as soon as ``num_beams`` are finished; False
+            when no better one is likely; "never" when none is possible.
         seed: of the drawing; None takes one from NumPy's global generator.
         logits_processor: callable(tokens, length, logits) -> logits, in ``keras.ops``, as it is
             compiled; tokens (R, T) int32 are the prompt and what followed, filled up to column
-            ``length``, -1 where nothing is; logits (R, V) are log probabilities in a beam search.
+            ``length``, the rest -1; logits (R, V) are log probabilities in a beam search.
             Give the same object again to use the program again.
-        prefix_allowed_tokens_fn: callable(prompt, ids) -> ids that may follow; ``prompt`` the
-            index in the batch, ``ids`` the list of tokens so far, without the prompt's. It is
-            asked at each step, so nothing but single steps can be compiled.
+        prefix_allowed_tokens_fn: callable(prompt, ids) -> ids that may follow; ``prompt`` is the
+            index in the batch, ``ids`` the list of generated tokens. It is called before each
+            step, which makes decoding slower.
 
     Raises:
         ValueError: a value out of its range, or options that contradict each other.
 
     Example:
-        >>> from bert4keras.generation import Options
-        >>> Options(num_beams=4, eos_token_id=3).num_beams
+        >>> from bert4keras.generation import GenerationConfig
+        >>> GenerationConfig(num_beams=4, eos_token_id=3).num_beams
         4
     """
 
@@ -65,102 +66,107 @@ class Options:
     repetition_penalty: float = 1.0
     no_repeat_ngram_size: int = 0
     length_penalty: float = 1.0
-    early_stopping: bool | str = False
+    early_stopping: bool | Literal["never"] = False
     seed: int | None = None
-    logits_processor: Callable | None = None
-    prefix_allowed_tokens_fn: Callable | None = None
+    logits_processor: Callable[..., Any] | None = None
+    prefix_allowed_tokens_fn: Callable[[int, list[int]], Any] | None = None
 
     def __post_init__(self):
-        for name, (rule, holds) in RULES.items():
+        for name, (rule, is_valid) in _RULES.items():
             value = getattr(self, name)
-            if not holds(value):
+            if not is_valid(value):
                 raise ValueError(f"{name} must be {rule}, got {value!r}")
-        for holds, message in CONTRADICTIONS:
-            if holds(self):
+        for is_contradiction, message in _CONTRADICTIONS:
+            if is_contradiction(self):
                 raise ValueError(message.format(self))
 
     @classmethod
-    def of(cls, **options):
-        """Options by name; an unknown one is a TypeError that says which there are."""
+    def from_options(cls, **options: Any) -> "GenerationConfig":
+        """Build a config; raise a TypeError that names an unknown option and the known ones."""
         names = [field.name for field in fields(cls)]
         for name in set(options) - set(names):
             near = difflib.get_close_matches(name, names, 1)
-            meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-            raise TypeError(f"decoding has no option {name!r}; {meant}")
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+            raise TypeError(f"decoding has no option {name!r}; {hint}")
         return cls(**options)
 
     @property
-    def stops(self):
-        """The stop ids as a list."""
+    def stop_ids(self) -> list[int]:
+        """The ids that end a sequence."""
         ids = self.eos_token_id
         return [] if ids is None else [int(i) for i in np.atleast_1d(np.asarray(ids, "int64"))]
 
     @property
-    def looks_back(self):
-        """Whether the tokens of the prompts matter."""
+    def uses_prompt_ids(self) -> bool:
+        """True if the tokens of the prompts matter to a logits processor."""
         return bool(
             self.repetition_penalty != 1 or self.no_repeat_ngram_size or self.logits_processor
         )
 
-    def check_vocabulary(self, size):
-        """Whether the options suit logits (B, size)."""
+    def check_vocabulary(self, size: int) -> None:
+        """Raise a ValueError unless the options suit a vocabulary of ``size`` ids."""
         if self.num_beams > size:
             raise ValueError(
                 f"num_beams must not exceed the vocabulary of {size} tokens, as a prompt has no "
                 f"more continuations, got {self.num_beams}"
             )
-        outside = [i for i in self.stops if not 0 <= i < size]
+        outside = [i for i in self.stop_ids if not 0 <= i < size]
         if outside:
             raise ValueError(f"eos_token_id must be ids from 0 to {size - 1}, got {outside}")
 
-    def choice(self):
-        """The half that a program is compiled for: who chooses tokens, and how many a prompt."""
-        shaping = Shaping(self.top_k, self.no_repeat_ngram_size, self.logits_processor)
+    def sampler(self) -> Sampler | BeamSearch:
+        """Build the sampler, of the static options: a new value compiles another program."""
+        processors = LogitsProcessors(self.top_k, self.no_repeat_ngram_size, self.logits_processor)
         if self.num_beams > 1:
-            return Beams(self.num_beams, self.early_stopping, shaping)
-        return Rows(self.num_return_sequences, self.do_sample, shaping)
+            return BeamSearch(self.num_beams, self.early_stopping, processors)
+        return Sampler(self.num_return_sequences, self.do_sample, processors)
 
-    def numbers(self):
-        """The half that programs take as arguments: arrays by name, those that change nothing left
-        out."""
-        used = {name: getattr(self, name) for name in NEUTRAL}
-        used = {name: value for name, value in used.items() if value != NEUTRAL[name]}
-        floats = {name: np.float32(used[name]) for name in used}
-        if self.min_new_tokens:
-            floats["min_new_tokens"] = np.int32(self.min_new_tokens)
-        return floats | {
-            "length_penalty": np.float32(self.length_penalty),
-            "max_new_tokens": np.int32(self.max_new_tokens),
-            "stops": np.array(self.stops or [-1], "int32"),
-        }
+    def sampling_params(self, prompt_columns: int) -> SamplingParams:
+        """Return the options that programs take as arguments; None for those without effect."""
+
+        def scalar(name, neutral, dtype="float32"):
+            value = getattr(self, name)
+            return None if value == neutral else np.asarray(value, dtype)
+
+        return SamplingParams(
+            prompt_columns=np.int32(prompt_columns),
+            max_new_tokens=np.int32(self.max_new_tokens),
+            stop_ids=np.array(self.stop_ids or [-1], "int32"),
+            length_penalty=np.float32(self.length_penalty),
+            min_new_tokens=scalar("min_new_tokens", 0, "int32"),
+            repetition_penalty=scalar("repetition_penalty", 1),
+            temperature=scalar("temperature", 1),
+            top_p=scalar("top_p", 1),
+            min_p=scalar("min_p", 0),
+            typical_p=scalar("typical_p", 1),
+        )
 
 
-NEUTRAL = {"repetition_penalty": 1, "temperature": 1, "top_p": 1, "min_p": 0, "typical_p": 1}
-DRAWING = ("temperature", "top_k", "top_p", "min_p", "typical_p")
+_DRAWING = ("temperature", "top_k", "top_p", "min_p", "typical_p")
 
 
-def _whole(least):
-    def holds(value):
+def _whole_number(least):
+    def is_valid(value):
         return isinstance(value, int | np.integer) and value >= least
 
-    return f"a whole number of {least} or more", holds
+    return f"a whole number of {least} or more", is_valid
 
 
-def _share(value):
+def _is_share(value):
     return 0 < value <= 1
 
 
-RULES = {
-    "max_new_tokens": _whole(1),
-    "min_new_tokens": _whole(0),
-    "num_beams": _whole(1),
-    "num_return_sequences": _whole(1),
-    "top_k": _whole(0),
-    "no_repeat_ngram_size": _whole(0),
+_RULES = {
+    "max_new_tokens": _whole_number(1),
+    "min_new_tokens": _whole_number(0),
+    "num_beams": _whole_number(1),
+    "num_return_sequences": _whole_number(1),
+    "top_k": _whole_number(0),
+    "no_repeat_ngram_size": _whole_number(0),
     "temperature": ("above 0", lambda value: 0 < value < math.inf),
     "repetition_penalty": ("above 0", lambda value: 0 < value < math.inf),
-    "top_p": ("above 0 and at most 1", _share),
-    "typical_p": ("above 0 and at most 1", _share),
+    "top_p": ("above 0 and at most 1", _is_share),
+    "typical_p": ("above 0 and at most 1", _is_share),
     "min_p": ("from 0 to 1", lambda value: 0 <= value <= 1),
     "length_penalty": ("a finite number", math.isfinite),
     "early_stopping": (
@@ -168,25 +174,26 @@ RULES = {
         lambda value: isinstance(value, bool) or value == "never",
     ),
 }
-CONTRADICTIONS = [
+_CONTRADICTIONS = [
     (
-        lambda given: given.min_new_tokens > given.max_new_tokens,
+        lambda config: config.min_new_tokens > config.max_new_tokens,
         "min_new_tokens must not exceed max_new_tokens, got {0.min_new_tokens} and "
         "{0.max_new_tokens}",
     ),
     (
-        lambda given: given.do_sample and given.num_beams > 1,
+        lambda config: config.do_sample and config.num_beams > 1,
         "do_sample draws and num_beams searches, so only one can be given, got num_beams="
         "{0.num_beams}; num_return_sequences gives several draws",
     ),
     (
-        lambda given: not given.do_sample and given.num_return_sequences > given.num_beams,
+        lambda config: not config.do_sample and config.num_return_sequences > config.num_beams,
         "num_return_sequences must not exceed num_beams, got {0.num_return_sequences} and "
         "{0.num_beams}; raise num_beams, or draw with do_sample=True",
     ),
     (
-        lambda given: (
-            not given.do_sample and any(getattr(given, n) != getattr(Options, n) for n in DRAWING)
+        lambda config: (
+            not config.do_sample
+            and any(getattr(config, n) != getattr(GenerationConfig, n) for n in _DRAWING)
         ),
         "temperature, top_k, top_p, min_p and typical_p shape what is drawn, but nothing is; "
         "give do_sample=True with them, got {0}",

@@ -1,23 +1,32 @@
-"""Decoding by a script's own ``predict``, as bert4keras 0.x has it."""
+"""Decoding by a script's own ``predict``, as in bert4keras 0.x, and the KV cache behind it."""
 
+from collections.abc import Callable
 from functools import wraps
+from typing import Any, Literal
 
+import keras
 import numpy as np
+from keras import ops
 
-from bert4keras.generation.last_token import IncrementalPredictor
+from bert4keras.backend import compile_function
+from bert4keras.backend.types import ArrayLike, NDArray
+from bert4keras.generation.cached_model import CachedModel, IncrementalDecodingError
+from bert4keras.generation.step_context import grow_cache, take_rows, to_tensors
+
+_CAPACITY = 32  # tokens that the KV cache holds at first; doubled when it is full
 
 
 class AutoRegressiveDecoder:
     """Beam search and sampling for one sample, by a subclass's ``predict``.
 
-    ``predict(self, inputs, output_ids, states)`` says what may follow each row of ``output_ids``.
-    It is decorated with ``AutoRegressiveDecoder.wraps``. With ``self.last_token(model)`` it asks
-    the model for no more than the newest tokens, if rows grow as they do here.
+    ``predict(self, inputs, output_ids, states)`` scores the next token of each row of
+    ``output_ids``. It is decorated with ``AutoRegressiveDecoder.wraps``. With
+    ``self.last_token(model)`` the model computes the newest tokens only, by its KV cache.
 
     Args:
         start_id: the id that every output begins with, or None.
         end_id: the id that ends one.
-        maxlen: how many tokens are decoded at most, a positive number.
+        maxlen: the greatest number of decoded tokens, a positive number.
         minlen: outputs end when they have as many tokens, the first and the last counted.
 
     Raises:
@@ -34,7 +43,7 @@ class AutoRegressiveDecoder:
         [2, 3, 4, 5]
     """
 
-    def __init__(self, start_id, end_id, maxlen, minlen=1):
+    def __init__(self, start_id: int | None, end_id: int, maxlen: int, minlen: int = 1):
         if maxlen < 1:
             raise ValueError(f"maxlen must be at least 1, got {maxlen}: nothing would be decoded")
         self.start_id, self.end_id = start_id, end_id
@@ -42,118 +51,136 @@ class AutoRegressiveDecoder:
         self.first_output_ids = np.array([[] if start_id is None else [start_id]], dtype=int)
 
     @staticmethod
-    def wraps(default_rtype="probas", use_states=False):
-        """A decorator of ``predict``.
+    def wraps(
+        default_rtype: Literal["probas", "logits"] = "probas", use_states: bool = False
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Return a decorator of ``predict``.
 
         Args:
             default_rtype: what ``predict`` returns: "probas", or "logits".
-            use_states: whether it returns a pair of that and the states for its next call.
+            use_states: True if it returns a pair of that and the states for its next call.
 
         Returns:
-            A decorator. What it makes is called ``predict(inputs, output_ids, states,
-            temperature=1, rtype=default_rtype)`` and returns a pair: probabilities, or with
-            ``rtype="logits"`` their logarithms, and the states.
+            A decorator. The decorated ``predict(inputs, output_ids, states, temperature=1,
+            rtype=default_rtype)`` returns a pair: probabilities, or with ``rtype="logits"`` their
+            logarithms, and the states.
         """
 
         def decorate(predict):
             @wraps(predict)
-            def predicted(self, inputs, output_ids, states, temperature=1, rtype=default_rtype):
-                found = predict(self, inputs, output_ids, states)
-                scores, states = found if use_states else (found, None)
-                probas = _tempered(np.asarray(scores), temperature, default_rtype)
+            def decorated(self, inputs, output_ids, states, temperature=1, rtype=default_rtype):
+                result = predict(self, inputs, output_ids, states)
+                scores, states = result if use_states else (result, None)
+                probas = _apply_temperature(np.asarray(scores), temperature, default_rtype)
                 return (probas if rtype == "probas" else np.log(probas + 1e-12)), states
 
-            return predicted
+            return decorated
 
         return decorate
 
-    def last_token(self, model):
-        """A model's output at the last token of each row: ``.predict`` as of a Keras model.
+    def last_token(self, model: Any) -> "IncrementalPredictor":
+        """Return a predictor of the model's output at the last token of each row.
 
-        Rows that go on from those of the call before are answered from a cache.
+        Its ``predict`` is called like that of a Keras model. Rows that continue those of the call
+        before are answered from the KV cache.
         """
-        known = self.__dict__.setdefault("_last_tokens", {})
-        if id(model) not in known:
-            known[id(model)] = IncrementalPredictor(model)
-        return known[id(model)]
+        predictors = self.__dict__.setdefault("_predictors", {})
+        if id(model) not in predictors:
+            predictors[id(model)] = IncrementalPredictor(model)
+        return predictors[id(model)]
 
-    def predict(self, inputs, output_ids, states=None):
-        """What may follow each row of output ids; to be defined by a subclass.
+    def predict(self, inputs: list[NDArray], output_ids: NDArray, states: Any = None) -> Any:
+        """Score the next token of each row of output ids; a subclass defines it.
 
         Args:
             inputs: list of arrays, each with a row for every row of ``output_ids``.
             output_ids: (B, l) ids so far.
-            states: what the call before returned.
+            states: the states that the call before returned.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must define predict(self, inputs, output_ids, states), "
             "decorated with AutoRegressiveDecoder.wraps(...)"
         )
 
-    def beam_search(self, inputs, topk, states=None, temperature=1, min_ends=1):
-        """Follow the ``topk`` most probable outputs.
+    def beam_search(
+        self,
+        inputs: list[ArrayLike],
+        topk: int,
+        states: Any = None,
+        temperature: float = 1,
+        min_ends: int = 1,
+    ) -> NDArray:
+        """Decode by beam search: follow the ``topk`` most probable outputs.
 
         The best one is returned as soon as it ends. Others that end are dropped, and leave the
         beam narrower.
 
         Args:
             inputs: list of arrays, those of one sample.
-            topk: how many outputs are followed.
-            states: for the first call of ``predict``; rows that move do not move them.
-            temperature: above 1 evens probabilities out.
-            min_ends: how many end ids an output must have to end.
+            topk: the number of beams.
+            states: for the first call of ``predict``; they are not reordered with the rows.
+            temperature: above 1 makes probabilities more equal.
+            min_ends: the number of end ids that end an output.
 
         Returns:
             Ids of one output, a 1-D array, with those of start and end.
         """
-        rows = _Rows([np.array([x]) for x in inputs], self.first_output_ids, self.end_id)
+        rows = _Outputs([np.array([x]) for x in inputs], self.first_output_ids, self.end_id)
         for step in range(self.maxlen):
-            scores, states = self._asked(rows, states, temperature, "logits", step)
+            scores, states = self._predict_scores(rows, states, temperature, "logits", step)
             if not 1 <= topk <= scores.shape[1]:
                 raise ValueError(
                     f"topk must be from 1 to the {scores.shape[1]} tokens that may follow, got "
                     f"{topk}"
                 )
-            rows = rows.best(scores, topk)
+            rows = rows.extend_best(scores, topk)
             if rows.ids.shape[1] >= self.minlen:
-                ended = rows.ended(min_ends)
-                if ended[rows.scores.argmax()]:
+                has_ended = rows.has_ended(min_ends)
+                if has_ended[rows.scores.argmax()]:
                     break
-                rows, topk = rows.only(~ended), topk if not ended.any() else (~ended).sum()
+                topk = topk if not has_ended.any() else (~has_ended).sum()
+                rows = rows.filter(~has_ended)
         return rows.ids[rows.scores.argmax()]
 
     def random_sample(
-        self, inputs, n, topk=None, topp=None, states=None, temperature=1, min_ends=1
-    ):
-        """Draw outputs by their probability, by NumPy's global generator.
+        self,
+        inputs: list[ArrayLike],
+        n: int,
+        topk: int | None = None,
+        topp: float | None = None,
+        states: Any = None,
+        temperature: float = 1,
+        min_ends: int = 1,
+    ) -> list[NDArray]:
+        """Draw outputs by their probability, with NumPy's global generator.
 
         Args:
             inputs: list of arrays, those of one sample.
-            n: how many outputs.
-            topk: draw among so many most probable tokens.
-            topp: draw among the fewest tokens that have this probability together.
+            n: the number of outputs.
+            topk: draw among this number of most probable tokens.
+            topp: top-p: draw among the fewest tokens that have this probability together.
             states, temperature, min_ends: as for ``beam_search``.
 
         Returns:
             A list of n 1-D arrays, in the order in which they ended.
         """
-        rows = _Rows([np.array([x]) for x in inputs], self.first_output_ids, self.end_id)
+        rows = _Outputs([np.array([x]) for x in inputs], self.first_output_ids, self.end_id)
         finished = []
         for step in range(self.maxlen):
-            probas, states = self._asked(rows, states, temperature, "probas", step)
+            probas, states = self._predict_scores(rows, states, temperature, "probas", step)
             if step == 0:
-                rows, probas = rows.taken(np.zeros(n, int)), np.repeat(probas, n, axis=0)
-            rows = rows.longer(_drawn(probas, topk, topp))
+                rows, probas = rows.take(np.zeros(n, int)), np.repeat(probas, n, axis=0)
+            rows = rows.extend(_sample_tokens(probas, topk, topp))
             if rows.ids.shape[1] >= self.minlen:
-                ended = rows.ended(min_ends)
-                finished += list(rows.ids[ended])
-                rows = rows.only(~ended)
+                has_ended = rows.has_ended(min_ends)
+                finished += list(rows.ids[has_ended])
+                rows = rows.filter(~has_ended)
                 if not len(rows.ids):
                     break
         return finished + list(rows.ids)
 
-    def _asked(self, rows, states, temperature, rtype, step):
-        """What ``predict`` says of rows, if these are numbers."""
+    def _predict_scores(self, rows, states, temperature, rtype, step):
+        """The result of ``predict`` for rows, if it is numbers."""
         scores, states = self.predict(rows.inputs, rows.ids, states, temperature, rtype)
         invalid = np.flatnonzero(np.isnan(scores).any(axis=-1))
         if len(invalid):
@@ -164,45 +191,45 @@ class AutoRegressiveDecoder:
         return scores, states
 
 
-class _Rows:
-    """Outputs under way, the inputs that go with them, and their scores."""
+class _Outputs:
+    """Unfinished outputs, the inputs that belong to them, and their scores."""
 
     def __init__(self, inputs, ids, end_id, scores=None):
         self.inputs, self.ids, self.end_id = inputs, ids, end_id
         self.scores = np.zeros(len(ids)) if scores is None else scores
 
-    def ended(self, min_ends):
-        """Which outputs end with their last token, and with enough end ids."""
-        ends = self.ids == self.end_id
-        return ends[:, -1] & (ends.sum(axis=1) >= min_ends)
+    def has_ended(self, min_ends):
+        """True for outputs that end with their last token, and have enough end ids."""
+        is_end = self.ids == self.end_id
+        return is_end[:, -1] & (is_end.sum(axis=1) >= min_ends)
 
-    def taken(self, index):
-        """Rows at an index, repeated where it repeats."""
+    def take(self, index):
+        """Return the rows at an index, repeated where it repeats."""
         inputs = [x[index] for x in self.inputs]
-        return _Rows(inputs, self.ids[index], self.end_id, self.scores[index])
+        return _Outputs(inputs, self.ids[index], self.end_id, self.scores[index])
 
-    def only(self, which):
-        """The rows that a mask says."""
-        return self if which.all() else self.taken(np.flatnonzero(which))
+    def filter(self, mask):
+        """Return the rows where a mask is True."""
+        return self if mask.all() else self.take(np.flatnonzero(mask))
 
-    def longer(self, tokens):
-        """The rows with a token more."""
+    def extend(self, tokens):
+        """Return the rows with one more token each."""
         ids = np.concatenate([self.ids, tokens[:, None]], axis=1)
-        return _Rows(self.inputs, ids, self.end_id, self.scores)
+        return _Outputs(self.inputs, ids, self.end_id, self.scores)
 
-    def best(self, scores, topk):
-        """The topk best continuations of all rows."""
+    def extend_best(self, scores, topk):
+        """Return the topk best continuations of all rows."""
         scores = self.scores[:, None] + scores
         chosen = np.argpartition(scores, -topk, axis=None)[-topk:]
         parents, tokens = np.unravel_index(chosen, scores.shape)
-        rows = self.taken(parents).longer(tokens)
+        rows = self.take(parents).extend(tokens)
         rows.scores = scores[parents, tokens]
         return rows
 
 
-def _tempered(scores, temperature, kind):
+def _apply_temperature(scores, temperature, rtype):
     """Probabilities from logits or probabilities at a temperature."""
-    if kind == "logits":
+    if rtype == "logits":
         scores = scores / temperature
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
     elif temperature != 1:
@@ -212,8 +239,8 @@ def _tempered(scores, temperature, kind):
     return scores / scores.sum(axis=-1, keepdims=True)
 
 
-def _drawn(probas, topk, topp):
-    """A token for each row of probabilities, cut to the most probable ones."""
+def _sample_tokens(probas, topk, topp):
+    """A token for each row of probabilities, after filtering by top-k and top-p."""
     order = np.argsort(-probas, axis=1)[:, :topk]
     probas = np.take_along_axis(probas, order, axis=1).astype("float64")
     probas /= probas.sum(axis=1, keepdims=True)
@@ -224,3 +251,128 @@ def _drawn(probas, topk, topp):
     drawn = (np.cumsum(probas, axis=1) <= np.random.random((len(probas), 1))).sum(axis=1)
     drawn = np.minimum(drawn, (probas > 0).sum(axis=1) - 1)  # rounding may leave the sum below 1
     return np.take_along_axis(order, drawn[:, None], axis=1)[:, 0]
+
+
+class IncrementalPredictor:
+    """Predicts a model's output at the last token of each row, from the KV cache if it can.
+
+    Called with rows that each continue a row of the call before by one token, in any order and any
+    number of times, it computes the new tokens only. Anything else is computed whole, with equal
+    results.
+
+    Args:
+        model: a functional Keras model with one output (B, L, ...).
+
+    Example:
+        >>> import numpy as np
+        >>> from bert4keras.generation import IncrementalPredictor
+        >>> from bert4keras.models import build_transformer_model
+        >>> config = dict(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+        ...               intermediate_size=16, hidden_act="gelu")
+        >>> model = build_transformer_model(config, model="gpt2")
+        >>> predictor = IncrementalPredictor(model)
+        >>> predictor.predict([np.array([[3, 1, 4]])]).shape
+        (1, 9)
+        >>> predictor.predict([np.array([[3, 1, 4, 7], [3, 1, 4, 8]])]).shape  # computes two tokens
+        (2, 9)
+    """
+
+    def __init__(self, model: Any):
+        self.model = model
+        self.rows: list[bytes] | None = None  # rows of the call before, if the cache holds them
+        self.cached_model: CachedModel | None = None
+        try:
+            self.cached_model = CachedModel(model)
+        except IncrementalDecodingError:
+            return
+        self.sequence_inputs = self.cached_model.sequence_inputs
+        self.segment_inputs = self.cached_model.segment_inputs
+        self.prefill = compile_function(self.cached_model.prefill, model.variables)
+        self.step = compile_function(self.cached_model.step, model.variables)
+
+    def predict(self, inputs: ArrayLike | list[ArrayLike], *args: Any, **kwargs: Any) -> NDArray:
+        """Return the output at the last token of each row, an array (B, ...).
+
+        Args:
+            inputs: an array or a list of arrays, as the model takes them.
+            *args, **kwargs: of ``keras.Model.predict``, for the scripts that give them; ignored.
+        """
+        arrays = [np.asarray(x) for x in (inputs if isinstance(inputs, list | tuple) else [inputs])]
+        if self.cached_model is None or not self._can_use_cache(arrays):
+            self.rows = None
+            structure = keras.tree.pack_sequence_as(self.model.input, arrays)
+            return self.model.predict_on_batch(structure)[:, -1]
+        parents = self._find_parents(arrays)
+        output = self._prefill(arrays) if parents is None else self._step(arrays, parents)
+        self.rows, self.length = _row_bytes(arrays), arrays[self.sequence_inputs[0]].shape[1]
+        return ops.convert_to_numpy(output)
+
+    def _can_use_cache(self, arrays):
+        """True if the arrays are rows of tokens, no longer than the model has positions."""
+        if len(arrays) != len(self.model.inputs):
+            return False
+        shapes = {arrays[i].shape for i in self.sequence_inputs}
+        count, length = shapes.pop()
+        max_positions = self.cached_model.max_positions
+        is_within = max_positions is None or length <= max_positions
+        return bool(not shapes and count and length and is_within)
+
+    def _find_parents(self, arrays):
+        """The index of the earlier row that each row continues; None if one continues none."""
+        if self.rows is None:
+            return None
+        if any(arrays[i].shape[1] != self.length + 1 for i in self.sequence_inputs):
+            return None
+        if any((arrays[i][:, -1] < 1).any() for i in self.segment_inputs):
+            return None  # earlier tokens would see a new one of the source
+        before = [x[:, :-1] if i in self.sequence_inputs else x for i, x in enumerate(arrays)]
+        known = {row: index for index, row in enumerate(self.rows)}
+        parents = [known.get(row) for row in _row_bytes(before)]
+        return None if None in parents else np.array(parents)
+
+    def _prefill(self, arrays):
+        """Compute rows whole, and fill the KV cache of prompts."""
+        count, length = arrays[self.sequence_inputs[0]].shape
+        extra = self.cached_model.padded_length(length) - length
+        padded = [
+            np.pad(x, [(0, 0), (0, extra)]) if i in self.sequence_inputs else x
+            for i, x in enumerate(arrays)
+        ]
+        lengths = np.full(count, length, "int32")
+        output, self.prompt_cache = self.prefill(*to_tensors((padded, lengths)))
+        self.prompts, self.cache_index, self.capacity = np.arange(count), 0, _CAPACITY
+        self.generated_cache = self.cached_model.init_cache(count, _CAPACITY)
+        return output
+
+    def _step(self, arrays, parents):
+        """Compute the last token of rows whose parents are in the KV cache, and update it."""
+        if not np.array_equal(parents, np.arange(len(self.rows))):
+            self.generated_cache = take_rows(self.generated_cache, parents)
+        self._arrange_prompts(self.prompts[parents])
+        if self.cache_index == self.capacity:
+            self.generated_cache = grow_cache(self.generated_cache, self.capacity)
+            self.capacity *= 2
+        tokens, *aux_inputs = (arrays[i][:, -1] for i in self.sequence_inputs)
+        tokens, cache_index, aux_inputs = to_tensors(
+            (tokens.astype("int32"), np.int32(self.cache_index), aux_inputs)
+        )
+        output, self.generated_cache = self.step(
+            tokens, cache_index, self.prompt_cache, self.generated_cache, aux_inputs
+        )
+        self.cache_index += 1
+        return output
+
+    def _arrange_prompts(self, prompts):
+        """Give all cached prompts equal numbers of rows, one prompt after the other."""
+        count = len(ops.convert_to_numpy(self.prompt_cache.lengths))
+        width = len(prompts) // count
+        if not np.array_equal(prompts, np.repeat(np.arange(count), width)):
+            chosen = prompts[:1] if (prompts == prompts[0]).all() else prompts
+            self.prompt_cache = take_rows(self.prompt_cache, chosen)
+            prompts = np.zeros_like(prompts) if len(chosen) == 1 else np.arange(len(prompts))
+        self.prompts = prompts
+
+
+def _row_bytes(arrays):
+    """The rows of several arrays as bytes."""
+    return [b"".join(x[i].tobytes() for x in arrays) for i in range(len(arrays[0]))]

@@ -1,41 +1,104 @@
-"""What changes logits (R, V) before a token is taken, and the drawing of a token.
+"""Greedy decoding and sampling, and the logits processors that come before them.
 
-Tokens (R, T) that a function looks back on hold -1 where there is none. A token that is out of the
-question has the logit -inf.
+Letters in shapes: B prompts, N rows of each, R = B N rows, T columns of tokens, V ids in the
+vocabulary. Tokens are -1 where there is none. The logit of a forbidden token is -inf.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
 
+from bert4keras.backend.types import NDArray, Tensor
+from bert4keras.generation.step_context import pad_axis
 
-def present(tokens, size):
-    """Which of ``size`` tokens occur in each row of (R, T): bools (R, size)."""
+
+class SamplingParams(NamedTuple):
+    """Options that compiled programs take as tensors: a new value compiles nothing.
+
+    None where an option has no effect. See ``GenerationConfig`` for their meaning.
+
+    Args:
+        prompt_columns: columns of ``tokens`` before the first generated one.
+        stop_ids: (S,) int32, the ids that end a sequence; [-1] for none.
+    """
+
+    prompt_columns: Any
+    max_new_tokens: Any
+    stop_ids: Any
+    length_penalty: Any
+    min_new_tokens: Any = None
+    repetition_penalty: Any = None
+    temperature: Any = None
+    top_p: Any = None
+    min_p: Any = None
+    typical_p: Any = None
+
+
+class SamplerInputs(NamedTuple):
+    """Tensors from the host for the selection of tokens; None where they are not needed.
+
+    Args:
+        uniform: (B, N, T) random numbers from 0 to 1, one for each draw.
+        allowed: (B, N, V) bools, the tokens that ``prefix_allowed_tokens_fn`` allows.
+    """
+
+    uniform: Tensor | None = None
+    allowed: Tensor | None = None
+
+
+class SamplerState(NamedTuple):
+    """State of greedy decoding and sampling.
+
+    Args:
+        tokens: (B, N, T) int32, prompts and generated tokens.
+        last_token: (B, N) int32, the newest token of each row.
+        score: (B, N), log probability of the generated tokens.
+        error_code: (B, N) int32: 0; 1 + the step at which logits were NaN; or minus that where no
+            token was possible.
+        is_done: (B,), True where all rows of a prompt have ended.
+        has_ended: (B, N), True where a row has its stop id.
+    """
+
+    tokens: Tensor
+    last_token: Tensor
+    score: Tensor
+    error_code: Tensor
+    is_done: Tensor
+    has_ended: Tensor
+
+
+# Functions on logits (R, V)
+
+
+def token_presence(tokens: Tensor, size: int) -> Tensor:
+    """Find which of ``size`` ids occur in each row of tokens (R, T): bools (R, size)."""
     rows = ops.shape(tokens)[0]
     first = ops.expand_dims(ops.arange(rows, dtype="int32") * (size + 1), 1)
-    places = ops.reshape(first + ops.where(tokens < 0, size, tokens), (-1, 1))
-    marks = ops.ones_like(places[:, 0])
-    found = ops.scatter_update(ops.zeros((rows * (size + 1),), "int32"), places, marks)
-    return ops.reshape(found, (rows, size + 1))[:, :size] > 0
+    indices = ops.reshape(first + ops.where(tokens < 0, size, tokens), (-1, 1))
+    marks = ops.ones_like(indices[:, 0])
+    counts = ops.scatter_update(ops.zeros((rows * (size + 1),), "int32"), indices, marks)
+    return ops.reshape(counts, (rows, size + 1))[:, :size] > 0
 
 
-def forbid(logits, which):
-    """-inf where the bools ``which`` are true."""
-    return ops.where(which, -np.inf, logits)
+def forbid(logits: Tensor, mask: Tensor) -> Tensor:
+    """Set logits to -inf where a mask is True."""
+    return ops.where(mask, -np.inf, logits)
 
 
-def penalize_repetition(logits, tokens, penalty):
+def penalize_repetition(logits: Tensor, tokens: Tensor, penalty: Any) -> Tensor:
     """Divide positive logits of earlier tokens by the penalty, multiply negative ones by it.
 
     Keskar et al., "CTRL", arXiv:1909.05858.
     """
     lowered = ops.where(logits < 0, logits * penalty, logits / penalty)
-    return ops.where(present(tokens, logits.shape[-1]), lowered, logits)
+    return ops.where(token_presence(tokens, logits.shape[-1]), lowered, logits)
 
 
-def forbid_repeated_ngrams(logits, tokens, length, n):
-    """Forbid tokens that would close a sequence of n tokens seen before (arXiv:1705.04304).
+def forbid_repeated_ngrams(logits: Tensor, tokens: Tensor, length: Any, n: int) -> Tensor:
+    """Forbid tokens that would repeat an n-gram (Paulus et al., arXiv:1705.04304).
 
     Args:
         logits: (R, V).
@@ -48,23 +111,24 @@ def forbid_repeated_ngrams(logits, tokens, length, n):
     closing = padded[:, n - 1 : n - 1 + columns]
     repeated = closing >= 0
     for offset in range(n - 1):
-        place = length - (n - 1) + offset
-        newest = ops.take(tokens, ops.maximum(place, 0), axis=1)[:, None]
-        same = ops.equal(padded[:, offset : offset + columns], newest)
-        repeated = repeated & same & (newest >= 0) & (place >= 0)
-    return forbid(logits, present(ops.where(repeated, closing, -1), logits.shape[-1]))
+        index = length - (n - 1) + offset
+        newest = ops.take(tokens, ops.maximum(index, 0), axis=1)[:, None]
+        equal = ops.equal(padded[:, offset : offset + columns], newest)
+        repeated = repeated & equal & (newest >= 0) & (index >= 0)
+    closing = ops.where(repeated, closing, -1)
+    return forbid(logits, token_presence(closing, logits.shape[-1]))
 
 
-def keep_top_k(logits, k):
-    """Keep the k largest logits, and those equal to the smallest of them (arXiv:1805.04833)."""
+def keep_top_k(logits: Tensor, k: int) -> Tensor:
+    """Filter by top-k: keep the k largest logits and their ties (Fan et al., arXiv:1805.04833)."""
     smallest = ops.top_k(logits, min(k, logits.shape[-1]))[0][:, -1:]
     return forbid(logits, logits < smallest)
 
 
-def keep_top_p(logits, p):
-    """Keep the fewest tokens whose probabilities reach p together (arXiv:1904.09751).
+def keep_top_p(logits: Tensor, p: Any) -> Tensor:
+    """Filter by top-p (nucleus sampling): keep the fewest tokens that reach the probability p.
 
-    Tokens as probable as the last of them stay as well.
+    Ties of the last one stay as well. Holtzman et al., arXiv:1904.09751.
     """
     ordered = ops.flip(ops.sort(logits, axis=-1), axis=-1)
     weights = ops.softmax(ordered, axis=-1)
@@ -73,26 +137,29 @@ def keep_top_p(logits, p):
     return forbid(logits, logits < smallest)
 
 
-def keep_min_p(logits, p):
-    """Keep tokens at least p times as probable as the most probable (arXiv:2407.01082)."""
+def keep_min_p(logits: Tensor, p: Any) -> Tensor:
+    """Filter by min-p: keep tokens at least p times as probable as the best (arXiv:2407.01082)."""
     return forbid(logits, logits < ops.max(logits, axis=-1, keepdims=True) + ops.log(p))
 
 
-def keep_typical(logits, p):
-    """Keep the tokens of most typical surprise that reach p together (arXiv:2202.00666)."""
+def keep_typical(logits: Tensor, p: Any) -> Tensor:
+    """Filter by typical-p: keep tokens of the most typical surprise that reach p together.
+
+    Meister et al., "Locally Typical Sampling", arXiv:2202.00666.
+    """
     logs = ops.log_softmax(logits, axis=-1)
     weights = ops.exp(logs)
     entropy = -ops.sum(ops.where(weights > 0, weights * logs, 0.0), axis=-1, keepdims=True)
-    strangeness = ops.abs(-logs - entropy)
-    order = ops.argsort(strangeness, axis=-1)
+    deviation = ops.abs(-logs - entropy)
+    order = ops.argsort(deviation, axis=-1)
     weights = ops.take_along_axis(weights, order, axis=-1)
-    ordered = ops.take_along_axis(strangeness, order, axis=-1)
+    ordered = ops.take_along_axis(deviation, order, axis=-1)
     needed = (ops.cumsum(weights, axis=-1) - weights < p) | (ordered <= ordered[:, :1])
     largest = ops.max(ops.where(needed, ordered, -np.inf), axis=-1, keepdims=True)
-    return forbid(logits, strangeness > largest)
+    return forbid(logits, deviation > largest)
 
 
-def draw(logits, uniform):
+def sample_tokens(logits: Tensor, uniform: Tensor) -> Tensor:
     """Draw a token of each row by its probability.
 
     Args:
@@ -112,44 +179,162 @@ def draw(logits, uniform):
 
 
 @dataclass(frozen=True)
-class Shaping:
-    """The processors in their order; what a program is compiled for, numbers come as tensors.
+class LogitsProcessors:
+    """The logits processors in their order; programs are compiled for these options.
 
     Args:
-        top_k: 0 keeps all.
-        no_repeat_ngram_size: 0 lets sequences repeat.
+        top_k: 0 keeps all tokens.
+        no_repeat_ngram_size: 0 allows repetition.
         logits_processor: callable(tokens, length, logits) -> logits, or None.
     """
 
     top_k: int = 0
     no_repeat_ngram_size: int = 0
-    logits_processor: object = None
+    logits_processor: Callable[..., Tensor] | None = None
 
-    def constrain(self, logits, tokens, count, numbers, allowed=None):
-        """Penalties and prohibitions, which hold for every search."""
-        length = numbers["offset"] + count
-        if "repetition_penalty" in numbers:
-            logits = penalize_repetition(logits, tokens, numbers["repetition_penalty"])
+    def constrain(
+        self,
+        logits: Tensor,
+        tokens: Tensor,
+        count: Tensor,
+        params: SamplingParams,
+        allowed: Tensor | None = None,
+    ) -> Tensor:
+        """Apply the penalties and prohibitions, which hold for beam search too."""
+        length = params.prompt_columns + count
+        if params.repetition_penalty is not None:
+            logits = penalize_repetition(logits, tokens, params.repetition_penalty)
         if self.no_repeat_ngram_size:
             logits = forbid_repeated_ngrams(logits, tokens, length, self.no_repeat_ngram_size)
-        if "min_new_tokens" in numbers:
-            stops = present(numbers["stops"][None], logits.shape[-1])
-            logits = forbid(logits, stops & (count < numbers["min_new_tokens"]))
+        if params.min_new_tokens is not None:
+            stops = token_presence(params.stop_ids[None], logits.shape[-1])
+            logits = forbid(logits, stops & (count < params.min_new_tokens))
         if allowed is not None:
             logits = forbid(logits, ops.logical_not(allowed))
         if self.logits_processor is not None:
             logits = self.logits_processor(tokens, length, logits)
         return logits
 
-    def truncate(self, logits, numbers):
-        """Temperature and the narrowing of the distribution that is drawn from."""
-        if "temperature" in numbers:
-            logits = logits / numbers["temperature"]
+    def truncate(self, logits: Tensor, params: SamplingParams) -> Tensor:
+        """Apply the temperature, then filter by top-k, top-p, min-p and typical-p."""
+        if params.temperature is not None:
+            logits = logits / params.temperature
         if self.top_k:
             logits = keep_top_k(logits, self.top_k)
-        for name, keep in NARROWING.items():
-            logits = keep(logits, numbers[name]) if name in numbers else logits
+        if params.top_p is not None:
+            logits = keep_top_p(logits, params.top_p)
+        if params.min_p is not None:
+            logits = keep_min_p(logits, params.min_p)
+        if params.typical_p is not None:
+            logits = keep_typical(logits, params.typical_p)
         return logits
 
 
-NARROWING = {"top_p": keep_top_p, "min_p": keep_min_p, "typical_p": keep_typical}
+# Functions on states
+
+
+def flatten_rows(x: Tensor) -> Tensor:
+    """Reshape (B, N, ...) to (R, ...)."""
+    shape = ops.shape(x)
+    return ops.reshape(x, (shape[0] * shape[1], *shape[2:]))
+
+
+def write_column(tokens: Tensor, column: Tensor, token: Tensor) -> Tensor:
+    """Write ``token`` (B, N) into a column of tokens (B, N, T)."""
+    is_column = ops.equal(ops.arange(ops.shape(tokens)[2], dtype="int32"), column)
+    return ops.where(is_column, ops.expand_dims(token, -1), tokens)
+
+
+def is_stop(token: Tensor, params: SamplingParams) -> Tensor:
+    """True where tokens (B, N) are stop ids."""
+    return ops.any(ops.equal(ops.expand_dims(token, -1), params.stop_ids), axis=-1)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Greedy decoding or sampling: each row takes its most probable token, or draws one.
+
+    Args:
+        rows_per_prompt: N.
+        do_sample: draw.
+        processors: the logits processors.
+    """
+
+    rows_per_prompt: int = 1
+    do_sample: bool = False
+    processors: LogitsProcessors = LogitsProcessors()
+
+    def init_state(self, tokens: NDArray) -> SamplerState:
+        """Return the state before the first token, as arrays, for tokens (B, N, T)."""
+        rows = tokens.shape[:2]
+        return SamplerState(
+            tokens=tokens,
+            last_token=np.zeros(rows, "int32"),
+            score=np.zeros(rows, "float32"),
+            error_code=np.zeros(rows, "int32"),
+            is_done=np.zeros(rows[0], bool),
+            has_ended=np.zeros(rows, bool),
+        )
+
+    def grow_state(self, state: SamplerState, extra: int) -> SamplerState:
+        """Add columns for further tokens."""
+        return state._replace(tokens=pad_axis(state.tokens, -1, extra, -1))
+
+    def select_tokens(
+        self,
+        state: SamplerState,
+        logits: Tensor,
+        count: Tensor,
+        params: SamplingParams,
+        inputs: SamplerInputs,
+    ) -> tuple[SamplerState, None]:
+        """Select the next token of each row.
+
+        Args:
+            state: the state before.
+            logits: (R, V), float32.
+            count: scalar int32, the number of tokens generated before.
+
+        Returns:
+            The new state, and None for parents: rows keep their places.
+        """
+        allowed = None if inputs.allowed is None else flatten_rows(inputs.allowed)
+        processed = self.processors.constrain(
+            logits, flatten_rows(state.tokens), count, params, allowed
+        )
+        token = self._next_token(processed, count, params, inputs)
+        token = ops.reshape(token, ops.shape(state.last_token))
+        is_live = ops.logical_not(state.has_ended)
+        gain = ops.take_along_axis(ops.log_softmax(logits), flatten_rows(token)[:, None], axis=-1)
+        gain = ops.reshape(gain, ops.shape(token))
+        has_ended = state.has_ended | is_stop(token, params)
+        column = params.prompt_columns + count
+        error_code = _error_code(logits, processed, count, ops.shape(token))
+        return SamplerState(
+            tokens=write_column(state.tokens, column, ops.where(is_live, token, -1)),
+            last_token=ops.where(is_live, token, state.last_token),
+            score=state.score + ops.where(is_live, gain, 0.0),
+            error_code=ops.where(is_live, error_code, 0),
+            is_done=ops.all(has_ended, axis=1),
+            has_ended=has_ended,
+        ), None
+
+    def _next_token(self, processed, count, params, inputs):
+        if not self.do_sample:
+            return ops.cast(ops.argmax(processed, axis=-1), "int32")
+        uniform = flatten_rows(ops.take(inputs.uniform, count, axis=2)[..., None])[:, 0]
+        return sample_tokens(self.processors.truncate(processed, params), uniform)
+
+    def is_live(self, state: SamplerState) -> NDArray:
+        """True where a row (B, N) gets further tokens, from a state of arrays."""
+        return ~state.has_ended & ~state.is_done[:, None]
+
+    def results(self, state: SamplerState, row: int, count: int) -> tuple[NDArray, NDArray]:
+        """Return tokens and scores of a prompt's first ``count`` rows, from a state of arrays."""
+        return state.tokens[row, :count], state.score[row, :count]
+
+
+def _error_code(logits, processed, count, shape):
+    no_token = ops.where(ops.max(processed, axis=-1) > -np.inf, 0, -1 - count)
+    code = ops.where(ops.any(ops.isnan(logits), axis=-1), 1 + count, no_token)
+    return ops.reshape(code, shape)

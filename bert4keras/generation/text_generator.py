@@ -1,32 +1,34 @@
-"""Text in, text out: decoding with a built model and its tokenizer."""
+"""Text generation: decoding with a built model and its tokenizer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from keras import activations, ops
 from tqdm import tqdm
 
 from bert4keras.backend import compile_function
-from bert4keras.generation.batch import tensors
-from bert4keras.generation.cached_model import Graph
-from bert4keras.generation.config import Options
-from bert4keras.generation.decoding_loop import Engine
-
-TINY = 1e-30  # below any probability that counts, with a logarithm
+from bert4keras.backend.types import ArrayLike
+from bert4keras.generation.cached_model import CachedModel, InputRole
+from bert4keras.generation.config import GenerationConfig
+from bert4keras.generation.decoding_loop import DecodingLoop, GenerationOutput
+from bert4keras.generation.step_context import to_tensors
 
 
 class TextGenerator:
-    """Writes on from texts, or answers them, whatever kind of generative model it is given.
+    """Generates text with a language model, a UniLM or an encoder-decoder.
 
-    A language model goes on with a text. A UniLM takes it as the source and writes a target, a T5
-    encodes it and decodes. Keys and values of what came before are kept, and batches decoded
-    together, by one program.
+    A language model continues a text. A UniLM takes it as the source and writes a target, a T5
+    encodes it and decodes. Batches are decoded together with a KV cache, by one program.
 
     Args:
-        model: a functional Keras model of one output (B, L, V), scores or probabilities; its tokens
-            do not see what follows them. Or what ``build_transformer_model`` gives with
+        model: a functional Keras model with one output (B, L, V), logits or probabilities, whose
+            tokens do not see later ones. Or the result of ``build_transformer_model`` with
             ``return_keras_model=False``; a T5 whole.
-        tokenizer: ``Tokenizer`` or ``SpTokenizer``, or anything with ``encode(text)``, which gives
-            ids or a pair of ids and segments, and ``decode(ids)``. None for ids in and out.
-        start_id: what a decoder begins with, where the model has an encoder.
+        tokenizer: ``Tokenizer`` or ``SpTokenizer``, or any object with ``encode(text)``, which
+            gives ids or a pair of ids and segment ids, and ``decode(ids)``. None for ids in and
+            out.
+        start_id: the first id of a decoder, if the model has an encoder.
+        input_roles: roles of inputs whose layers do not say it, see ``CachedModel``.
 
     Raises:
         IncrementalDecodingError: the model is no language model, or a layer cannot decode token by
@@ -41,174 +43,202 @@ class TextGenerator:
         >>> config = dict(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
         ...               intermediate_size=16, hidden_act="gelu")
         >>> model = build_transformer_model(config, application="unilm")
-        >>> write = TextGenerator(model, tokenizer)
-        >>> len(write(["床前", "明月光"], max_new_tokens=4, num_beams=3))
+        >>> generate = TextGenerator(model, tokenizer)
+        >>> len(generate(["床前", "明月光"], max_new_tokens=4, num_beams=3))
         2
     """
 
-    def __init__(self, model, tokenizer=None, start_id=0):
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any = None,
+        start_id: int = 0,
+        input_roles: Mapping[str, InputRole] | None = None,
+    ):
         self.model = getattr(model, "model", model)
         self.tokenizer, self.start_id = tokenizer, start_id
-        self.graph = Graph(self.model)
-        self.growing = [self.model.inputs[i].name for i in self.graph.sequences]
-        self.encodes = "Decoder-Input-" in self.growing[0]
+        self.cached_model = CachedModel(self.model, input_roles=input_roles, as_logits=True)
         variables = self.model.variables
-        self.engine = Engine(self._step, self.graph.empty, variables)
-        self.probabilities = self._gives_probabilities()
-        self._prefill = compile_function(self._begin, variables)
+        self.loop = DecodingLoop(self.cached_model.step, self.cached_model.init_cache, variables)
+        self._prefill = compile_function(self.cached_model.prefill, variables)
 
-    def __call__(self, texts, **options):
-        """What the model writes for each text.
+    def __call__(
+        self,
+        texts: str | Sequence[Any],
+        conditions: Sequence[ArrayLike] = (),
+        batch_size: int = 32,
+        progress: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Generate text for each text.
 
         Args:
             texts: a list of texts, or one.
-            **options: as for ``generate``.
+            conditions, batch_size, progress, **options: as for ``generate``.
 
         Returns:
             A list of texts; of lists of them with ``num_return_sequences`` above 1. One text, or
             list, where one was given. Without a tokenizer lists of ids in place of texts.
         """
-        one = isinstance(texts, str)
-        tokens = self.generate([texts] if one else texts, **options).tokens
-        found = [[self._text(ids, options) for ids in rows] for rows in tokens]
-        if options.get("num_return_sequences", 1) == 1:
-            found = [rows[0] for rows in found]
-        return found[0] if one else found
+        is_one, config = isinstance(texts, str), self._config(options)
+        batch = [texts] if is_one else texts
+        output = self._generate(batch, config, conditions, batch_size, progress)
+        results = [[self._decode(ids, config) for ids in rows] for rows in output.tokens]
+        if config.num_return_sequences == 1:
+            results = [rows[0] for rows in results]
+        return results[0] if is_one else results
 
-    def generate(self, texts, conditions=(), batch_size=32, progress=False, **options):
-        """Tokens with their scores.
+    def generate(
+        self,
+        texts: Sequence[Any],
+        conditions: Sequence[ArrayLike] = (),
+        batch_size: int = 32,
+        progress: bool = False,
+        **options: Any,
+    ) -> GenerationOutput:
+        """Generate ids with their scores.
 
         Args:
             texts: a list of texts, or of lists of ids.
             conditions: arrays with a row for each text, for the further inputs of the model.
-            batch_size: texts decoded together; those of about equal length are, if there are more
-                than a batch. Texts that fit in one keep their order in a ``logits_processor``.
+            batch_size: the number of texts decoded together. More texts than that are sorted by
+                length first; fewer keep their order in a ``logits_processor``.
             progress: show a bar that counts texts.
-            **options: as for ``generation.Options``; ``eos_token_id`` is the tokenizer's by
+            **options: those of ``GenerationConfig``; ``eos_token_id`` is the tokenizer's by
                 default.
 
         Returns:
-            ``Generated``: of each text ``tokens``, a list of lists of ids, and ``scores``.
+            ``GenerationOutput``: of each text ``tokens``, a list of lists of ids, and ``scores``.
 
         Raises:
             ValueError: an empty prompt, or one that leaves no room among the model's positions; an
                 option out of its range.
             TypeError: an unknown option.
         """
-        prompts, options = [self._prompt(text) for text in texts], self._options(options)
-        self._check(prompts, options)
-        order = list(range(len(prompts)))
-        if len(prompts) > batch_size:
-            order.sort(key=lambda i: len(prompts[i]))
-        tokens, scores = [None] * len(prompts), [None] * len(prompts)
-        with tqdm(total=len(prompts), unit="text", disable=not progress) as bar:
-            for begin in range(0, len(order), batch_size):
-                chosen = order[begin : begin + batch_size]
-                found = self.engine(**self._start(prompts, conditions, chosen), **options)
-                for i, ids, score in zip(chosen, found.tokens, found.scores):
-                    tokens[i], scores[i] = ids, score
-                bar.update(len(chosen))
-        return type(found)(tokens, scores)
+        return self._generate(texts, self._config(options), conditions, batch_size, progress)
 
-    def stream(self, text, conditions=(), **options):
-        """Iterate over what the model writes for one text, as it comes: pieces of text, or ids."""
-        prompts, options = [self._prompt(text)], self._options(options)
-        self._check(prompts, options)
-        written, shown = [], ""
-        for _, _, ids in self.engine.stream(**self._start(prompts, conditions, [0]), **options):
-            written += ids
+    def stream(
+        self, text: str | Sequence[int], conditions: Sequence[ArrayLike] = (), **options: Any
+    ) -> Iterator[Any]:
+        """Iterate over the generated text of one text, step by step: pieces of text, or ids."""
+        config, prompts = self._config(options), [self._encode(text)]
+        self._check(prompts, config)
+        generated, shown = [], ""
+        for _, _, ids in self.loop.stream(**self._start(prompts, config, conditions, [0])):
+            generated += ids
             if self.tokenizer is None:
                 yield from ids
                 continue
-            whole = self._text(written, options)
+            whole = self._decode(generated, config)
             if whole[len(shown) :] and whole.startswith(shown):
                 yield whole[len(shown) :]
                 shown = whole
 
-    def _options(self, options):
-        options = {"eos_token_id": getattr(self.tokenizer, "_token_end_id", None), **options}
-        Options.of(**options)  # what is wrong with them is said before anything is computed
-        return options
+    def _generate(self, texts, config, conditions, batch_size, progress):
+        prompts = [self._encode(text) for text in texts]
+        self._check(prompts, config)
+        order = list(range(len(prompts)))
+        if len(prompts) > batch_size:
+            order.sort(key=lambda i: len(prompts[i]))
+        tokens, scores = [[]] * len(prompts), [[]] * len(prompts)
+        with tqdm(total=len(prompts), unit="text", disable=not progress) as bar:
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                output = self.loop.generate(**self._start(prompts, config, conditions, chosen))
+                for i, ids, score in zip(chosen, output.tokens, output.scores):
+                    tokens[i], scores[i] = ids, score
+                bar.update(len(chosen))
+        return GenerationOutput(tokens, scores)
 
-    def _prompt(self, text):
-        """The ids that a text begins with; of a language model without the end."""
+    @property
+    def _end_id(self):
+        return getattr(self.tokenizer, "_token_end_id", None)
+
+    def _config(self, options):
+        return GenerationConfig.from_options(**{"eos_token_id": self._end_id, **options})
+
+    def _encode(self, text):
+        """Ids of a prompt; a language model that continues it gets no end id."""
         if not isinstance(text, str):
             return list(text)
         ids = self.tokenizer.encode(text)
         ids = list(ids[0] if isinstance(ids, tuple) else ids)
-        ends = getattr(self.tokenizer, "_token_end_id", None)
-        goes_on = not self.encodes and self.graph.segment is None
-        return ids[:-1] if goes_on and ids and ids[-1] == ends else ids
+        model = self.cached_model
+        continues = not model.has_encoder and model.generated_segment_id is None
+        return ids[:-1] if continues and ids and ids[-1] == self._end_id else ids
 
-    def _check(self, prompts, options):
+    def _decode(self, ids, config):
+        if self.tokenizer is None:
+            return ids
+        return self.tokenizer.decode([i for i in ids if i not in config.stop_ids])
+
+    def _check(self, prompts, config):
+        """Raise a ValueError before anything is computed if prompts or options do not suit."""
         if not prompts or not all(prompts):
             raise ValueError(
                 "a prompt must have at least one token, and there must be at least one prompt; "
                 f"got {[len(ids) for ids in prompts]} tokens"
             )
-        new, reach = options.get("max_new_tokens", 64), self.graph.max_positions
-        longest = 1 if self.encodes else max(map(len, prompts))
-        if reach is not None and longest + new - 1 > reach:
+        config.check_vocabulary(self.cached_model.vocab_size)
+        new, positions = config.max_new_tokens, self.cached_model.max_positions
+        longest = 1 if self.cached_model.has_encoder else max(map(len, prompts))
+        if positions is not None and longest + new - 1 > positions:
             raise ValueError(
-                f"prompt and new tokens must fit in the model's {reach} positions, got a prompt of "
-                f"{longest} tokens and max_new_tokens={new}. Cut the prompt, or ask for fewer"
+                f"prompt and new tokens must fit in the model's {positions} positions, got a "
+                f"prompt of {longest} tokens and max_new_tokens={new}. Cut the prompt, or ask for "
+                "fewer"
             )
 
-    def _start(self, prompts, conditions, chosen):
-        """Arguments of the engine for some of the prompts."""
+    def _start(self, prompts, config, conditions, chosen):
+        """Run some of the prompts; return the arguments of the decoding loop."""
         ids = [prompts[i] for i in chosen]
-        lengths = np.array([1 if self.encodes else len(x) for x in ids], "int32")
-        given = iter([np.asarray(x)[chosen] for x in conditions])
-        inputs = [self._input(x.name, ids, given) for x in self.model.inputs]
-        logits, shared = self._prefill(*tensors((inputs, lengths)))
-        return {"logits": logits, "shared": shared, "prompt_ids": None if self.encodes else ids}
+        has_encoder = self.cached_model.has_encoder
+        lengths = np.array([1 if has_encoder else len(x) for x in ids], "int32")
+        further = iter([np.asarray(x)[chosen] for x in conditions])
+        inputs = [self._input(i, ids, further) for i in range(len(self.model.inputs))]
+        logits, prompt_cache = self._prefill(*to_tensors((inputs, lengths)))
+        return {
+            "logits": logits,
+            "prompt_cache": prompt_cache,
+            "config": config,
+            "prompt_ids": None if has_encoder else ids,
+        }
 
-    def _input(self, name, ids, given):
-        """An input of the model for prompts."""
-        length = self.graph.padded(max(map(len, ids)))
-        if self.encodes and name in self.growing:
-            return np.full((len(ids), 1), self.start_id, "int32")
-        if name.endswith("Input-Token"):
-            rows = np.zeros((len(ids), length), "int32")
+    def _input(self, index, ids, further):
+        """An input of the model, by its role, for prompts."""
+        model, name = self.cached_model, self.model.inputs[index].name
+        role, is_sequence = model.input_roles[index], index in model.sequence_inputs
+        if model.has_encoder and is_sequence:
+            return self._decoder_start(role, name, len(ids))
+        shape = len(ids), model.padded_length(max(map(len, ids)))
+        if role == "token_ids":
+            rows = np.zeros(shape, "int32")
             for row, x in zip(rows, ids):
                 row[: len(x)] = x
             return rows
-        if name.endswith("Input-Segment"):
-            return np.zeros((len(ids), length), "int32")
-        if name.endswith("Input-Position"):
-            return np.tile(np.arange(length, dtype="float32"), (len(ids), 1))
-        if name in self.growing:
-            raise ValueError(
-                f"{self.model.name} takes {name!r} for each token, and it is not known what new "
-                "ones have. Build it without that input, as task_id=... does for tasks"
-            )
-        found = next(given, None)
-        if found is None:
+        if role == "segment_ids":
+            return np.zeros(shape, "int32")
+        if role == "position_ids":
+            return np.tile(np.arange(shape[1], dtype="float32"), (shape[0], 1))
+        if is_sequence:
+            raise self._unknown_role(name)
+        condition = next(further, None)
+        if condition is None:
             raise ValueError(
                 f"{self.model.name} has a further input {name!r}: give an array with a row for "
                 "each text in conditions=[...]"
             )
-        return found
+        return condition
 
-    def _begin(self, inputs, lengths):
-        output, shared = self.graph.prefill(inputs, lengths)
-        return self._logits(output), shared
+    def _decoder_start(self, role, name, count):
+        """The first ids of a decoder, (count, 1)."""
+        if role is None:
+            raise self._unknown_role(name)
+        return np.full((count, 1), self.start_id if role == "token_ids" else 0, "int32")
 
-    def _step(self, tokens, slot, shared, own):
-        output, own = self.graph.step(tokens, slot, shared, own)
-        return self._logits(output), own
-
-    def _logits(self, output):
-        output = ops.cast(output, "float32")
-        return ops.log(ops.maximum(output, TINY)) if self.probabilities else output
-
-    def _gives_probabilities(self):
-        """Whether the last activation on the way to the output is a softmax."""
-        found = [getattr(call.operation, "activation", None) for call in self.graph.calls]
-        return [x for x in found if x is not None][-1:] == [activations.softmax]
-
-    def _text(self, ids, options):
-        if self.tokenizer is None:
-            return ids
-        stops = np.atleast_1d(options.get("eos_token_id", self._options({})["eos_token_id"]))
-        return self.tokenizer.decode([i for i in ids if i not in stops])
+    def _unknown_role(self, name):
+        return ValueError(
+            f"{self.model.name} takes {name!r} for each token, and it is not known what new ones "
+            "have. Build it without that input, as task_id=... does for tasks, or say "
+            f"input_roles={{{name!r}: 'segment_ids'}} if these are segments"
+        )
