@@ -170,10 +170,10 @@ def unilm_jobs(folder, original):
     exec(SCRIPT, names)
     write, decoder, ids = TextGenerator(names["model"]), names["decoder"], names["ids"]
     last = decoder.last_token(names["model"])
-    graph = last.graph
+    cached_model = last.cached_model
 
     def old(cached):
-        last.graph = graph if cached else None
+        last.cached_model = cached_model if cached else None
         return decoder.beam_search([ids, ids * 0], topk=BEAMS)
 
     jobs = {

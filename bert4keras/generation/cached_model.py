@@ -194,7 +194,9 @@ class CachedModel:
     def segment_inputs(self) -> list[int]:
         """Indices of the inputs that tell source from target."""
         has_source = self.generated_segment_id is not None
-        return [i for i in self.sequence_inputs if self.input_roles[i] == "segment_ids" and has_source]
+        return [
+            i for i in self.sequence_inputs if self.input_roles[i] == "segment_ids" and has_source
+        ]
 
     def padded_length(self, length: int) -> int:
         """Return a length to pad prompts to, so that few of them need a program of their own."""

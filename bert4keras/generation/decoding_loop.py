@@ -22,7 +22,7 @@ _PROMPT_COLUMNS = 16  # the width of the prompts is a multiple of it
 
 
 class StepFunction(Protocol):
-    """A step of decoding, for B prompts with N rows each; row r of R = B N belongs to prompt r // N.
+    """A step of decoding for B prompts with N rows each; row r of R belongs to prompt r // N.
 
     A step is compiled: it is written in ``keras.ops``, stores nothing between calls, and asks
     ``ops.shape`` for shapes, as B and the capacity may be unknown on TensorFlow. V is known. Rows

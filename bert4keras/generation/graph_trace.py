@@ -76,7 +76,7 @@ class LayerCall:
 
     @cached_property
     def source_key(self) -> str | None:
-        """Key of the second input, the keys of an attention; None if the layer has no such input."""
+        """Key of the second input, such as the keys of an attention; None if there is none."""
         first = self.arguments.args[0] if self.arguments.args else None
         if getattr(self.operation, "self_attention", False) or not isinstance(first, list | tuple):
             return None

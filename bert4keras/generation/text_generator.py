@@ -150,12 +150,10 @@ class TextGenerator:
                 bar.update(len(chosen))
         return GenerationOutput(tokens, scores)
 
-    @property
-    def _end_id(self):
-        return getattr(self.tokenizer, "_token_end_id", None)
-
     def _config(self, options):
-        return GenerationConfig.from_options(**{"eos_token_id": self._end_id, **options})
+        return GenerationConfig.from_options(
+            **{"eos_token_id": getattr(self.tokenizer, "end_id", None), **options}
+        )
 
     def _encode(self, text):
         """Ids of a prompt; a language model that continues it gets no end id."""
@@ -165,7 +163,8 @@ class TextGenerator:
         ids = list(ids[0] if isinstance(ids, tuple) else ids)
         model = self.cached_model
         continues = not model.has_encoder and model.generated_segment_id is None
-        return ids[:-1] if continues and ids and ids[-1] == self._end_id else ids
+        ends = continues and ids and ids[-1] == getattr(self.tokenizer, "end_id", None)
+        return ids[:-1] if ends else ids
 
     def _decode(self, ids, config):
         if self.tokenizer is None:

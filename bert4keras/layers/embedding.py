@@ -22,6 +22,7 @@ class Embedding(keras.layers.Embedding):
         embeddings_initializer: "uniform" by default.
         mask_zero: make a padding mask that hides ``pad_id``.
         pad_id: the id of padding.
+        input_role: the role of the ids in decoding, "token_ids" or "segment_ids".
         **kwargs: as for ``keras.layers.Embedding``.
 
     Call arguments:
@@ -44,9 +45,18 @@ class Embedding(keras.layers.Embedding):
         ((1, 3, 4), (1, 3, 10))
     """
 
-    def __init__(self, input_dim: int, output_dim: int, *args: Any, pad_id: int = 0, **kwargs: Any):
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        *args: Any,
+        pad_id: int = 0,
+        input_role: str = "token_ids",
+        **kwargs: Any,
+    ):
         super().__init__(input_dim, output_dim, *args, **kwargs)
         self.pad_id = pad_id
+        self.input_roles = (input_role,)
         self.supports_masking = True
         self.supports_jit = backend.supports_jit
 
@@ -95,4 +105,6 @@ class Embedding(keras.layers.Embedding):
         return ops.concatenate([ops.ones_like(visible[:, :1]), visible[:, 1:]], axis=1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "pad_id": self.pad_id}
+        config = {**super().get_config(), "pad_id": self.pad_id}
+        (role,) = self.input_roles
+        return config if role == "token_ids" else {**config, "input_role": role}

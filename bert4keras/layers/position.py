@@ -50,6 +50,11 @@ class _PositionEmbedding(Layer):
         vectors = ops.cast(self._look_up(context.position), self.compute_dtype)
         return self._merge(ops.cast(inputs, self.compute_dtype), vectors)
 
+    @property
+    def input_roles(self):
+        """The roles of the inputs, as decoding asks for them."""
+        return (None, "position_ids") if self.custom_position_ids else ()
+
     def _look_up(self, ids):
         """Return the vectors of ids that are below the number of positions."""
         return self._vectors(ids)

@@ -233,7 +233,7 @@ def _set_rtype(default_rtype="probas"):
     return decorate
 
 
-@replace(AutoRegressiveDecoder, "_asked")
+@replace(AutoRegressiveDecoder, "_predict_scores")
 def _ask(original, self, rows, states, temperature, rtype, step):
     """Call a ``predict`` without decorator, as in 2019: it returns probabilities of a step."""
     predict = type(self).predict

@@ -280,11 +280,12 @@ class Transformer:
         dtype = self.position_dtype if name == "Input-Position" else "int32"
         return self.apply(layer=Input, shape=(self.sequence_length,), dtype=dtype, name=name)
 
-    def embed(self, ids: Tensor, name: str, size: int) -> Tensor:
+    def embed(self, ids: Tensor, name: str, size: int, **options: Any) -> Tensor:
         """Embed ids; those of tokens give the padding mask.
 
         Args:
             size: number of ids.
+            **options: further arguments of the layer.
         """
         return self.apply(
             ids,
@@ -295,6 +296,7 @@ class Transformer:
             mask_zero=name == "Embedding-Token" and self.pad_token_id is not None,
             pad_id=self.pad_token_id,
             name=name,
+            **options,
         )
 
     def dense(

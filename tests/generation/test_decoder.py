@@ -1,13 +1,16 @@
-"""The inherited decoder: as recorded, by its rules, and from the cache."""
+"""The inherited decoder gives the recorded ids; cached rows equal whole ones."""
 
 import json
 from functools import lru_cache
 
+import keras
 import numpy as np
 import pytest
-from support import GOLDEN, record
+from generation.cached_rows import Comparison, build, extend, rows, with_segments
+from keras import ops
+from support import GOLDEN, assert_close, record
 
-from bert4keras.generation import AutoRegressiveDecoder
+from bert4keras.generation import AutoRegressiveDecoder, IncrementalPredictor
 from bert4keras.models import build_transformer_model
 
 CASES = record("decoding/cases.json.xz")["cases"]
@@ -77,17 +80,6 @@ def decoded(case):
     return decoder.beam_search(inputs, **options).tolist()
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(number, marks=() if number % OFTEN == 0 else pytest.mark.slow)
-        for number in range(0, len(CASES), SELDOM)
-    ],
-)
-def test_beam_search_gives_the_recorded_ids(number):
-    assert decoded(CASES[number]) == CASES[number]["output"]
-
-
 class Chain(AutoRegressiveDecoder):
     """Each id is followed by others with fixed probabilities; counts its calls in its states."""
 
@@ -110,104 +102,212 @@ def chain(maxlen=6, minlen=1, start_id=0):
     return Chain(start_id, end_id=3, maxlen=maxlen, minlen=minlen)
 
 
-def test_the_most_probable_output_that_ends_is_returned():
-    assert chain().beam_search([np.array([7])], topk=1).tolist() == [0, 1, 3]
-    assert chain().beam_search([np.array([7])], topk=3).tolist() == [0, 1, 3]
+class TestAutoRegressiveDecoder:
+    @pytest.mark.parametrize(
+        "number",
+        [
+            pytest.param(number, marks=() if number % OFTEN == 0 else pytest.mark.slow)
+            for number in range(0, len(CASES), SELDOM)
+        ],
+    )
+    def test_beam_search_gives_the_recorded_ids(self, number):
+        assert decoded(CASES[number]) == CASES[number]["output"]
+
+    def test_the_most_probable_output_that_ends_is_returned(self):
+        assert chain().beam_search([np.array([7])], topk=1).tolist() == [0, 1, 3]
+        assert chain().beam_search([np.array([7])], topk=3).tolist() == [0, 1, 3]
+
+    def test_an_output_is_as_long_as_minlen_or_as_maxlen(self):
+        assert len(chain(minlen=5).beam_search([np.array([7])], topk=2)) >= 5
+        assert chain(maxlen=1).beam_search([np.array([7])], topk=2).tolist() == [0, 1]
+
+    def test_an_output_that_ends_and_is_not_the_best_leaves_the_beam_narrower(self):
+        widths = []
+
+        class Watched(AutoRegressiveDecoder):
+            @AutoRegressiveDecoder.wraps(default_rtype="probas")
+            def predict(self, inputs, output_ids, states):
+                widths.append(len(output_ids))
+                ends = output_ids.shape[1] == 1  # the second best token is the end, later it is 2
+                row = [0.1, 0.5, 0.1, 0.3] if ends else [0.1, 0.5, 0.3, 0.1]
+                return np.repeat([row], len(output_ids), axis=0)
+
+        Watched(0, 3, maxlen=4).beam_search([np.array([7])], topk=2)
+        assert widths == [1, 1, 1, 1]
+
+    def test_several_ends_may_be_asked_for(self):
+        ids = chain().beam_search([np.array([7])], topk=2, min_ends=2).tolist()
+        assert ids.count(3) == 2 and ids[-1] == 3
+
+    def test_states_go_from_call_to_call(self):
+        seen = []
+
+        class Watched(Chain):
+            @AutoRegressiveDecoder.wraps(use_states=True)
+            def predict(self, inputs, output_ids, states):
+                seen.append(states)
+                return self.following[output_ids[:, -1]], len(seen)
+
+        Watched(0, 3, maxlen=3, minlen=9).beam_search([np.array([7])], topk=2, states="first")
+        assert seen == ["first", 1, 2]
+
+    def test_a_temperature_divides_logits_and_takes_roots_of_probabilities(self):
+        ids = np.array([[1]])
+        logs, _ = chain().predict([], ids, None, rtype="logits")
+        np.testing.assert_allclose(logs, np.log(Chain.following[[1]] + 1e-12))
+        probas, _ = chain().predict([], ids, None, temperature=2)
+        roots = Chain.following[[1]] ** 0.5
+        np.testing.assert_allclose(probas, roots / roots.sum())
+
+    def test_samples_are_as_many_as_asked_for_and_repeat_with_the_seed(self):
+        samples = []
+        for _ in range(2):
+            np.random.seed(3)
+            samples.append([x.tolist() for x in chain().random_sample([np.array([7])], n=20)])
+        assert samples[0] == samples[1] and len(samples[0]) == 20
+        assert len({tuple(x) for x in samples[0]}) > 3
+        assert sorted(map(len, samples[0])) == list(map(len, samples[0]))  # as they end
+
+    def test_samples_come_as_often_as_they_are_probable(self):
+        np.random.seed(0)
+        draws = chain(maxlen=1).random_sample([np.array([7])], n=4000)
+        ones = np.mean([ids[1] == 1 for ids in draws])
+        assert abs(ones - 0.6) < 0.03
+        draws = chain(maxlen=2, minlen=3).random_sample([np.array([7])], n=500, topk=1)
+        assert {tuple(x) for x in draws} == {(0, 1, 3)}
+        draws = chain(maxlen=1).random_sample([np.array([7])], n=500, topp=0.5)
+        assert {tuple(x) for x in draws} == {(0, 1)}  # the one that crosses it stays
+        draws = chain(maxlen=1).random_sample([np.array([7])], n=500, topp=0.7)
+        assert {tuple(x) for x in draws} == {(0, 1), (0, 2)}
+
+    def test_a_decoder_without_a_start_begins_with_nothing(self):
+        class Fixed(AutoRegressiveDecoder):
+            @AutoRegressiveDecoder.wraps()
+            def predict(self, inputs, output_ids, states):
+                return np.repeat([[0.1, 0.9]], len(output_ids), axis=0)
+
+        assert Fixed(None, 1, 4).first_output_ids.shape == (1, 0)
+        assert Fixed(None, 1, 4).beam_search([np.array([7])], topk=1).tolist() == [1]
+
+    def test_what_cannot_be_decoded_is_named(self):
+        with pytest.raises(ValueError, match="maxlen must be at least 1, got 0"):
+            chain(maxlen=0)
+        with pytest.raises(NotImplementedError, match="AutoRegressiveDecoder must define predict"):
+            AutoRegressiveDecoder(0, 1, 2).predict([], np.zeros((1, 1)))
+
+        class Broken(AutoRegressiveDecoder):
+            @AutoRegressiveDecoder.wraps(default_rtype="logits")
+            def predict(self, inputs, output_ids, states):
+                bad = np.nan if output_ids.shape[1] > 2 else 0.0
+                return np.repeat([[0.0, 0.0, bad]], len(output_ids), axis=0)
+
+        with pytest.raises(ValueError, match="got NaN at step 2 of row 0"):
+            Broken(0, 9, 5).beam_search([np.array([7])], topk=2)
+        with pytest.raises(ValueError, match="topk must be from 1 to the 3 tokens"):
+            Broken(0, 9, 5).beam_search([np.array([7])], topk=4)
 
 
-def test_an_output_is_as_long_as_minlen_or_as_maxlen():
-    assert len(chain(minlen=5).beam_search([np.array([7])], topk=2)) >= 5
-    assert chain(maxlen=1).beam_search([np.array([7])], topk=2).tolist() == [0, 1]
+class TestIncrementalPredictor:
+    def test_beams_may_change_places_end_and_multiply(self):
+        predict = Comparison(build(model="gpt2"))
+        first = rows(1, 5)
+        predict(first)
+        second = extend(first, [0, 0, 0])
+        predict(second)
+        third = extend(second, [2, 2, 0])
+        predict(third)
+        predict(extend(third, [1, 0]))
+        assert predict.steps == 3
 
+    def test_rows_of_several_prompts_may_change_places(self):
+        predict = Comparison(build(application="unilm"), with_segments)
+        first = rows(3, 7)
+        first[1, 3] = 0  # padding inside
+        predict(first)
+        second = extend(first, [0, 1, 2])
+        predict(second)
+        predict(extend(second, [2, 0, 1]))
+        third = extend(second, [1, 1, 1, 0, 0])
+        predict(extend(extend(second, [2, 0, 1]), [0]))
+        assert predict.steps == 3
+        predict(third)  # goes on from rows before the last ones
+        assert predict.steps == 3
 
-def test_an_output_that_ends_and_is_not_the_best_leaves_the_beam_narrower():
-    widths = []
+    def test_generated_padding_is_masked(self):
+        predict = Comparison(build(application="lm", segment_vocab_size=0))
+        ids = rows(2, 4)
+        predict(ids)
+        for token in (0, 3, 0, 5):
+            ids = np.concatenate([ids, np.full((2, 1), token)], axis=1)
+            predict(ids)
+        assert predict.steps == 4
 
-    class Watched(AutoRegressiveDecoder):
-        @AutoRegressiveDecoder.wraps(default_rtype="probas")
-        def predict(self, inputs, output_ids, states):
-            widths.append(len(output_ids))
-            ends = output_ids.shape[1] == 1  # the second best token is the end, later it is 2
-            row = [0.1, 0.5, 0.1, 0.3] if ends else [0.1, 0.5, 0.3, 0.1]
-            return np.repeat([row], len(output_ids), axis=0)
+    def test_the_capacity_grows_with_the_rows(self):
+        predict = Comparison(build(model="gpt2"))
+        ids = rows(2, 3)
+        for step in range(36):
+            predict(ids, compare=step in (31, 32, 33, 35))
+            ids = extend(ids, [1, 0], step)
+        assert predict.steps == 35
 
-    Watched(0, 3, maxlen=4).beam_search([np.array([7])], topk=2)
-    assert widths == [1, 1, 1, 1]
+    def test_other_rows_are_computed_whole(self):
+        predict = Comparison(build(application="unilm"), with_segments)
+        ids = rows(2, 7)
+        predict(ids)
+        predict(extend(ids, [0, 1])[:, :-1])  # the same again
+        predict(rows(2, 8, seed=5))  # other rows
+        predict(extend(extend(rows(2, 8, seed=5), [0, 1]), [0, 1]))  # two tokens more
+        assert predict.steps == 0
+        predict.inputs = lambda ids: [ids, np.zeros_like(ids)]
+        predict(rows(1, 4))
+        predict(extend(rows(1, 4), [0]))  # the source grows: what came before sees the new token
+        assert predict.steps == 0
 
+    def test_floats_and_a_single_array_are_accepted(self):
+        model = build(model="gpt2")
+        predictor, ids = IncrementalPredictor(model), rows(1, 4).astype("float32")
+        assert_close(
+            predictor.predict(ids, verbose=0), ops.convert_to_numpy(model(ids))[:, -1], 1e-5
+        )
 
-def test_several_ends_may_be_asked_for():
-    ids = chain().beam_search([np.array([7])], topk=2, min_ends=2).tolist()
-    assert ids.count(3) == 2 and ids[-1] == 3
+    def test_arrays_may_change_after_a_call(self):
+        predict = Comparison(build(model="gpt2"))
+        first = rows(1, 5)
+        predict(first)
+        second = extend(first, [0])
+        first[0, 2] = (first[0, 2] + 1) % 30
+        predict(second)
+        assert predict.steps == 1
 
+    def test_a_further_sequence_of_another_length_takes_no_steps(self):
+        model, weights = build(model="gpt2"), keras.Input((None,), name="Weights")
+        output = model.output * keras.ops.sum(weights, axis=1)[:, None, None]
+        predict = Comparison(keras.Model([*model.inputs, weights], output))
+        predict.inputs = lambda ids: [ids, np.ones((len(ids), 3), "float32")]
+        predict(rows(1, 4))
+        predict(extend(rows(1, 4), [0]))
+        assert predict.steps == 0
 
-def test_states_go_from_call_to_call():
-    seen = []
+    def test_a_condition_is_part_of_a_row(self):
+        condition = keras.Input((3,), name="Input-Condition")
+        model = build(
+            application="lm",
+            segment_vocab_size=0,
+            layer_norm_cond=condition,
+            additional_input_layers=condition,
+        )
+        given = np.random.default_rng(3).normal(size=(2, 3)).astype("float32")
+        predict = Comparison(model, lambda ids: [ids, given[: len(ids)]])
+        ids = rows(2, 4)
+        predict(ids)
+        predict(extend(ids, [0, 1]))
+        assert predict.steps == 1
+        predict.inputs = lambda ids: [ids, given[: len(ids)] + 1]
+        predict(extend(extend(ids, [0, 1]), [0, 1]))
+        assert predict.steps == 1
 
-    class Watched(Chain):
-        @AutoRegressiveDecoder.wraps(use_states=True)
-        def predict(self, inputs, output_ids, states):
-            seen.append(states)
-            return self.following[output_ids[:, -1]], len(seen)
-
-    Watched(0, 3, maxlen=3, minlen=9).beam_search([np.array([7])], topk=2, states="first")
-    assert seen == ["first", 1, 2]
-
-
-def test_a_temperature_divides_logits_and_takes_roots_of_probabilities():
-    ids = np.array([[1]])
-    logs, _ = chain().predict([], ids, None, rtype="logits")
-    np.testing.assert_allclose(logs, np.log(Chain.following[[1]] + 1e-12))
-    probas, _ = chain().predict([], ids, None, temperature=2)
-    roots = Chain.following[[1]] ** 0.5
-    np.testing.assert_allclose(probas, roots / roots.sum())
-
-
-def test_samples_are_as_many_as_asked_for_and_repeat_with_the_seed():
-    samples = []
-    for _ in range(2):
-        np.random.seed(3)
-        samples.append([x.tolist() for x in chain().random_sample([np.array([7])], n=20)])
-    assert samples[0] == samples[1] and len(samples[0]) == 20
-    assert len({tuple(x) for x in samples[0]}) > 3
-    assert sorted(map(len, samples[0])) == list(map(len, samples[0]))  # as they end
-
-
-def test_samples_come_as_often_as_they_are_probable():
-    np.random.seed(0)
-    draws = chain(maxlen=1).random_sample([np.array([7])], n=4000)
-    ones = np.mean([ids[1] == 1 for ids in draws])
-    assert abs(ones - 0.6) < 0.03
-    draws = chain(maxlen=2, minlen=3).random_sample([np.array([7])], n=500, topk=1)
-    assert {tuple(x) for x in draws} == {(0, 1, 3)}
-    draws = chain(maxlen=1).random_sample([np.array([7])], n=500, topp=0.5)
-    assert {tuple(x) for x in draws} == {(0, 1)}  # the one that crosses it stays
-    draws = chain(maxlen=1).random_sample([np.array([7])], n=500, topp=0.7)
-    assert {tuple(x) for x in draws} == {(0, 1), (0, 2)}
-
-
-def test_a_decoder_without_a_start_begins_with_nothing():
-    class Fixed(AutoRegressiveDecoder):
-        @AutoRegressiveDecoder.wraps()
-        def predict(self, inputs, output_ids, states):
-            return np.repeat([[0.1, 0.9]], len(output_ids), axis=0)
-
-    assert Fixed(None, 1, 4).first_output_ids.shape == (1, 0)
-    assert Fixed(None, 1, 4).beam_search([np.array([7])], topk=1).tolist() == [1]
-
-
-def test_what_cannot_be_decoded_is_named():
-    with pytest.raises(ValueError, match="maxlen must be at least 1, got 0"):
-        chain(maxlen=0)
-    with pytest.raises(NotImplementedError, match="AutoRegressiveDecoder must define predict"):
-        AutoRegressiveDecoder(0, 1, 2).predict([], np.zeros((1, 1)))
-
-    class Broken(AutoRegressiveDecoder):
-        @AutoRegressiveDecoder.wraps(default_rtype="logits")
-        def predict(self, inputs, output_ids, states):
-            bad = np.nan if output_ids.shape[1] > 2 else 0.0
-            return np.repeat([[0.0, 0.0, bad]], len(output_ids), axis=0)
-
-    with pytest.raises(ValueError, match="got NaN at step 2 of row 0"):
-        Broken(0, 9, 5).beam_search([np.array([7])], topk=2)
-    with pytest.raises(ValueError, match="topk must be from 1 to the 3 tokens"):
-        Broken(0, 9, 5).beam_search([np.array([7])], topk=4)
+    def test_more_tokens_than_positions_are_refused(self):
+        predictor, ids = IncrementalPredictor(build(model="gpt2")), rows(1, 60)
+        predictor.predict([ids])
+        with pytest.raises(Exception, match="60 positions, the text is longer"):
+            predictor.predict([extend(ids, [0])])

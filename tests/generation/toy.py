@@ -1,18 +1,20 @@
-"""A step of ten lines whose logits depend on prompt, order and place of every token so far."""
+"""A step of ten lines whose logits depend on prompt, order and position of every token so far."""
 
 import numpy as np
 from keras import ops
 
-from bert4keras.generation import Engine
+from bert4keras.generation import DecodingLoop, GenerationConfig
+
+LOOP_ARGUMENTS = ("prompt_ids", "prompt_mask", "callback", "progress")
 
 
 class Toy:
-    """logits = tanh(prompt + sum of token vectors, each times a vector of its place) W.
+    """logits = tanh(prompt + sum of token vectors, each times a vector of its position) W.
 
     Args:
         size: V.
         prompts: B.
-        likely: {token: what is added to its logit}.
+        likely: {token: addend of its logit}.
     """
 
     def __init__(self, size=11, prompts=3, seed=0, likely=None, features=6):
@@ -21,26 +23,28 @@ class Toy:
         self.vectors, self.places = normal(size, features), normal(600, features)
         self.prompts, self.weights = normal(prompts, features), 2 * normal(features, size)
         self.bias = np.zeros(size, "float32")
-        for token, more in (likely or {}).items():
-            self.bias[token] = more
+        for token, addend in (likely or {}).items():
+            self.bias[token] = addend
         self.calls = []  # rows and capacity of each call, traced or run
+        self.loop = DecodingLoop(self.step, self.init_cache)
 
-    def step(self, tokens, slot, shared, own):
-        self.calls.append((tokens.shape[0], own["seen"].shape[1]))
-        slots = ops.arange(ops.shape(own["seen"])[1])
-        entry = ops.take(self.vectors, tokens, axis=0) * ops.take(self.places, slot, axis=0)
-        seen = ops.where(ops.equal(slots, slot)[:, None], entry[:, None], own["seen"])
-        total = ops.sum(ops.where((slots <= slot)[:, None], seen, 0.0), axis=1)
-        prompts = ops.shape(shared)[0]
-        total = ops.reshape(total, (prompts, -1, seen.shape[-1])) + shared[:, None]
-        total = ops.reshape(total, (-1, seen.shape[-1]))
-        return ops.matmul(ops.tanh(total), self.weights) + self.bias, {"seen": seen}
+    def step(self, tokens, cache_index, prompt_cache, generated_cache):
+        self.calls.append((tokens.shape[0], generated_cache["entry"].shape[1]))
+        indices = ops.arange(ops.shape(generated_cache["entry"])[1])
+        entry = ops.take(self.vectors, tokens, axis=0) * ops.take(self.places, cache_index, axis=0)
+        is_new = ops.equal(indices, cache_index)[:, None]
+        entries = ops.where(is_new, entry[:, None], generated_cache["entry"])
+        total = ops.sum(ops.where((indices <= cache_index)[:, None], entries, 0.0), axis=1)
+        prompts = ops.shape(prompt_cache)[0]
+        total = ops.reshape(total, (prompts, -1, entries.shape[-1])) + prompt_cache[:, None]
+        total = ops.reshape(total, (-1, entries.shape[-1]))
+        return ops.matmul(ops.tanh(total), self.weights) + self.bias, {"entry": entries}
 
-    def empty(self, rows, capacity):
-        return {"seen": ops.zeros((rows, capacity, self.vectors.shape[1]))}
+    def init_cache(self, rows, capacity):
+        return {"entry": ops.zeros((rows, capacity, self.vectors.shape[1]))}
 
     def logits(self, prompt, ids):
-        """The same for one row, in NumPy and from the beginning."""
+        """The logits after one row of ids, in NumPy and from the beginning."""
         places = self.places[: len(ids)]
         total = self.prompts[prompt] + (self.vectors[list(ids)] * places).sum(0)
         return np.tanh(total) @ self.weights + self.bias
@@ -55,18 +59,29 @@ class Toy:
         """The log probability of a sequence."""
         return sum(self.logs(prompt, ids[:i])[token] for i, token in enumerate(ids))
 
-    def engine(self):
-        return Engine(self.step, self.empty)
-
     def start(self, *rows):
-        """What a call begins with: logits and shared of all prompts, or of some."""
+        """Logits and prompt cache of all prompts, or of some."""
         rows = list(rows or range(len(self.prompts)))
         logits = np.stack([self.logits(row, []) for row in rows])
         return ops.convert_to_tensor(logits), ops.convert_to_tensor(self.prompts[rows])
 
+    def generate(self, *rows, **options):
+        """Decode all prompts, or some, with one loop for all calls."""
+        return generate(self.loop, *self.start(*rows), **options)
+
+    def stream(self, **options):
+        """Stream all prompts."""
+        return self.loop.stream(*self.start(), GenerationConfig(**options))
+
     def greedy(self, prompt, length, stops=()):
-        """The most probable token after each other, by brute force."""
+        """Decode greedily by brute force."""
         ids = []
         while len(ids) < length and not set(ids) & set(stops):
             ids.append(int(self.logits(prompt, ids).argmax()))
         return ids
+
+
+def generate(loop, logits, prompt_cache=(), **options):
+    """Decode with options by name."""
+    arguments = {name: options.pop(name) for name in LOOP_ARGUMENTS if name in options}
+    return loop.generate(logits, prompt_cache, GenerationConfig(**options), **arguments)

@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 from support import assert_close, outputs_of, stirred
 
-from bert4keras.generation import Graph
+from bert4keras.generation import CachedModel
 from bert4keras.models import FAMILIES, build_transformer_model
 from bert4keras.models.config import parameters
 from bert4keras.models.hugging_face import CAUSAL_MASK
@@ -289,13 +289,13 @@ def check_steps(model, inputs, ids, prompt=4):
         inputs: a function that returns the model's inputs for ids and segments.
         prompt: length of the longest prompt.
     """
-    graph, tensor = Graph(model), ops.convert_to_tensor
+    cached_model, tensor = CachedModel(model), ops.convert_to_tensor
     lengths = np.array([prompt, max(prompt - 1, 1)], "int32")
     prompts = np.where(np.arange(prompt) < lengths[:, None], ids[:, :prompt], 0)
-    got, prompt_cache = graph.prefill(
+    got, prompt_cache = cached_model.prefill(
         list(map(tensor, inputs(prompts, prompts * 0))), tensor(lengths)
     )
-    generated_cache = graph.empty(2, 8)
+    generated_cache = cached_model.init_cache(2, 8)
     for step in range(3):
         for row, length in enumerate(lengths):
             row_ids = ids[row : row + 1, : length + step]
@@ -305,7 +305,7 @@ def check_steps(model, inputs, ids, prompt=4):
             assert_close(ops.convert_to_numpy(got)[row], want, 2e-5)
         tokens = tensor(ids[np.arange(2), lengths + step].astype("int32"))
         cache_index = tensor(np.int32(step))
-        got, generated_cache = graph.step(tokens, cache_index, prompt_cache, generated_cache)
+        got, generated_cache = cached_model.step(tokens, cache_index, prompt_cache, generated_cache)
 
 
 class TestTraining:

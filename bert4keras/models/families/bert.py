@@ -143,7 +143,8 @@ class BERT(Transformer):
         x = self.embed(tokens, "Embedding-Token", self.vocab_size)
         if self.segment_vocab_size > 0:
             name = "Token" if self.shared_segment_embeddings else "Segment"
-            segments = self.embed(ids.pop(0), f"Embedding-{name}", self.segment_vocab_size)
+            size, role = self.segment_vocab_size, "segment_ids"
+            segments = self.embed(ids.pop(0), f"Embedding-{name}", size, input_role=role)
             x = self.apply([x, segments], Add, name="Embedding-Token-Segment")
         return self.embed_positions(self.simplify([x, *ids]))
 

@@ -29,7 +29,7 @@ title = Title(start_id=None, end_id=tokenizer._token_end_id, maxlen=6)
 ids = title.beam_search(list(tokenizer.encode("今天天气好")), topk=3)
 assert 1 <= len(ids) <= 6
 assert len(differences) and max(differences) < 1e-4, differences
-kept = title._last_tokens[id(model)]
-assert kept.graph is not None and kept.rows is not None
+predictor = title._predictors[id(model)]
+assert predictor.cached_model is not None and predictor.rows is not None
 whole = model.predict([np.array([[2, 6, 3]]), np.array([[0, 0, 0]])])
 assert type(whole) is np.ndarray and whole.shape[:2] == (1, 3)
