@@ -1,7 +1,7 @@
 """Gradient checkpointing: memory and seconds of a training step with it and without.
 
-Each run is a new process, which gives freed memory back at once (glibc's malloc); the figure is how
-far its peak grew from the built model to after the steps.
+Each run is a new process, which returns freed memory at once (glibc's malloc). The figure is the
+growth of its peak memory from the built model to the end of the steps.
 """
 
 import argparse
@@ -27,7 +27,7 @@ BATCH, LENGTH, STEPS = 4, 512, 3
 
 
 def measure(recompute):
-    """Print MB that the peak grew by, and the median of seconds of a step after the first."""
+    """Print the growth of peak memory in MB, and the median seconds of a step after the first."""
     import keras
     import numpy as np
 
@@ -35,24 +35,25 @@ def measure(recompute):
 
     model = build_transformer_model(CONFIG, with_mlm="linear", recompute=recompute)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    eager = keras.backend.backend() == "torch"  # torch.compile would be measured instead
-    model.compile("sgd", loss, jit_compile=False if eager else "auto")
+    is_eager = keras.backend.backend() == "torch"  # else torch.compile would be measured
+    model.compile("sgd", loss, jit_compile=False if is_eager else "auto")
     ids = np.random.default_rng(0).integers(1, 1000, (BATCH, LENGTH), dtype="int32")
     before, times = peak(), []
     for _ in range(STEPS):
-        begin = time.perf_counter()
+        start = time.perf_counter()
         model.train_on_batch([ids, 0 * ids], ids)
-        times.append(time.perf_counter() - begin)
+        times.append(time.perf_counter() - start)
     print(peak() - before, statistics.median(times[1:]))
 
 
 def peak():
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def in_new_process(backend, recompute):
-    """What ``measure`` prints on a backend."""
-    done = subprocess.run(
+def measure_in_new_process(backend, recompute):
+    """Return the two numbers that ``measure`` prints, on a backend."""
+    process = subprocess.run(
         [sys.executable, __file__, "--measure", str(int(recompute))],
         env={**os.environ, "KERAS_BACKEND": backend, "MALLOC_MMAP_THRESHOLD_": "500000"},
         check=True,
@@ -60,7 +61,7 @@ def in_new_process(backend, recompute):
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    return [float(x) for x in done.stdout.split()[-2:]]
+    return [float(x) for x in process.stdout.split()[-2:]]
 
 
 def main():
@@ -76,9 +77,9 @@ def main():
     print("\n| backend | MB without | MB with | ratio | s a step without | s with | ratio |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for backend in args.backends:
-        (memory, seconds), (less, more) = (in_new_process(backend, on) for on in (False, True))
-        memory_row = f"{memory:.0f} | {less:.0f} | {less / memory:.2f}"
-        print(f"| {backend} | {memory_row} | {seconds:.2f} | {more:.2f} | {more / seconds:.2f} |")
+        plain, remat = (measure_in_new_process(backend, on) for on in (False, True))
+        cells = [f"{a:.{n}f} | {b:.{n}f} | {b / a:.2f}" for a, b, n in zip(plain, remat, (0, 2))]
+        print(f"| {backend} | {cells[0]} | {cells[1]} |")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ RANDOM = np.random.default_rng(5)
 HEADS, SIZE, BUCKETS = 2, 3, 4
 X = RANDOM.normal(size=(2, 9, 8)).astype("float32")
 TABLE = RANDOM.normal(size=(1, 2 * BUCKETS, 8)).astype("float32")
-# of distances 0 to 9, with two buckets for one distance each, and the growing ones up to 8
+# buckets of distances 0 to 9: two of one distance each, then growing ones up to 8
 BY_HAND = [0, 1, 2, 3, 3, 3, 3, 3, 4, 4]
 TERMS = [("c2p", "p2c"), ("c2p",), ("p2c",), ()]
 
@@ -37,27 +37,27 @@ def heads_of(x, kernel, bias):
 
 
 def scores_by_hand(layer, x):
-    """Scores (H, Lq, Lk) of one text, number by number."""
+    """Return scores (H, Lq, Lk) of one text, number by number."""
     q, k = heads_of(x, *layer.weights[:2]), heads_of(x, *layer.weights[2:4])
-    own = {"p2c": layer.weights[0:2], "c2p": layer.weights[2:4]}
+    projections = {"p2c": layer.weights[0:2], "c2p": layer.weights[2:4]}
     if not layer.share_projections:
-        own = dict(zip(layer.terms, (layer.weights[8:10], layer.weights[10:12])))
-    places = {term: heads_of(TABLE[0], *weights) for term, weights in own.items()}
+        projections = dict(zip(layer.terms, (layer.weights[8:10], layer.weights[10:12])))
+    vectors = {term: heads_of(TABLE[0], *weights) for term, weights in projections.items()}
     scores = np.zeros((HEADS, len(x), len(x)))
     for h, i, j in np.ndindex(scores.shape):
         row = int(np.clip(BUCKETS + np.sign(i - j) * BY_HAND[abs(i - j)], 0, 2 * BUCKETS - 1))
         scores[h, i, j] = q[i, h] @ k[j, h]
         if "c2p" in layer.terms:
-            scores[h, i, j] += q[i, h] @ places["c2p"][row, h]
+            scores[h, i, j] += q[i, h] @ vectors["c2p"][row, h]
         if "p2c" in layer.terms:
-            scores[h, i, j] += k[j, h] @ places["p2c"][row, h]
+            scores[h, i, j] += k[j, h] @ vectors["p2c"][row, h]
     return scores / np.sqrt(SIZE * (1 + len(layer.terms)))
 
 
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("is_shared", [True, False])
 @pytest.mark.parametrize("terms", TERMS)
-def test_scores_are_those_of_content_and_of_distances(terms, shared):
-    layer = layer_of(terms=terms, share_projections=shared)
+def test_scores_are_those_of_content_and_of_distances(terms, is_shared):
+    layer = layer_of(terms=terms, share_projections=is_shared)
     for got, x in zip(attend(layer)[1], X, strict=True):
         assert_close(got, scores_by_hand(layer, x), 1e-4)
 
@@ -67,22 +67,22 @@ def test_buckets_grow_with_the_distance():
         bias = layer_of(**options).position_bias("disentangled")
         return ops.convert_to_numpy(bias._table_rows(np.array(distances, "int32"))).tolist()
 
-    # at 40 with buckets of 8: exact to 4, then to 8, 18 and 39; beyond 39 only what is negative
+    # at 40 with buckets of 8: exact to 4, then to 8, 18 and 39; beyond 39 only negative distances
     options = {"position_buckets": 8, "max_distance": 40}
     assert rows([0, 1, 4, 5, 8, 9, 18, 19, 39, 40, 999], **options) == [
         *[8, 9, 12, 13, 13, 14, 14, 15, 15, 15, 15]
     ]
     assert rows([-1, -4, -5, -19, -39, -40, -999], **options) == [7, 4, 3, 1, 1, 0, 0]
-    each = {"position_buckets": 0, "max_distance": 3}
-    assert rows([-9, -3, -2, 0, 2, 3, 9], **each) == [0, 0, 1, 3, 5, 5, 5]
+    exact = {"position_buckets": 0, "max_distance": 3}
+    assert rows([-9, -3, -2, 0, 2, 3, 9], **exact) == [0, 0, 1, 3, 5, 5, 5]
 
 
-def test_padding_changes_nothing():
+def test_padding_never_affects_results():
     layer = layer_of()
     visible = np.arange(9)[None] < np.array([9, 4])[:, None]
-    together, _ = attend(layer, mask=[visible, visible, visible, None])
-    alone, _ = attend(layer, X[1:, :4])
-    assert_close(together[1:, :4], alone)
+    batch, _ = attend(layer, mask=[visible, visible, visible, None])
+    row, _ = attend(layer, X[1:, :4])
+    assert_close(batch[1:, :4], row)
 
 
 def test_a_query_that_sees_no_key_gets_the_bias_alone():
@@ -93,11 +93,11 @@ def test_a_query_that_sees_no_key_gets_the_bias_alone():
 
 
 def test_an_attention_bias_comes_before_the_distances():
-    layer, changed = layer_of(), X.copy()
-    changed[:, 5:] = 0
+    layer, other_future = layer_of(), X.copy()
+    other_future[:, 5:] = 0
     before, after = (
         layer([x, x, x, CausalMask()(x[..., 0]), TABLE], a_bias=True, p_bias="disentangled")[0]
-        for x in (X, changed)
+        for x in (X, other_future)
     )
     assert_close(after[:, :5], ops.convert_to_numpy(before[:, :5]))
     assert np.abs(ops.convert_to_numpy(after - before)[:, 5:]).max() > 0.01
@@ -127,7 +127,7 @@ def test_a_table_of_distances_is_the_same_for_every_text():
         ({"position_buckets": 8, "max_distance": 5}, "half of it below max_distance - 1"),
     ],
 )
-def test_what_cannot_be_is_refused(options, message):
+def test_unknown_terms_and_odd_buckets_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         DisentangledAttention(HEADS, SIZE, **options)
 

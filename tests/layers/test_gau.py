@@ -19,31 +19,31 @@ def visible(length, *lengths):
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_padding_changes_nothing(normalization):
+def test_padding_never_affects_results(normalization):
     layer = GatedAttentionUnit(6, 4, normalization=normalization)
     rotary = SinusoidalPositionEmbedding(4, "zero")
     mask = [visible(7, 7, 3), None]
-    padded = layer([X, rotary(X)], mask=mask, p_bias="rotary")
-    alone = layer([X[1:, :3], rotary(X[1:, :3])], p_bias="rotary")
-    assert_close(padded[1:, :3], ops.convert_to_numpy(alone))
+    batch = layer([X, rotary(X)], mask=mask, p_bias="rotary")
+    row = layer([X[1:, :3], rotary(X[1:, :3])], p_bias="rotary")
+    assert_close(batch[1:, :3], ops.convert_to_numpy(row))
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_cross_attention_hides_keys_by_their_own_mask(normalization):
     layer = GatedAttentionUnit(6, 4, normalization=normalization, self_attention=False)
     keys = visible(5, 5, 2)
-    padded = layer([X, Y, Y], mask=[visible(7, 7, 4), keys, keys])
-    alone = layer([X[1:], Y[1:, :2], Y[1:, :2]])
-    assert_close(padded[1:], ops.convert_to_numpy(alone))
+    batch = layer([X, Y, Y], mask=[visible(7, 7, 4), keys, keys])
+    row = layer([X[1:], Y[1:, :2], Y[1:, :2]])
+    assert_close(batch[1:], ops.convert_to_numpy(row))
 
 
 def test_the_mask_of_the_query_passes():
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(9, 8, mask_zero=True)(ids)
     y = keras.layers.Embedding(9, 8, mask_zero=True)(keras.Input((None,), dtype="int32"))
-    for given in (x, [x, x, y]):
-        single = not isinstance(given, list)
-        out = GatedAttentionUnit(6, 4, self_attention=single)(given)
+    for inputs in (x, [x, x, y]):
+        single = not isinstance(inputs, list)
+        out = GatedAttentionUnit(6, 4, self_attention=single)(inputs)
         assert out.shape == (None, None, 8)
         assert out._keras_mask is x._keras_mask
 
@@ -59,11 +59,11 @@ def test_a_bias_with_one_head_is_taken():
     layer = GatedAttentionUnit(6, 4, normalization="softmax")
     causal = np.tril(np.ones((2, 7, 7), "bool"))
     floating = RANDOM.normal(size=(2, 7, 7)).astype("float32")
-    both = AttentionBias()([causal, floating])
-    assert both.shape == (2, 1, 7, 7)
+    bias = AttentionBias()([causal, floating])
+    assert bias.shape == (2, 1, 7, 7)
     hidden = np.where(causal, floating, -np.inf).astype("float32")
     want = ops.convert_to_numpy(layer([X, hidden], a_bias=True))
-    assert_close(layer([X, both], a_bias=True), want)
+    assert_close(layer([X, bias], a_bias=True), want)
 
 
 def test_a_subclass_may_pay_attention_in_another_way():

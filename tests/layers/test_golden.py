@@ -8,7 +8,7 @@ from support import GOLDEN, arrays, assert_close, gradients, record
 
 from bert4keras import layers
 
-ELSEWHERE = {"ConditionalRandomField", "MaximumEntropyMarkovModel"}  # in test_sequence.py
+OTHER_FILES = {"ConditionalRandomField", "MaximumEntropyMarkovModel"}  # in test_crf_and_memm.py
 BY_HAND = {  # cases with tests of their own, here and in the layer's file
     "Embedding-dense",
     "GatedAttentionUnit-cross_masks_unequal",
@@ -18,14 +18,14 @@ BY_HAND = {  # cases with tests of their own, here and in the layer's file
 CASES = sorted(
     path.stem
     for path in (GOLDEN / "layers").glob("*-*.json")
-    if path.stem not in BY_HAND and path.stem.split("-")[0] not in ELSEWHERE
+    if path.stem not in BY_HAND and path.stem.split("-")[0] not in OTHER_FILES
 )
 tensor_of = ops.convert_to_tensor
 EVERY = 3  # of the features of outputs and gradients of inputs this many were recorded
 NAN_ROWS = {"MultiHeadAttention-all_masked_row"}
 
 
-def numbered(numbers, kind, count):
+def arrays_of(numbers, kind, count):
     """The arrays ``kind.0``, ``kind.1``, ... of a case; None where one is missing."""
     return [numbers.get(f"{kind}.{i}") for i in range(count)]
 
@@ -48,19 +48,19 @@ def built_layer(case, numbers, inputs):
 @pytest.mark.parametrize("name", CASES)
 def test_layer_gives_the_recorded_numbers(name):
     case, numbers = record(f"layers/{name}.json"), arrays(f"layers/{name}.npz")
-    inputs = [tensor_of(x) for x in numbered(numbers, "in", case["inputs"])]
-    mask = numbered(numbers, "mask", case["inputs"])
-    given = inputs[0] if case["single_input"] else inputs
+    inputs = [tensor_of(x) for x in arrays_of(numbers, "in", case["inputs"])]
+    mask = arrays_of(numbers, "mask", case["inputs"])
+    args = inputs[0] if case["single_input"] else inputs
     mask = mask if case.get("mask_is_list", not case["single_input"]) else mask[0]
     if "raises" in case:
         layer = getattr(layers, case["layer"])(**case["config"])
         with pytest.raises(ValueError):
-            layer(given, **case["call"])
+            layer(args, **case["call"])
         return
     copy, layer = built_layer(case, numbers, inputs)
     assert copy.get_config() == layer.get_config()
-    passed = {"mask": mask} if case["mask_passed"] else {}
-    outputs = layer(given, **case["call"], **passed)
+    options = {"mask": mask} if case["mask_passed"] else {}
+    outputs = layer(args, **case["call"], **options)
     outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
     for i, got in enumerate(outputs):
         want = numbers.get(f"expected.{i}", numbers[f"out.{i}"])
@@ -74,8 +74,8 @@ def test_layer_gives_the_recorded_numbers(name):
 @pytest.mark.parametrize("name", [n for n in CASES if "out_mask.0" in arrays(f"layers/{n}.npz")])
 def test_layer_passes_the_recorded_mask(name):
     case, numbers = record(f"layers/{name}.json"), arrays(f"layers/{name}.npz")
-    inputs = numbered(numbers, "in", case["inputs"])
-    mask = numbered(numbers, "mask", case["inputs"])
+    inputs = arrays_of(numbers, "in", case["inputs"])
+    mask = arrays_of(numbers, "mask", case["inputs"])
     layer = getattr(layers, case["layer"])(**case["config"])
     single = case["single_input"]
     got = layer.compute_mask(inputs[0] if single else inputs, mask[0] if single else mask)
@@ -88,21 +88,21 @@ def test_layer_gives_the_recorded_gradients(name):
     case, numbers = record(f"layers/{name}.json"), arrays(f"layers/{name}.npz")
     if name in NAN_ROWS or "expected.0" in numbers:
         pytest.skip("the original's gradient is that of its mistake")
-    inputs = numbered(numbers, "in", case["inputs"])
-    mask = numbered(numbers, "mask", case["inputs"])
+    inputs = arrays_of(numbers, "in", case["inputs"])
+    mask = arrays_of(numbers, "mask", case["inputs"])
     _, layer = built_layer(case, numbers, inputs)
     single = case["single_input"]
-    passed = {"mask": mask[0] if single else mask} if case["mask_passed"] else {}
-    wanted = [i for i in range(case["inputs"]) if f"grad.in.{i}" in numbers]
+    options = {"mask": mask[0] if single else mask} if case["mask_passed"] else {}
+    indices = [i for i in range(case["inputs"]) if f"grad.in.{i}" in numbers]
     weights = [i for i in range(len(layer.weights)) if f"grad.w.{i}" in numbers]
 
     def loss(tensors):
-        given = [tensor_of(x) for x in inputs]
-        for i, tensor in zip(wanted, tensors):
-            given[i] = tensor
-        state = [(layer.weights[i], x) for i, x in zip(weights, tensors[len(wanted) :])]
+        args = [tensor_of(x) for x in inputs]
+        for i, tensor in zip(indices, tensors):
+            args[i] = tensor
+        state = [(layer.weights[i], x) for i, x in zip(weights, tensors[len(indices) :])]
         with keras.StatelessScope(state_mapping=state):
-            outputs = layer(given[0] if single else given, **case["call"], **passed)
+            outputs = layer(args[0] if single else args, **case["call"], **options)
         outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
         return sum(
             ops.sum(ops.where(ops.isfinite(out), out, 0.0) * tensor_of(numbers[f"cotangent.{i}"]))
@@ -110,8 +110,8 @@ def test_layer_gives_the_recorded_gradients(name):
             if f"cotangent.{i}" in numbers
         )
 
-    values = [inputs[i] for i in wanted] + [numbers[f"w.{i}"] for i in weights]
-    names = [f"grad.in.{i}" for i in wanted] + [f"grad.w.{i}" for i in weights]
+    values = [inputs[i] for i in indices] + [numbers[f"w.{i}"] for i in weights]
+    names = [f"grad.in.{i}" for i in indices] + [f"grad.w.{i}" for i in weights]
     for name, got in zip(names, gradients(loss, values) if values else ()):
         got = as_recorded(got) if name.startswith("grad.in") else got
         assert_close(got, numbers[name], 10 * case["atol"], 1e-3)
@@ -136,7 +136,7 @@ def test_relative_positions_can_begin_as_sinusoids():
 
 def test_relative_positions_need_no_mask():
     table = arrays("layers/RelativePositionEmbedding-square.npz")
-    inputs = numbered(arrays("layers/RelativePositionEmbedding-no_mask.npz"), "in", 2)
+    inputs = arrays_of(arrays("layers/RelativePositionEmbedding-no_mask.npz"), "in", 2)
     layer = layers.RelativePositionEmbedding(7, 4)
     layer.build([x.shape for x in inputs])
     layer.set_weights([table["w.0"]])

@@ -13,11 +13,11 @@ POINTERS = pytest.mark.parametrize("pointer", [GlobalPointer, EfficientGlobalPoi
 
 
 @POINTERS
-def test_padding_changes_nothing(pointer):
+def test_padding_never_affects_scores(pointer):
     layer = pointer(3, 4)
     scores = ops.convert_to_numpy(layer(X, mask=MASK))
-    alone = ops.convert_to_numpy(layer(X[1:, :4]))
-    assert_close(scores[1:, :, :4, :4], alone)
+    row = ops.convert_to_numpy(layer(X[1:, :4]))
+    assert_close(scores[1:, :, :4, :4], row)
     assert (scores[1, :, 4:] == -np.inf).all() and (scores[1, :, :, 4:] == -np.inf).all()
 
 
@@ -32,9 +32,9 @@ def test_no_span_ends_before_it_starts(pointer):
 
 @POINTERS
 def test_rotary_positions_tell_distances_apart(pointer):
-    same = np.repeat(X[:, :1], 6, axis=1)
+    x = np.repeat(X[:, :1], 6, axis=1)
     for rotary, differ in ((True, True), (False, False)):
-        scores = ops.convert_to_numpy(pointer(3, 4, RoPE=rotary, tril_mask=False)(same))
+        scores = ops.convert_to_numpy(pointer(3, 4, RoPE=rotary, tril_mask=False)(x))
         assert_close(scores[..., 1:, 1:], scores[..., :-1, :-1])  # only the distance counts
         assert (np.abs(scores[..., 0, 1] - scores[..., 0, 2]).max() > 1e-3) == differ
 
@@ -42,10 +42,10 @@ def test_rotary_positions_tell_distances_apart(pointer):
 def test_the_efficient_pointer_grows_slowly_with_the_types():
     sizes = []
     for pointer in (GlobalPointer, EfficientGlobalPointer):
-        few, many = pointer(2, 64), pointer(3, 64)
-        for layer in (few, many):
+        two_types, three_types = pointer(2, 64), pointer(3, 64)
+        for layer in (two_types, three_types):
             layer.build((None, None, 768))
-        sizes.append(many.count_params() - few.count_params())
+        sizes.append(three_types.count_params() - two_types.count_params())
     assert sizes == [2 * 64 * 769, 2 * (2 * 64 + 1)]
 
 

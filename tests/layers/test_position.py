@@ -1,4 +1,4 @@
-"""Positions: what the golden numbers leave open."""
+"""Position embeddings and relative positions, apart from the golden numbers."""
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ def test_positions_stay_exact_in_bfloat16():
 @pytest.mark.parametrize(
     "layer", [RelativePositionEmbedding, RelativePositionEmbeddingT5, PositionEmbedding]
 )
-def test_the_initializer_is_honoured(layer):
+def test_embeddings_initializer_may_be_sinusoidal(layer):
     for initializer in ("Sinusoidal", Sinusoidal()):
         table = layer(8, 4, embeddings_initializer=initializer)
         table.build((None, None, 4))
@@ -55,7 +55,7 @@ def test_relative_positions_count_from_query_to_key():
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_buckets_of_t5_keep_order_and_all_are_used(bidirectional):
+def test_t5_buckets_keep_order_and_all_are_used(bidirectional):
     layer = RelativePositionEmbeddingT5(32, 1, 128, bidirectional)
     layer.build([(None, None, 4)] * 2)
     layer.set_weights([np.arange(32)[:, None]])
@@ -69,14 +69,14 @@ def test_buckets_of_t5_keep_order_and_all_are_used(bidirectional):
 
 
 @pytest.mark.parametrize(
-    "arguments, came",
+    "arguments, message",
     [((2, 1), "got 0, .* and max_distance=128"), ((32, 1, 8), "got 8, .* and max_distance=8")],
 )
-def test_buckets_that_cannot_be_filled_are_refused(arguments, came):
-    with pytest.raises(ValueError, match=rf"from 1 to max_distance - 1 buckets .*{came}"):
+def test_t5_refuses_too_few_buckets(arguments, message):
+    with pytest.raises(ValueError, match=rf"from 1 to max_distance - 1 buckets .*{message}"):
         RelativePositionEmbeddingT5(*arguments)
 
 
-def test_an_odd_size_has_no_sinusoids():
+def test_sinusoidal_positions_refuse_an_odd_size():
     with pytest.raises(ValueError, match=r"even number of features, got 3"):
         SinusoidalPositionEmbedding(3, "zero")(X)

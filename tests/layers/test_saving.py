@@ -22,13 +22,13 @@ def attention(ids, x):
     return layer([x, x, x, L.UniLMMask()(ids), positions], a_bias=True, p_bias="typical_relative")
 
 
-def gated(ids, x):
+def gau(ids, x):
     positions = L.SinusoidalPositionEmbedding(4, "zero")(x)
     layer = L.GatedAttentionUnit(5, 4, "gelu_tanh", False, "softmax_plus", attention_dropout=0.1)
     return layer([x, L.CausalMask()(ids), positions], a_bias=True, p_bias="rotary")
 
 
-def tied(ids, x):
+def embedding_in_dense_mode(ids, x):
     table = L.Embedding(10, 8, mask_zero=True, pad_id=1)
     return table(table(ids), mode="dense")
 
@@ -37,7 +37,7 @@ def conditional(layer):
     return lambda ids, x: layer([x, L.GlobalAveragePooling1D()(x)])
 
 
-def disentangled(ids, x):
+def disentangled_attention(ids, x):
     distances = L.DistanceEmbedding(8, 8)(ids)
     layer = L.DisentangledAttention(
         2, 3, 5, position_buckets=4, max_distance=9, terms=["p2c"], share_projections=False
@@ -57,13 +57,13 @@ CALLS = {  # from ids (B, L) and x (B, L, 8) to outputs; arguments are not the d
     "ConditionalRandomField": lambda ids, x: L.ConditionalRandomField(lr_multiplier=10)(x),
     "ConstantIds": lambda ids, x: L.ConstantIds(3)(ids),
     "CountedPositions": lambda ids, x: L.PaddingAwarePositions(pad_id=0, first=4)(ids),
-    "DisentangledAttention": disentangled,
+    "DisentangledAttention": disentangled_attention,
     "DistanceEmbedding": lambda ids, x: L.DistanceEmbedding(5, 3, "normal")(ids),
     "EfficientGlobalPointer": lambda ids, x: L.EfficientGlobalPointer(2, 6, False, False)(x),
-    "Embedding": tied,
+    "Embedding": embedding_in_dense_mode,
     "FeedForward": lambda ids, x: L.FeedForward(5, ["gelu", "linear"], use_bias=False)(x),
     "FirstToken": lambda ids, x: L.FirstToken()(x),
-    "GatedAttentionUnit": gated,
+    "GatedAttentionUnit": gau,
     "GlobalAveragePooling1D": lambda ids, x: L.GlobalAveragePooling1D()(x),
     "GlobalMaxPooling1D": lambda ids, x: L.GlobalMaxPooling1D()(x),
     "GlobalPointer": lambda ids, x: L.GlobalPointer(3, 4, tril_mask=False, use_bias=False)(x),
@@ -112,9 +112,9 @@ def run(model):
 def test_a_saved_layer_gives_the_same_numbers(name, tmp_path):
     model = model_of(name)
     model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert [w.shape for w in loaded.weights] == [w.shape for w in model.weights]
-    for got, want in zip(run(loaded), run(model), strict=True):
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    assert [w.shape for w in copy.weights] == [w.shape for w in model.weights]
+    for got, want in zip(run(copy), run(model), strict=True):
         np.testing.assert_array_equal(got, want)
 
 
@@ -124,15 +124,15 @@ def test_a_symbolic_shape_says_what_comes(name):
     for output, got in zip(keras.tree.flatten(model.output), run(model), strict=True):
         assert len(output.shape) == got.ndim
         sizes = zip(output.shape[1:], got.shape[1:])
-        assert all(size in (None, found) for size, found in sizes)
+        assert all(size in (None, actual) for size, actual in sizes)
         assert output.shape[-1] in (None, got.shape[-1])
 
 
 @pytest.mark.parametrize("name", sorted(L.custom_objects))
 def test_bfloat16_gives_nearly_the_same_and_no_nan(name):
-    wanted = run(model_of(name))
+    outputs = run(model_of(name))
     keras.config.set_dtype_policy("mixed_bfloat16")
-    for got, want in zip(run(model_of(name)), wanted, strict=True):
+    for got, want in zip(run(model_of(name)), outputs, strict=True):
         np.testing.assert_array_equal(np.isinf(got), np.isinf(want))
         got, want = got[np.isfinite(want)], want[np.isfinite(want)]
         assert np.abs(got - want).max() <= 0.05 * np.abs(want).max()

@@ -25,8 +25,8 @@ IDS = np.array([[2, 5, 7, 3], [2, 9, 3, 0]], "int32")
 TARGETS = np.random.default_rng(0).normal(size=(2, 4, 30)).astype("float32")
 
 
-def trained(**options):
-    """A model after three steps, each with another dropout."""
+def train(**options):
+    """Return a model after three steps, each with another dropout."""
     keras.utils.set_random_seed(1)
     model = build_transformer_model(CONFIG, with_mlm="linear", application="lm", **options)
     model.compile(keras.optimizers.SGD(0.5), "mse", **toy.FAST_COMPILE)
@@ -42,21 +42,21 @@ def assert_same_weights(models, tolerance):
 
 
 @pytest.mark.parametrize("policy, tolerance", [("float32", 1e-5), ("mixed_bfloat16", 4e-3)])
-def test_recomputing_changes_no_gradient(policy, tolerance):
+def test_recompute_changes_no_gradient(policy, tolerance):
     keras.config.set_dtype_policy(policy)
-    assert_same_weights([trained(), trained(recompute=True)], tolerance)
+    assert_same_weights([train(), train(recompute=True)], tolerance)
 
 
-def test_the_environment_may_ask_for_it_as_well(monkeypatch):
+def test_recompute_environment_variable_turns_it_on(monkeypatch):
     assert not backend.do_recompute
-    plain = trained()
+    plain = train()
     monkeypatch.setattr(recompute, "do_recompute", True)
-    assert_same_weights([plain, trained()], 1e-5)
+    assert_same_weights([plain, train()], 1e-5)
 
 
 @pytest.mark.skipif(toy.BACKEND == "jax", reason="JAX runs Python once and repeats the program")
 @pytest.mark.parametrize("training, times", [(True, 2), (False, 1)])
-def test_activations_are_computed_again_in_training(training, times):
+def test_recompute_repeats_activations_in_training_only(training, times):
     calls = []
     layer = layers.FeedForward(3, activation=lambda x: calls.append(x) or x, recompute=True)
 
@@ -67,17 +67,17 @@ def test_activations_are_computed_again_in_training(training, times):
     assert len(calls) == times
 
 
-def test_a_saved_model_still_does_and_can_be_used_by_those_who_do_not_train(tmp_path):
-    model = trained(recompute=True)
+def test_recompute_is_saved_and_predicts_the_same(tmp_path):
+    model = train(recompute=True)
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    assert again.get_layer("Transformer-1-FeedForward").recompute
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    assert copy.get_layer("Transformer-1-FeedForward").recompute
     assert "recompute" not in layers.FeedForward(3).get_config()
-    assert_close(again.predict([IDS, 0 * IDS], verbose=0), model.predict([IDS, 0 * IDS], verbose=0))
+    assert_close(copy.predict([IDS, 0 * IDS], verbose=0), model.predict([IDS, 0 * IDS], verbose=0))
 
 
 @pytest.mark.parametrize("kind", ["int32", "float32"])
-def test_a_layer_that_changes_more_than_dropout_is_refused(kind):
+def test_recompute_refuses_a_layer_that_changes_other_states(kind):
     class Counts(layers.Layer):
         def build(self, shape):
             self.count = self.add_weight(shape=(), dtype=kind, trainable=False, name="count")

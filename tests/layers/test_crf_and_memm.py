@@ -1,4 +1,4 @@
-"""CRF and MEMM: as recorded, as summed over all paths, and learning without harm."""
+"""CRF and MEMM: recorded numbers, sums over all paths, masks, training and errors."""
 
 from itertools import product
 
@@ -16,8 +16,8 @@ CASES = sorted(path.stem for path in (GOLDEN / FOLDER).glob("*.json"))
 tensor_of = ops.convert_to_tensor
 
 
-def recorded(name):
-    """A recorded case: its description, its arrays, the layer with its weights."""
+def read_case(name):
+    """Return a recorded case: its description, its arrays, the layer with its weights."""
     case, numbers = record(f"{FOLDER}/{name}.json"), arrays(f"{FOLDER}/{name}.npz")
     layer = getattr(layers, case["layer"])(**case["config"])
     layer.build(numbers["in.0"].shape)
@@ -25,8 +25,8 @@ def recorded(name):
     return case, numbers, layer
 
 
-def drawn(n=3, length=4, batch=3, kind=ConditionalRandomField, **arguments):
-    """A built layer with large transitions, scores and labels."""
+def random_layer(n=3, length=4, batch=3, kind=ConditionalRandomField, **arguments):
+    """Return a built layer with large transitions, scores and labels."""
     random = np.random.default_rng(n * length)
     layer = kind(**arguments)
     layer.build((None, None, n))
@@ -42,8 +42,8 @@ def enumerated_loss(scores, labels, trans):
         moves = sum(trans[i, j] for i, j in zip(path, path[1:]))
         return np.exp(moves + sum(row[i] for row, i in zip(scores, path)))
 
-    everything = sum(map(weight, product(range(scores.shape[1]), repeat=len(scores))))
-    return -np.log(weight(labels) / everything)
+    total = sum(map(weight, product(range(scores.shape[1]), repeat=len(scores))))
+    return -np.log(weight(labels) / total)
 
 
 def numbers_of(tensor):
@@ -52,22 +52,22 @@ def numbers_of(tensor):
 
 @pytest.mark.parametrize("name", CASES)
 def test_scores_losses_and_accuracies_are_the_recorded_ones(name):
-    case, numbers, layer = recorded(name)
+    case, numbers, layer = read_case(name)
     mask = numbers.get("mask.0")
     y_pred = layer(numbers["in.0"], mask=mask)
     assert_close(y_pred, numbers["out.0"], case["atol"])
     for method in ("dense_loss", "sparse_loss", "dense_accuracy", "sparse_accuracy"):
         kind = "onehot" if "dense" in method else "labels"
-        wanted = numbers.get(method, numbers.get("enumerated_loss"))
+        want = numbers.get(method, numbers.get("enumerated_loss"))
         got = getattr(layer, method)(tensor_of(numbers[kind]), y_pred)
-        assert_close(got, wanted, case["atol"])
+        assert_close(got, want, case["atol"])
     if np.isfinite(numbers.get("enumerated_loss", np.nan)).all():
         assert_close(layer.sparse_loss(numbers["labels"], y_pred), numbers["enumerated_loss"], 1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "one_step" not in name])
 def test_gradients_are_the_recorded_ones(name):
-    case, numbers, layer = recorded(name)
+    case, numbers, layer = read_case(name)
     keys = [key for key in numbers if key.startswith("grad.")]
 
     def loss(tensors):
@@ -82,15 +82,15 @@ def test_gradients_are_the_recorded_ones(name):
 
 @pytest.mark.parametrize("kind", [ConditionalRandomField, MaximumEntropyMarkovModel])
 def test_labels_may_be_floats_and_have_an_axis_of_one(kind):
-    layer, scores, labels = drawn(kind=kind)
+    layer, scores, labels = random_layer(kind=kind)
     want = numbers_of(layer.sparse_loss(labels, scores))
     assert_close(layer.sparse_loss(labels.astype("float32"), scores), want)
     assert_close(layer.sparse_loss(labels[..., None], scores), want)
 
 
 @pytest.mark.parametrize("n, length", [(2, 1), (3, 4), (4, 2)])
-def test_the_loss_is_that_of_one_path_among_all(n, length):
-    crf, scores, labels = drawn(n, length, lr_multiplier=0.5)
+def test_crf_loss_is_the_share_of_one_path_among_all(n, length):
+    crf, scores, labels = random_layer(n, length, lr_multiplier=0.5)
     trans = numbers_of(crf.trans)
     want = [enumerated_loss(*row, trans) for row in zip(scores, labels)]
     assert_close(crf.sparse_loss(labels, scores), want)
@@ -98,7 +98,7 @@ def test_the_loss_is_that_of_one_path_among_all(n, length):
 
 
 def test_gradients_are_slopes():
-    crf, scores, labels = drawn()
+    crf, scores, labels = random_layer()
     scores[0, 3] = scores[1, :2] = -np.inf  # padding on either side
     trans = numbers_of(crf.trans)
 
@@ -117,23 +117,23 @@ def test_gradients_are_slopes():
 
 
 @pytest.mark.parametrize("kind", [ConditionalRandomField, MaximumEntropyMarkovModel])
-def test_padding_changes_nothing(kind):
-    layer, scores, labels = drawn(length=5, kind=kind)
+def test_padding_never_affects_losses_or_accuracies(kind):
+    layer, scores, labels = random_layer(length=5, kind=kind)
     lengths = [5, 3, 1]
     mask = np.arange(5) < np.array(lengths)[:, None]
     y_pred = layer(scores, mask=mask)
     labels[~mask] = -100  # what stands at hidden positions does not matter
-    alone = [(labels[i : i + 1, :n], scores[i : i + 1, :n]) for i, n in enumerate(lengths)]
-    losses = np.array([numbers_of(layer.sparse_loss(*row)) for row in alone]).reshape(3)
+    rows = [(labels[i : i + 1, :n], scores[i : i + 1, :n]) for i, n in enumerate(lengths)]
+    losses = np.array([numbers_of(layer.sparse_loss(*row)) for row in rows]).reshape(3)
     if kind is MaximumEntropyMarkovModel:  # one mean over all positions
         losses = np.average(losses, weights=lengths)
     assert_close(layer.sparse_loss(labels, y_pred), losses)
-    shares = [numbers_of(layer.sparse_accuracy(*row)) for row in alone]
+    shares = [numbers_of(layer.sparse_accuracy(*row)) for row in rows]
     assert_close(layer.sparse_accuracy(labels, y_pred), np.average(shares, weights=lengths))
 
 
-def test_padding_on_the_left_changes_nothing_in_a_crf():
-    crf, scores, labels = drawn(length=5)
+def test_crf_ignores_padding_on_the_left():
+    crf, scores, labels = random_layer(length=5)
     y_pred = crf(scores, mask=np.arange(5) >= np.array([[0], [2], [4]]))
     want = [
         numbers_of(crf.sparse_loss(labels[i : i + 1, n:], scores[i : i + 1, n:]))[0]
@@ -144,7 +144,7 @@ def test_padding_on_the_left_changes_nothing_in_a_crf():
 
 @pytest.mark.parametrize("kind", [ConditionalRandomField, MaximumEntropyMarkovModel])
 def test_no_mask_makes_losses_or_gradients_nan(kind):
-    layer, scores, labels = drawn(kind=kind)
+    layer, scores, labels = random_layer(kind=kind)
     mask = np.array([[1, 0, 1, 1], [0, 1, 0, 1], [0, 0, 0, 0]], bool)
     scores[0, 2, (labels[0, 2] + 1) % 3] = -np.inf  # a label that is impossible
 
@@ -158,14 +158,14 @@ def test_no_mask_makes_losses_or_gradients_nan(kind):
 
 
 def test_a_row_without_visible_positions_has_no_loss():
-    crf, scores, labels = drawn()
+    crf, scores, labels = random_layer()
     nothing = np.zeros((3, 4), bool)
     assert_close(crf.sparse_loss(labels, crf(scores, mask=nothing)), np.zeros(3))
     assert numbers_of(crf.sparse_accuracy(labels, crf(scores, mask=nothing))) == 0
 
 
 def test_an_impossible_label_leaves_the_other_paths():
-    crf, scores, _ = drawn()
+    crf, scores, _ = random_layer()
     scores[..., 2] = -np.inf
     labels, trans = np.array([[0, 1, 1, 0]] * 3), numbers_of(crf.trans)
     want = [enumerated_loss(row[:, :2], (0, 1, 1, 0), trans) for row in scores]
@@ -173,13 +173,13 @@ def test_an_impossible_label_leaves_the_other_paths():
 
 
 def test_nan_scores_are_not_taken_for_padding():
-    crf, scores, labels = drawn()
+    crf, scores, labels = random_layer()
     scores[1, 2, 0] = np.nan
     assert np.isnan(numbers_of(crf.sparse_loss(labels, scores))).tolist() == [False, True, False]
 
 
-def test_a_crf_decodes_its_own_scores():
-    crf, scores, _ = drawn()
+def test_crf_decode_takes_the_scores_of_the_layer():
+    crf, scores, _ = random_layer()
     y_pred = crf(scores, mask=np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]], bool))
     got = numbers_of(crf.decode(y_pred, starts=[0, 1], ends=[2, 1]))
     decoder = layers.ViterbiDecoder(crf.trans, [0, 1], [2, 1])
@@ -187,19 +187,19 @@ def test_a_crf_decodes_its_own_scores():
 
 
 def test_a_memm_of_low_rank_is_one_with_the_product():
-    low, scores, labels = drawn(kind=MaximumEntropyMarkovModel, hidden_dim=2)
-    whole, _, _ = drawn(kind=MaximumEntropyMarkovModel)
-    whole.set_weights([numbers_of(low.trans)])
-    assert_close(low.sparse_loss(labels, scores), numbers_of(whole.sparse_loss(labels, scores)))
+    low, scores, labels = random_layer(kind=MaximumEntropyMarkovModel, hidden_dim=2)
+    full, _, _ = random_layer(kind=MaximumEntropyMarkovModel)
+    full.set_weights([numbers_of(low.trans)])
+    assert_close(low.sparse_loss(labels, scores), numbers_of(full.sparse_loss(labels, scores)))
 
 
-def test_reversing_turns_only_what_is_visible():
+def test_reverse_sequence_reverses_only_the_visible_part():
     memm = MaximumEntropyMarkovModel()
     rows = np.array([[1, 2, 3, 0], [4, 0, 0, 0]])
-    (turned,) = memm.reverse_sequence([rows], rows > 0)
-    assert numbers_of(turned).tolist() == [[3, 2, 1, 0], [4, 0, 0, 0]]
-    (turned,) = memm.reverse_sequence([rows])
-    assert numbers_of(turned).tolist() == rows[:, ::-1].tolist()
+    (rows_reversed,) = memm.reverse_sequence([rows], rows > 0)
+    assert numbers_of(rows_reversed).tolist() == [[3, 2, 1, 0], [4, 0, 0, 0]]
+    (rows_reversed,) = memm.reverse_sequence([rows])
+    assert numbers_of(rows_reversed).tolist() == rows[:, ::-1].tolist()
 
 
 def tagger(kind=ConditionalRandomField, rate=0.05, **arguments):
@@ -240,11 +240,11 @@ def test_one_model_learns_from_several_lengths(kind, policy):
 def test_the_compiled_loss_is_the_mean_over_rows():
     model, crf = tagger()
     ids, labels = texts(6)
-    wanted = numbers_of(crf.sparse_loss(labels, model(ids)))
-    assert model.evaluate(ids, labels, verbose=0)[0] == pytest.approx(wanted.mean(), rel=1e-4)
+    want = numbers_of(crf.sparse_loss(labels, model(ids)))
+    assert model.evaluate(ids, labels, verbose=0)[0] == pytest.approx(want.mean(), rel=1e-4)
     weights = np.arange(8.0)
     got = model.evaluate(ids, labels, sample_weight=weights, verbose=0)[0]
-    assert got == pytest.approx((wanted * weights).mean(), rel=1e-4)
+    assert got == pytest.approx((want * weights).mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize("multiplier", [1, 100])
@@ -259,18 +259,18 @@ def test_the_multiplier_lengthens_the_steps_of_the_transitions(multiplier):
 def test_a_saved_model_gets_its_loss_from_the_layer(tmp_path):
     model, _ = tagger(lr_multiplier=10)
     model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
-    crf = loaded.get_layer("tags")
-    loaded.compile("adam", loss=crf.sparse_loss, metrics=[crf.sparse_accuracy])
+    model_copy = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    crf = model_copy.get_layer("tags")
+    model_copy.compile("adam", loss=crf.sparse_loss, metrics=[crf.sparse_accuracy])
     ids, labels = texts(4)
-    np.testing.assert_array_equal(loaded.predict(ids, verbose=0), model.predict(ids, verbose=0))
-    assert loaded.evaluate(ids, labels, verbose=0) == model.evaluate(ids, labels, verbose=0)
+    np.testing.assert_array_equal(model_copy.predict(ids, verbose=0), model.predict(ids, verbose=0))
+    assert model_copy.evaluate(ids, labels, verbose=0) == model.evaluate(ids, labels, verbose=0)
 
 
 @pytest.mark.parametrize("kind", [ConditionalRandomField, MaximumEntropyMarkovModel])
 @pytest.mark.parametrize("label", [3, -1])
-def test_a_label_out_of_range_is_named(kind, label):
-    layer, scores, labels = drawn(kind=kind, name="tags")
+def test_read_labels_refuses_a_label_out_of_range(kind, label):
+    layer, scores, labels = random_layer(kind=kind, name="tags")
     labels[1, 2] = label
     with pytest.raises(ValueError, match=rf"Expected labels from 0 to 2 in tags.*{label}"):
         layer.sparse_loss(labels, scores)
@@ -284,7 +284,7 @@ def test_a_metric_that_needs_hidden_weights_says_so():
         model.evaluate(*texts(4), verbose=0)
 
 
-def test_one_hot_labels_are_not_sparse_ones():
-    crf, scores, labels = drawn()
+def test_read_labels_refuses_one_hot_labels():
+    crf, scores, labels = random_layer()
     with pytest.raises(ValueError, match=r"labels \(B, L\) or .*\(3, 4, 3\).*use dense_loss"):
         crf.sparse_loss(np.eye(3)[labels], scores)
