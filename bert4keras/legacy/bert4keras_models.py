@@ -13,7 +13,7 @@ from bert4keras import backend, layers, models, optimizers, snippets, tokenizers
 from bert4keras.backend import get_available_gpus, set_gelu
 from bert4keras.legacy.bert4keras_text import SimpleTokenizer
 from bert4keras.legacy.patches import add, add_names, replace, state_of
-from bert4keras.legacy.report import IDIOMS, record_use, unsupported
+from bert4keras.legacy.report import IDIOMS, record_use, unsupported_error
 from bert4keras.models import build, skip_initialization
 from bert4keras.models.config import parameters
 
@@ -109,11 +109,11 @@ def _data_parallel(model, devices=None, parts=None):
     return model
 
 
-def _multi_gpu_model(model, gpus=None, **_ignored):
+def _multi_gpu_model(model, gpus=None, **_kwargs):
     """Return the model itself and warn, if there are several GPUs."""
     count = len(get_available_gpus())
     if count < 2:
-        raise unsupported("multi_gpu_model", f"expected two GPUs or more, got {count}")
+        raise unsupported_error("multi_gpu_model", f"expected two GPUs or more, got {count}")
     record_use("multi_gpu_model")
     warnings.warn(
         f"multi_gpu_model: one GPU runs the model. {IDIOMS['multi_gpu_model'][1]}.", stacklevel=2
@@ -122,11 +122,11 @@ def _multi_gpu_model(model, gpus=None, **_ignored):
 
 
 def _extend_with_parallel_unified_language_model(BaseModel):
-    raise unsupported("old name", "parallel UniLM masks have no equivalent")
+    raise unsupported_error("old name", "parallel UniLM masks have no equivalent")
 
 
 def _add_weight_decay_into(model, weight_decay_rate, exclude_from=None):
-    raise unsupported("weight decay", "the optimizer decays weights")
+    raise unsupported_error("weight decay", "the optimizer decays weights")
 
 
 add_names(keras.utils, {"multi_gpu_model": _multi_gpu_model})
@@ -205,8 +205,8 @@ def _init_subclass(cls, **kwargs):
     """Make ``compute_attention_bias`` of a script's ``compute_attention_mask``."""
     super(models.Transformer, cls).__init_subclass__(**kwargs)
     hooks = ("compute_attention_bias", "compute_attention_mask")
-    defined = next(vars(x) for x in cls.__mro__ if any(name in vars(x) for name in hooks))
-    if hooks[0] not in defined:
+    class_dict = next(vars(x) for x in cls.__mro__ if any(name in vars(x) for name in hooks))
+    if hooks[0] not in class_dict:
         cls.compute_attention_bias = lambda self, inputs=None: _as_mask(
             self.compute_attention_mask(inputs)
         )
@@ -255,14 +255,14 @@ class EmbeddingDense(layers.Layer):
     """Output layer that shares the weights of an embedding; unsupported."""
 
     def __init__(self, *args, **kwargs):
-        raise unsupported("old name", "call the embedding itself with mode='dense'")
+        raise unsupported_error("old name", "call the embedding itself with mode='dense'")
 
 
 class FactorizedEmbedding(layers.Layer):
     """Embedding of ALBERT in 2019; unsupported."""
 
     def __init__(self, *args, **kwargs):
-        raise unsupported("old name", "the embedding of ALBERT is two layers now")
+        raise unsupported_error("old name", "the embedding of ALBERT is two layers now")
 
 
 for _module in (layers, models):

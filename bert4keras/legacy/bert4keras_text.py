@@ -11,7 +11,7 @@ from bert4keras.backend import keras
 from bert4keras.generation import AutoRegressiveDecoder
 from bert4keras.legacy import patches
 from bert4keras.legacy.patches import add, add_names, push, replace
-from bert4keras.legacy.report import record_use, unsupported
+from bert4keras.legacy.report import record_use, unsupported_error
 
 # Tokenizers
 
@@ -46,8 +46,8 @@ def _encode(original, self, first_text=None, second_text=None, maxlen=None, *arg
     tokens, segments = _pad_tokens(self, tokens, 0, lengths[0])
     if second_text is not None:
         second, _ = original(self, second_text, None, None, *args, **kwargs)
-        second, ones = _pad_tokens(self, second[1:], 1, lengths[1])
-        tokens, segments = tokens + second, segments + ones
+        second, second_segments = _pad_tokens(self, second[1:], 1, lengths[1])
+        tokens, segments = tokens + second, segments + second_segments
     return tokens, segments
 
 
@@ -79,7 +79,7 @@ def _load_vocab(original, *args, **kwargs):
     return original(*args, **kwargs)
 
 
-def _renamed(name):
+def _alias(name):
     def get(self):
         record_use("old name")
         return getattr(self, name)
@@ -90,10 +90,10 @@ def _renamed(name):
 add_names(
     tokenizers.TokenizerBase,
     {
-        "_token_cls": _renamed("_token_start"),
-        "_token_cls_id": _renamed("_token_start_id"),
-        "_token_sep": _renamed("_token_end"),
-        "_token_sep_id": _renamed("_token_end_id"),
+        "_token_cls": _alias("_token_start"),
+        "_token_cls_id": _alias("_token_start_id"),
+        "_token_sep": _alias("_token_end"),
+        "_token_sep_id": _alias("_token_end_id"),
     },
 )
 add_names(tokenizers, {"SimpleTokenizer": SimpleTokenizer})
@@ -108,7 +108,7 @@ def _sequence_padding(original, *args, **kwargs):
         record_use("padding")
         numbers = np.unique(kwargs.pop("padding"))
         if len(numbers) != 1:
-            raise unsupported("padding", f"expected one number, got {numbers}")
+            raise unsupported_error("padding", f"expected one number, got {numbers}")
         kwargs["value"] = numbers[0]
     return original(*args, **kwargs)
 

@@ -21,7 +21,7 @@ from bert4keras.backend import K, LazyModule, tf
 from bert4keras.legacy import bert4keras_models, tensorflow1
 from bert4keras.legacy.keras_backend import smart_cond
 from bert4keras.legacy.patches import add_names
-from bert4keras.legacy.report import LegacyImportError, record_use, unsupported
+from bert4keras.legacy.report import LegacyImportError, record_use, unsupported_error
 
 # Modules that have moved
 
@@ -83,7 +83,7 @@ def _interfaces():
 
 def _scikit_learn():
     def wrapper(*args, **kwargs):
-        raise unsupported("scikit-learn", "keras.wrappers.scikit_learn does not exist")
+        raise unsupported_error("scikit-learn", "keras.wrappers.scikit_learn does not exist")
 
     return {"KerasClassifier": wrapper, "KerasRegressor": wrapper}
 
@@ -117,7 +117,7 @@ class _Finder:
         if name == "tensorflow":
             return _tensorflow_spec()
         if name == "tensorflow.contrib":
-            raise unsupported("tf1 name", "tf.contrib does not exist", LegacyImportError)
+            raise unsupported_error("tf1 name", "tf.contrib does not exist", LegacyImportError)
         source = _source_of(name)
         if source is None or (source not in _MADE and not _exists(source)):
             return None

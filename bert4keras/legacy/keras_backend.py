@@ -31,9 +31,9 @@ def _set_learning_phase(value):
     record_use("K.learning_phase")
 
 
-def smart_cond(pred, true_fn=None, false_fn=None, name=None):
-    """Return the result of one of two functions, as tf_utils.smart_cond does."""
-    return K.in_train_phase(true_fn, false_fn, pred)
+def smart_cond(condition=None, true_fn=None, false_fn=None, name=None, **kwargs):
+    """Return the result of one of two functions, as tf_utils.smart_cond(pred, ...) does."""
+    return K.in_train_phase(true_fn, false_fn, kwargs.get("pred", condition))
 
 
 def _placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
@@ -68,11 +68,11 @@ def _batch_dot(x, y, axes=None):
 
 
 @keras_gradients.lazy_function
-def _reshape(x, shape, *rest):
+def _reshape(x, shape, *sizes):
     """Return K.reshape; a single None in the shape means -1."""
-    if not rest and list(shape).count(None) == 1 and -1 not in shape:
+    if not sizes and list(shape).count(None) == 1 and -1 not in shape:
         shape = [-1 if size is None else size for size in shape]
-    return _K_reshape(x, shape, *rest)
+    return _K_reshape(x, shape, *sizes)
 
 
 def _prod(x, axis=None, keepdims=False):
@@ -90,8 +90,8 @@ def _concatenate(tensors, axis=-1):
 
 
 def _foldl(fn, elems, initializer=None, name=None):
-    first, rest = (elems[0], elems[1:]) if initializer is None else (initializer, elems)
-    return ops.scan(lambda carry, x: (fn(carry, x), None), first, rest)[0]
+    first, tail = (elems[0], elems[1:]) if initializer is None else (initializer, elems)
+    return ops.scan(lambda carry, x: (fn(carry, x), None), first, tail)[0]
 
 
 # Random numbers
@@ -249,15 +249,15 @@ _OPERATORS = [f"__{name}__" for name in "add radd sub rsub mul rmul truediv rtru
 
 @replace(keras.Variable, *_OPERATORS)
 @replace(keras.KerasTensor, *_OPERATORS)
-def _operator(original, self, other):
-    return original(self, _match_dtype(other, self))
+def _operator(original, self, operand):
+    return original(self, _match_dtype(operand, self))
 
 
-def _torch_operator(original, self, other):
+def _torch_operator(original, self, operand):
     # A meta tensor has no values, so NumPy cannot compute with it
-    if isinstance(other, np.ndarray):
-        other = ops.convert_to_tensor(_match_dtype(other, self))
-    return original(self, other)
+    if isinstance(operand, np.ndarray):
+        operand = ops.convert_to_tensor(_match_dtype(operand, self))
+    return original(self, operand)
 
 
 if backend_name == "torch":

@@ -8,6 +8,7 @@ loss, for symbolic tensors. JAX and PyTorch support the gradient of the total lo
 """
 
 import contextlib
+import functools
 import operator
 
 import numpy as np
@@ -16,7 +17,7 @@ from keras import ops
 from bert4keras import backend
 from bert4keras.backend import K, backend_name, keras
 from bert4keras.legacy.patches import add, add_names, get_original, state_of
-from bert4keras.legacy.report import record_use, unsupported
+from bert4keras.legacy.report import record_use, unsupported_error
 
 # Lazy values
 
@@ -42,7 +43,7 @@ class Lazy:
         return Lazy(lambda feed: self.compute(feed)[index])
 
     def __float__(self):
-        raise unsupported("total_loss", "it has no value before a batch comes")
+        raise unsupported_error("total_loss", "it has no value before a batch comes")
 
     __int__ = __bool__ = __float__
 
@@ -51,11 +52,11 @@ class Lazy:
 
 
 def _binary_operators(function):
-    def forward(self, other):
-        return Lazy(lambda feed: function(evaluate(self, feed), evaluate(other, feed)))
+    def forward(self, operand):
+        return Lazy(lambda feed: function(evaluate(self, feed), evaluate(operand, feed)))
 
-    def backward(self, other):
-        return Lazy(lambda feed: function(evaluate(other, feed), evaluate(self, feed)))
+    def backward(self, operand):
+        return Lazy(lambda feed: function(evaluate(operand, feed), evaluate(self, feed)))
 
     return forward, backward
 
@@ -92,6 +93,7 @@ def evaluate(value, feed):
 def lazy_function(function):
     """Return a function of K that accepts lazy values too."""
 
+    @functools.wraps(function)
     def call(*args, **kwargs):
         if not any(isinstance(x, Lazy) for x in keras.tree.flatten((args, kwargs))):
             return function(*args, **kwargs)
@@ -102,7 +104,6 @@ def lazy_function(function):
 
         return Lazy(compute)
 
-    call.__name__, call.__doc__, call.__wrapped__ = function.__name__, function.__doc__, function
     return call
 
 
@@ -120,7 +121,7 @@ def _gradient(loss, variable):
     if isinstance(loss, _TotalLoss):
         return Lazy(lambda feed: loss.gradient(feed, variable))
     if backend_name != "tensorflow":
-        raise unsupported("K.gradients", "only TensorFlow has a graph to differentiate")
+        raise unsupported_error("K.gradients", "only TensorFlow has a graph to differentiate")
     if isinstance(loss, Lazy):
         return Lazy(lambda feed: _graph_gradient(loss.compute(feed), evaluate(variable, feed)))
     if keras.backend.is_keras_tensor(loss):
@@ -132,7 +133,7 @@ def _graph_gradient(loss, variable):
     """Return the dense gradient of a tensor in TensorFlow's graph."""
     tf = backend.tf
     if tf.executing_eagerly():
-        raise unsupported("K.gradients", "an eager tensor has no graph")
+        raise unsupported_error("K.gradients", "an eager tensor has no graph")
     source = getattr(variable, "value", variable)
     handle = getattr(source, "handle", None)
     if handle is not None:
@@ -327,7 +328,9 @@ def temporary_train_function(model, train_function):
 def _make_train_function(model):
     record_use("_make_train_function")
     if backend_name == "jax":
-        raise unsupported("_make_train_function", "JAX passes state through its training function")
+        raise unsupported_error(
+            "_make_train_function", "JAX passes state through its training function"
+        )
     model.train_function = _TrainFunction(model)
     state_of(model)["has_script_train_function"] = True
 

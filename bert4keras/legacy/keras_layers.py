@@ -23,7 +23,7 @@ from bert4keras.legacy.report import (
     is_called_by_script,
     is_library_file,
     record_use,
-    unsupported,
+    unsupported_error,
 )
 
 # Arguments of constructors
@@ -132,8 +132,8 @@ def _add_weight(original, self, *args, **kwargs):
     """Accept the name first, and an initializer that takes a shape alone."""
     if args and isinstance(args[0], str):
         record_use("add_weight")
-        name, *rest = args
-        kwargs.update(zip(("shape", "dtype", "initializer"), rest), name=name)
+        name, *values = args
+        kwargs.update(zip(("shape", "dtype", "initializer"), values), name=name)
         args = ()
     initializer = kwargs.get("initializer")
     if inspect.isfunction(initializer) and "dtype" not in inspect.signature(initializer).parameters:
@@ -401,26 +401,26 @@ def _compute_output_spec(original, self, *args, **kwargs):
         return _call(type(self).call, self, *call_args, **call_kwargs)
 
     try:
-        traced = keras.src.backend.compute_output_spec(call, *args, **kwargs)
+        spec = keras.src.backend.compute_output_spec(call, *args, **kwargs)
     except Exception as error:  # ``call`` may not accept symbols
         try:
             return original(self, *args, **kwargs)
         except Exception:
             raise error from None
     if type(self).compute_output_shape is Layer.compute_output_shape:
-        return traced
+        return spec
     try:
-        stated = original(self, *args, **kwargs)
-        return keras.tree.map_structure(_merge_specs, traced, stated)
+        stated_spec = original(self, *args, **kwargs)
+        return keras.tree.map_structure(_merge_specs, spec, stated_spec)
     except Exception:  # ``compute_output_shape`` of a script may be wrong
-        return traced
+        return spec
 
 
-def _merge_specs(traced, stated):
-    if len(traced.shape) != len(stated.shape):
-        return traced
-    sizes = [a if a is not None else b for a, b in zip(traced.shape, stated.shape)]
-    return keras.KerasTensor(sizes, dtype=traced.dtype)
+def _merge_specs(spec, stated_spec):
+    if len(spec.shape) != len(stated_spec.shape):
+        return spec
+    sizes = [a if a is not None else b for a, b in zip(spec.shape, stated_spec.shape)]
+    return keras.KerasTensor(sizes, dtype=spec.dtype)
 
 
 @replace(Layer, "__setattr__")
@@ -446,7 +446,7 @@ def _get_scale(variable, value, default):
     if factors.size and np.allclose(factors, factors[0], rtol=1e-3):
         return float(np.median(factors))
     if factors.size or default is None or values.any():
-        raise unsupported("scaled weight", "the new value is not a multiple of the old one")
+        raise unsupported_error("scaled weight", "the new value is not a multiple of the old one")
     return default
 
 

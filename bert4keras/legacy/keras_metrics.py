@@ -11,7 +11,7 @@ from keras.src.utils import python_utils
 
 from bert4keras.backend import backend_name, tf
 from bert4keras.legacy.patches import add, add_names, replace, state_of
-from bert4keras.legacy.report import record_use, unsupported
+from bert4keras.legacy.report import record_use, unsupported_error
 
 # Metrics
 
@@ -71,7 +71,7 @@ class _CompiledLoss:
     def __init__(self, model):
         record_use("compiled_loss")
         if backend_name != "tensorflow":
-            raise unsupported("compiled_loss", "the backend is not TensorFlow")
+            raise unsupported_error("compiled_loss", "the backend is not TensorFlow")
         self.model = model
 
     def __call__(self, y_true, y_pred, sample_weight=None, regularization_losses=None):
@@ -113,7 +113,7 @@ class _MetricsTensors(list):
 
 
 class _MetricsNames(list):
-    """model.metrics_names: an appended name belongs to the next tensor, or the last unnamed."""
+    """model.metrics_names: an appended name belongs to the next tensor, or the last nameless."""
 
     def __init__(self, names, model):
         super().__init__(names)
@@ -121,9 +121,9 @@ class _MetricsNames(list):
 
     def append(self, name):
         super().append(name)
-        unnamed = [x for x in self.model._metrics if x.name.startswith("metric_")]
-        if unnamed:
-            unnamed[0].name = name
+        nameless = [x for x in self.model._metrics if x.name.startswith("metric_")]
+        if nameless:
+            nameless[0].name = name
         else:
             state_of(self.model).setdefault("metric_names", []).append(name)
 
@@ -201,10 +201,10 @@ class _Logs(dict):
     """Logs that accept old names too."""
 
     def __missing__(self, key):
-        other = _other_name(key)
-        if other is not None and dict.__contains__(self, other):
+        other_name = _other_name(key)
+        if other_name is not None and dict.__contains__(self, other_name):
             record_use("acc")
-            return dict.__getitem__(self, other)
+            return dict.__getitem__(self, other_name)
         raise KeyError(key)
 
     def __contains__(self, key):

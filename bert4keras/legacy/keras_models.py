@@ -25,7 +25,7 @@ from bert4keras.checkpoints import is_keras2, load_keras2_weights
 from bert4keras.files import replace_file
 from bert4keras.legacy import patches
 from bert4keras.legacy.patches import add, add_names, push, replace, state_of
-from bert4keras.legacy.report import LegacyError, record_use, script_position, unsupported
+from bert4keras.legacy.report import LegacyError, record_use, script_position, unsupported_error
 from bert4keras.models.saved_models import load_keras2_model
 
 # Functional models
@@ -134,7 +134,7 @@ def _from_config(original, cls, config, custom_objects=None, safe_mode=None):
     name = config["name"]
     function = {**_custom_objects(), **(custom_objects or {})}.get(name)
     if not callable(function):
-        raise unsupported("Lambda", f"the script has no function for the layer {name!r}")
+        raise unsupported_error("Lambda", f"the script has no function for the layer {name!r}")
     return cls(**{**config, "function": function, "output_shape": None})
 
 

@@ -13,7 +13,7 @@ from bert4keras import backend
 from bert4keras.backend import K, backend_name
 from bert4keras.legacy import patches
 from bert4keras.legacy.patches import add, add_names, push, replace, state_of
-from bert4keras.legacy.report import record_use, unsupported
+from bert4keras.legacy.report import record_use, unsupported_error
 
 _Optimizer = keras.optimizers.Optimizer
 _K_update, _K_variable, _K_zeros = K.update, K.variable, K.zeros
@@ -31,7 +31,7 @@ def _init(original, self, learning_rate=0.001, *args, **kwargs):
         learning_rate = keras.optimizers.schedules.InverseTimeDecay(learning_rate, 1, decay)
     has_get_updates = callable(getattr(type(self), "get_updates", None))
     if has_get_updates and backend_name != "tensorflow":
-        raise unsupported("own optimizer", "the backend is not TensorFlow")
+        raise unsupported_error("own optimizer", "the backend is not TensorFlow")
     if isinstance(learning_rate, int):
         learning_rate = float(learning_rate)
     original(self, learning_rate, *args, **kwargs)
@@ -90,7 +90,7 @@ def _minimize(self, loss, var_list, grad_loss=None, name=None, tape=None):
     """Run optimizer.minimize(loss, variables, tape=tape) of a train_step, on TensorFlow."""
     record_use("minimize")
     if backend_name != "tensorflow":
-        raise unsupported("minimize", "the backend is not TensorFlow")
+        raise unsupported_error("minimize", "the backend is not TensorFlow")
     if tape is None:
         with backend.tf.GradientTape() as tape:
             loss = loss()
@@ -111,7 +111,7 @@ def _set_lr(self, value):
 
 
 def _unsupported_optimizer(*args, **kwargs):
-    raise unsupported("tf1 optimizer", "it belongs to a graph, and models run eagerly")
+    raise unsupported_error("tf1 optimizer", "it belongs to a graph, and models run eagerly")
 
 
 add_names(
@@ -212,5 +212,5 @@ def _get_updates(self, gradients, variables):
         try:
             self.get_updates(None, variables)
         except AttributeError as error:
-            raise unsupported("own optimizer", str(error)) from error
+            raise unsupported_error("own optimizer", str(error)) from error
         return patches.running_updates[-1].updates

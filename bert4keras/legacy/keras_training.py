@@ -17,7 +17,7 @@ from bert4keras.legacy.keras_gradients import keras3_train_function, temporary_t
 from bert4keras.legacy.keras_metrics import metrics_for_outputs
 from bert4keras.legacy.keras_optimizers import assign_optimizer
 from bert4keras.legacy.patches import add, push, replace, state_of
-from bert4keras.legacy.report import record_use, unsupported
+from bert4keras.legacy.report import record_use, unsupported_error
 
 _COMPILE_ARGUMENTS = ("target_tensors", "sample_weight_mode", "weighted_metrics_mode")
 _GENERATOR_ARGUMENTS = ("max_queue_size", "workers", "use_multiprocessing", "pickle_safe")
@@ -55,7 +55,7 @@ def _compile(original, self, optimizer="rmsprop", loss=None, metrics=None, *args
     if backend_name == "tensorflow":
         kwargs.setdefault("jit_compile", False)
     if backend_name == "jax" and len(inspect.signature(self.train_step).parameters) < 2:
-        raise unsupported("train_step", "JAX passes state through it")
+        raise unsupported_error("train_step", "JAX passes state through it")
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
     self.train_function = self.test_function = self.predict_function = None
     self._compile_loss = self._compile_metrics = None  # from an earlier call
@@ -410,7 +410,7 @@ def _make_stream(x, model, steps=None, shuffle=True, convert=_train_batch):
     if isinstance(x, keras.utils.PyDataset) and not isinstance(x, BatchStream):
         return _Batches(_repeat_sequence(x, shuffle), model, convert), steps or len(x)
     if steps is None and inspect.isgenerator(x) and not backend.is_env_on("TF_KERAS"):
-        raise unsupported("endless", "the end of a generator is unknown")
+        raise unsupported_error("endless", "the end of a generator is unknown")
     if steps is None and not isinstance(x, BatchStream):
         x = list(x)
         return _Batches(itertools.cycle(x), model, convert), len(x)

@@ -83,13 +83,13 @@ def _replace(owner, name, replacement):
     _originals[owner, name] = original
 
     @wraps(original)
-    def patched(*args, **kwargs):
+    def wrapper(*args, **kwargs):
         return replacement(original, *args, **kwargs)
 
     with contextlib.suppress(ValueError):  # functions written in C have no signature
         # Keras reads the signature and does not look behind wrappers
-        patched.__signature__ = inspect.signature(original)
-    setattr(owner, name, method_kind(patched) if method_kind else patched)
+        wrapper.__signature__ = inspect.signature(original)
+    setattr(owner, name, method_kind(wrapper) if method_kind else wrapper)
 
 
 def get_original(owner, name):

@@ -252,7 +252,7 @@ def record_use(key: str, read_by_script: bool = False) -> None:
         usage_report.uses[file, line, key] = None
 
 
-def unsupported(key: str, reason: str = "", error: type = LegacyError) -> LegacyError:
+def unsupported_error(key: str, reason: str = "", error: type = LegacyError) -> LegacyError:
     """Return the error for an unsupported idiom: line, idiom, reason, what to do."""
     file, line = script_position()
     idiom, remedy = IDIOMS[key]

@@ -11,7 +11,7 @@ import keras
 from keras import tree
 
 from bert4keras.backend import K, backend_name, get_available_gpus, tf
-from bert4keras.legacy.report import record_use, unsupported
+from bert4keras.legacy.report import record_use, unsupported_error
 
 TF_KERAS = (  # Keras inside of TensorFlow: replaced by Keras 3
     "tensorflow.compat.v1.keras",
@@ -35,17 +35,17 @@ _OLD_ARGUMENTS = {  # function: {old argument: new one}
     "norm": {"keep_dims": "keepdims"},
     "squeeze": {"squeeze_dims": "axis"},
 }
-_patched = []  # TensorFlow, as soon as it is patched
+_modules = []  # TensorFlow, as soon as it is patched
 
 
 def is_patched():
     """True if TensorFlow is imported and patched."""
-    return bool(_patched)
+    return bool(_modules)
 
 
 def patch(tf):
     """Add the names of TensorFlow 1 to TensorFlow, and make Keras 3 its ``tf.keras``."""
-    _patched.append(tf)
+    _modules.append(tf)
     for name in [x for x in sys.modules if x.startswith(TF_KERAS)]:
         del sys.modules[name]
     tf1 = tf.compat.v1
@@ -92,7 +92,7 @@ class Session:
         record_use("tf1 session")
         self.graph = graph or (self if isinstance(self, _Graph) else _Graph())
 
-    def run(self, fetches=None, feed_dict=None, **_ignored):
+    def run(self, fetches=None, feed_dict=None, **_kwargs):
         """Return the value of a variable, or None for None, such as an initializer."""
         if fetches is None or (
             isinstance(fetches, list) and not any(x is not None for x in fetches)
@@ -100,7 +100,7 @@ class Session:
             return fetches
         if isinstance(fetches, keras.Variable):
             return K.get_value(fetches)
-        raise unsupported("tf1 session", _EAGER)
+        raise unsupported_error("tf1 session", _EAGER)
 
     def __enter__(self):
         return self
@@ -122,9 +122,9 @@ class _Graph(Session):
     def finalize(self):
         """Do nothing."""
 
-    def as_graph_def(self, *_ignored):
+    def as_graph_def(self, *_args):
         """Raise an error: a graph cannot be saved."""
-        raise unsupported("tf1 file", _EAGER)
+        raise unsupported_error("tf1 file", _EAGER)
 
 
 def set_session(session):
@@ -157,14 +157,14 @@ def _graph_functions(tf):
 
     def placeholder(*args, **kwargs):
         if tf.executing_eagerly():
-            raise unsupported("tf1 session", "a placeholder needs a session")
+            raise unsupported_error("tf1 session", "a placeholder needs a session")
         return original_placeholder(*args, **kwargs)
 
     return {"get_default_graph": get_default_graph, "placeholder": placeholder}
 
 
 def _convert_variables_to_constants(session, graph_def=None, *args, **kwargs):
-    raise unsupported("tf1 file", _EAGER)
+    raise unsupported_error("tf1 file", _EAGER)
 
 
 def _simple_save(session, export_dir, inputs, outputs, legacy_init_op=None):
@@ -201,7 +201,9 @@ def _fall_back(module, tf1_module, prefix=""):
 
     def get_name(name):
         if prefix + name in _UNSUPPORTED:
-            raise unsupported(_UNSUPPORTED[prefix + name], f"tf.{prefix}{name} does not exist")
+            raise unsupported_error(
+                _UNSUPPORTED[prefix + name], f"tf.{prefix}{name} does not exist"
+            )
         if original is not None:
             try:
                 return original(name)
@@ -219,23 +221,23 @@ def _tensorflow_only(function):
     """Refuse tensors of other backends."""
 
     @wraps(function)
-    def checked(func=None, inp=None, *args, **kwargs):
+    def call(func=None, inp=None, *args, **kwargs):
         if backend_name != "tensorflow" and any(map(keras.ops.is_tensor, inp or ())):
-            raise unsupported("tf function", "the backend is not TensorFlow")
+            raise unsupported_error("tf function", "the backend is not TensorFlow")
         return function(func, inp, *args, **kwargs)
 
-    return checked
+    return call
 
 
 def _with_old_arguments(function, table):
     @wraps(function)
-    def renamed(*args, **kwargs):
+    def call(*args, **kwargs):
         for name in [name for name in kwargs if name in table]:
             record_use("tf1 name")
             kwargs[table[name]] = kwargs.pop(name)
         return function(*args, **kwargs)
 
-    return renamed
+    return call
 
 
 # TensorFlow functions on symbolic tensors, which tf.keras turned into layers
@@ -273,7 +275,7 @@ def _register_dispatcher(tf):
             if path is None or not is_symbolic:
                 return self.NOT_SUPPORTED
             if backend_name != "tensorflow":
-                raise unsupported("tf function", "the backend is not TensorFlow")
+                raise unsupported_error("tf function", "the backend is not TensorFlow")
             record_use("tf function")
             return TensorFlowFunction(path)(*args, **kwargs)
 

@@ -19,7 +19,7 @@ from bert4keras import legacy  # noqa: E402
 
 
 def import_modules():
-    """Import whatever the installation imports."""
+    """Import all modules that the installation imports."""
     for module in pkgutil.iter_modules(legacy.__path__, "bert4keras.legacy."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
@@ -57,13 +57,13 @@ def snapshot():
 
 def changed_attributes(before, after, names):
     """Return {owner: attributes that are new, replaced or deleted}."""
-    missing, changed = object(), {}
+    missing, owner_changes = object(), {}
     for key, (name, old) in before.items():
         new = after.get(key, (name, old))[1]
         attributes = [x for x in {**old, **new} if old.get(x, missing) is not new.get(x, missing)]
         if attributes:
-            changed[names.get(key, name)] = sorted(attributes)
-    return changed
+            owner_changes[names.get(key, name)] = sorted(attributes)
+    return owner_changes
 
 
 def main():

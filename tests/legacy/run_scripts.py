@@ -59,10 +59,10 @@ def run(script, folder):
     for name in FAMILIES:
         (script_folder / name).symlink_to(folder / name)
     os.chdir(script_folder)
-    printed, error, start = io.StringIO(), None, time.time()
+    output, error, start = io.StringIO(), None, time.time()
     sys.argv = [script]
     try:
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(output):
             runpy.run_path(script, run_name="__main__")
     except BaseException as raised:  # the test reads the error of the script
         error = f"{type(raised).__name__}: {raised}"
@@ -71,7 +71,7 @@ def run(script, folder):
     return {
         "script": Path(script).name,
         "error": error,
-        "printed": printed.getvalue(),
+        "printed": output.getvalue(),
         "seconds": round(time.time() - start, 2),
     }
 

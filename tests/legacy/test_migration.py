@@ -82,7 +82,7 @@ def documented_patches(page):
 
 @pytest.fixture(scope="module")
 def changes():
-    """What ``list_changes.py`` prints: the attributes and modules that change."""
+    """Attributes and modules that change, as ``list_changes.py`` prints them."""
     owners = list(documented_patches(PAGE))
     process = subprocess.run(
         [sys.executable, Path(__file__).parent / "list_changes.py", *owners],
@@ -96,17 +96,17 @@ def changes():
 
 class TestPatchList:
     def test_the_page_lists_all_attributes_that_change(self, changes):
-        documented = documented_patches(PAGE)
+        page_names = documented_patches(PAGE)
         k = set(changes["k"])
-        documented["keras.backend"] = documented["keras.backend"] - {"bert4keras.backend.K"} | k
+        page_names["keras.backend"] = page_names["keras.backend"] - {"bert4keras.backend.K"} | k
         if keras.backend.backend() != "torch":
-            del documented["torch.Tensor"]
+            del page_names["torch.Tensor"]
         for owner, names in changes["attributes"].items():
-            listed = documented.pop(owner, set())
-            assert set(names) <= listed, (owner, set(names) - listed)
+            names_on_page = page_names.pop(owner, set())
+            assert set(names) <= names_on_page, (owner, set(names) - names_on_page)
             if owner not in ONLY_MISSING and owner != "keras.backend":
-                assert listed <= set(names), (owner, listed - set(names))
-        assert not set(documented) - ONLY_MISSING, "these do not change"
+                assert names_on_page <= set(names), (owner, names_on_page - set(names))
+        assert not set(page_names) - ONLY_MISSING, "these do not change"
 
     def test_the_page_lists_all_modules_that_change(self, changes):
         expected = {"tensorflow.keras", "tensorflow.compat", "tensorflow.compat.v1"}
