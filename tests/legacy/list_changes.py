@@ -44,7 +44,8 @@ def snapshot():
     """Return {id of a module or class: (name, attributes)}."""
     owners = {}
     for name, module in list(sys.modules.items()):
-        if name.startswith(("bert4keras.legacy", "__main__")) or type(module) is not type(sys):
+        is_module = isinstance(module, type(sys))  # lazy modules are instances of other classes
+        if not is_module or name.startswith(("bert4keras.legacy", "__main__")):
             continue
         owners.setdefault(id(module), (name, dict(vars(module))))
         for value in list(vars(module).values()):
