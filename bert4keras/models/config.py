@@ -1,7 +1,5 @@
 """Configurations in Google's and Hugging Face's keys, and checks of arguments."""
 
-from __future__ import annotations
-
 import difflib
 import inspect
 import json

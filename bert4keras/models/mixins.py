@@ -3,8 +3,6 @@
 Each defines hooks of ``Transformer`` that the others do not, and calls no ``super()``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 

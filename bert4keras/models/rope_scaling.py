@@ -1,7 +1,5 @@
 """Frequencies of rotary positions (RoPE), and their scaling for longer texts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

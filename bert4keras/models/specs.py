@@ -6,8 +6,6 @@ A family holds one of each as class attributes, most often another family's with
     config_spec = BERT.config_spec.replace(model_type="ernie")
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -28,8 +28,6 @@ which it differs:
 =======================================  ===========================================================
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """ALBERT (Lan et al., arXiv:1909.11942): BERT with one block used again and again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

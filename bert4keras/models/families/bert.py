@@ -1,7 +1,5 @@
 """BERT (Devlin et al., arXiv:1810.04805), and RoBERTa in the Chinese checkpoints' sense."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """DeBERTa of the second and third version (He et al., arXiv:2006.03654 and arXiv:2111.09543)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """DistilBERT (Sanh et al., arXiv:1910.01108): a small BERT taught by a large one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bert4keras.backend.types import Tensor

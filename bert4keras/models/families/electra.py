@@ -1,7 +1,5 @@
 """ELECTRA (Clark et al., arXiv:2003.10555): an encoder trained to detect replaced tokens."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bert4keras.backend.types import Tensor

@@ -1,7 +1,5 @@
 """ERNIE of Baidu (Sun et al., arXiv:1904.09223; 2.0: arXiv:1907.12412; 3.0: arXiv:2107.02137)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bert4keras.backend.types import Tensor

@@ -1,7 +1,5 @@
 """GAU-alpha (https://kexue.fm/archives/9052): RoFormerV2 of gated attention units."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from bert4keras.backend.types import Tensor

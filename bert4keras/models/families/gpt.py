@@ -1,7 +1,5 @@
 """GPT (Radford et al., "Improving Language Understanding by Generative Pre-Training", 2018)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """GPT-2 (Radford et al., "Language Models are Unsupervised Multitask Learners", 2019)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bert4keras.backend.types import Tensor

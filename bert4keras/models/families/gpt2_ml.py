@@ -1,7 +1,5 @@
 """GPT2-ML (https://github.com/imcaspar/gpt2-ml), whose blocks are Grover's (arXiv:1905.12616)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

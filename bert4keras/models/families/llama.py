@@ -1,7 +1,5 @@
 """LLaMA (Touvron et al., arXiv:2302.13971), and decoders of its kind: Mistral, Qwen2."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

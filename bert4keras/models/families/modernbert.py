@@ -1,7 +1,5 @@
 """ModernBERT (Warner et al., arXiv:2412.13663): an encoder with windows of attention."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

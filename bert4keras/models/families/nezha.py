@@ -1,7 +1,5 @@
 """NEZHA (Wei et al., arXiv:1909.00204): BERT with relative positions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bert4keras.checkpoints import hugging_face

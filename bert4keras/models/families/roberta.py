@@ -1,7 +1,5 @@
 """RoBERTa (Liu et al., arXiv:1907.11692), XLM-RoBERTa (arXiv:1911.02116) and CamemBERT."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """RoFormer (Su et al., arXiv:2104.09864): BERT with rotary positions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bert4keras.checkpoints import hugging_face

@@ -1,7 +1,5 @@
 """RoFormerV2 (https://kexue.fm/archives/8998): RoFormer without biases, and simpler norms."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import keras

@@ -1,7 +1,5 @@
 """T5 (Raffel et al., arXiv:1910.10683), T5.1.1 and mT5 (Xue et al., arXiv:2010.11934)."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

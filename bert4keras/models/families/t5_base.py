@@ -1,7 +1,5 @@
 """Base of T5's encoder and decoder: names in checkpoints, settings, and parts of the graph."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 
