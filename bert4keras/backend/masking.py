@@ -11,8 +11,6 @@ from keras import ops
 
 from bert4keras.backend.types import Tensor
 
-__all__ = ["align", "sequence_masking"]
-
 
 def align(tensor: Tensor, axes: list[int], ndim: int | None = None) -> Tensor:
     """Insert axes of size 1 so that axis i of ``tensor`` becomes axis ``axes[i]``.

@@ -16,8 +16,6 @@ from keras.src.backend.common import global_state
 
 from bert4keras.backend.dispatch import is_env_on
 
-__all__ = ["do_recompute", "recompute_grad"]
-
 do_recompute: bool = is_env_on("RECOMPUTE")
 _CALL_CONTEXT = "current_call_ctx"  # name of Keras' state of a call, such as ``training``
 

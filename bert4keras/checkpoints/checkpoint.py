@@ -9,17 +9,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "Checkpoint",
-    "CheckpointError",
-    "DictCheckpoint",
-    "MismatchError",
-    "ShapeCheckpoint",
-    "StrPath",
-    "Tensors",
-    "pairs",
-]
-
 StrPath = str | PathLike[str]
 
 

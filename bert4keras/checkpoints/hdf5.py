@@ -13,15 +13,6 @@ from numpy.typing import NDArray
 
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, StrPath
 
-__all__ = [
-    "HDF5Checkpoint",
-    "Keras3Checkpoint",
-    "LayerCheckpoint",
-    "check_hdf5",
-    "explain_damage",
-    "open_file",
-]
-
 # what h5py raises on damaged files
 _DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 

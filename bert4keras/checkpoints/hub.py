@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-__all__ = ["resolve_hub_path"]
-
 _PREFIX = "hf://"
 _SETTINGS = ["*.json", "*.txt", "*.model"]
 _WEIGHTS = ["model*.safetensors", "pytorch_model*.bin"]  # the second only without the first

@@ -20,14 +20,6 @@ from bert4keras.checkpoints.hdf5 import (
 from bert4keras.checkpoints.match_layers import match_layers
 from bert4keras.checkpoints.plan import LayerWeights, LoadPlan
 
-__all__ = [
-    "Keras2Checkpoint",
-    "is_keras2",
-    "load_keras2_weights",
-    "open_hdf5",
-    "open_keras2",
-]
-
 _REMEDY = (
     "Build the model as it was when the file was saved: the same layers, configuration and "
     "vocabulary. Or pass by_name=True to load only layers whose names agree, or "

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["match_layers"]
-
 _NUMBERED = re.compile(r"(.+?)(?:_(\d+))?")
 
 

@@ -7,8 +7,6 @@ from safetensors import SafetensorError, safe_open
 
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, StrPath
 
-__all__ = ["SafetensorsCheckpoint"]
-
 
 class SafetensorsCheckpoint(Checkpoint):
     """Checkpoint of one ``*.safetensors`` file, its tensors in the types they are stored in.

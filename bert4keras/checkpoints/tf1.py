@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, StrPath
 
-__all__ = ["TensorFlowCheckpoint"]
-
 
 class TensorFlowCheckpoint(Checkpoint):
     """Checkpoint of TensorFlow (format V2). Reading needs TensorFlow, whichever backend runs.

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, StrPath
 from bert4keras.checkpoints.torch_pickle import Forbidden, Machine, Tensor
 
-__all__ = ["TorchCheckpoint"]
-
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile, MemoryError)

@@ -10,8 +10,6 @@ from typing import Any, BinaryIO, NamedTuple
 import ml_dtypes
 import numpy as np
 
-__all__ = ["Forbidden", "Machine", "Storage", "Tensor"]
-
 _STORAGES = {
     "torch DoubleStorage": np.dtype("<f8"),
     "torch FloatStorage": np.dtype("<f4"),

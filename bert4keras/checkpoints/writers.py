@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from bert4keras.checkpoints.checkpoint import StrPath, Tensors, pairs
 from bert4keras.files import replace_file, replace_files
 
-__all__ = ["write_h5", "write_safetensors", "write_tf1"]
-
 _SAFETENSORS_TYPES = {
     "float64": "F64",
     "float32": "F32",

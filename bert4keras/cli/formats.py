@@ -10,8 +10,6 @@ from bert4keras.backend.types import StrPath
 from bert4keras.files import replace_files
 from bert4keras.models.config import read_config
 
-__all__ = ["NAMES", "check_free", "format_of", "write"]
-
 NAMES = {  # format -> its description
     ".weights.h5": "weights of Keras 3",
     ".keras": "a whole model of Keras 3",

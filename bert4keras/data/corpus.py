@@ -15,8 +15,6 @@ import numpy as np
 from bert4keras.backend.types import NDArray, StrPath
 from bert4keras.data.parallel import parallel_apply_generator, restore_order
 
-__all__ = ["find_text_files", "pack_sequences", "read_texts"]
-
 _SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…\n]+[”’」』）)]*|[^。！？!?…\n]+")
 _TEXTS_PER_CHUNK = 200  # texts that a worker process gets at once
 

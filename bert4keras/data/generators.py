@@ -9,8 +9,6 @@ import numpy as np
 from bert4keras.data.stream import BatchStream, to_keras_batch
 from bert4keras.data.tf_dataset import make_tf_dataset
 
-__all__ = ["DataGenerator"]
-
 
 class DataGenerator:
     """Generator of batches over data, shuffled on request.

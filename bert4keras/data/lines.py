@@ -10,8 +10,6 @@ from typing import Any, overload
 from bert4keras.backend.types import StrPath
 from bert4keras.files import atomic_write
 
-__all__ = ["load_json_lines", "open"]
-
 
 class open:
     """File like that of Python's ``open``, UTF-8 by default, with random access to its lines.

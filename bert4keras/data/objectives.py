@@ -7,8 +7,6 @@ import numpy as np
 
 from bert4keras.backend.types import ArrayLike, NDArray
 
-__all__ = ["CausalLM", "MaskedLM", "PrefixLM"]
-
 
 class _TokenizerIds(Protocol):
     """Special tokens of a tokenizer, as an objective reads them."""

@@ -15,8 +15,6 @@ from bert4keras.backend.types import Initializer, Shape, Tensor
 from bert4keras.layers.base import Layer, inner_dense, register
 from bert4keras.layers.position_bias import POSITION_BIASES, PositionBias
 
-__all__ = ["DotProductAttention", "MultiHeadAttention", "split_biases"]
-
 
 def _attention_scores(q, k):
     """Multiply queries (B, Lq, H, d) and keys (B, Lk, G, d) to (B, H, Lq, Lk).

@@ -1,7 +1,5 @@
 """Orthogonality penalties: on the features of a layer, and on kernels."""
 
-__all__ = ["OrthogonalKernel", "OrthonormalKernel", "SelfOrthogonality"]
-
 from typing import Any
 
 import keras

@@ -38,8 +38,6 @@ from bert4keras.models.mixins import (
 )
 from bert4keras.models.transformer import Transformer
 
-__all__ = ["APPLICATIONS", "FAMILIES", "build_transformer_model", "family_of"]
-
 FAMILIES: dict[str, type[Transformer]] = {
     "bert": BERT,
     "roberta": BERT,  # in the Chinese checkpoints' sense

@@ -36,15 +36,6 @@ from bert4keras.models.skip_initialization import skip_initialization
 if TYPE_CHECKING:
     from bert4keras.models.transformer import Transformer
 
-__all__ = [
-    "build_from_checkpoint",
-    "family_match_score",
-    "load_weights_from_checkpoint",
-    "plan_loading",
-    "save_pretrained",
-    "save_weights_as_checkpoint",
-]
-
 _Table = Mapping[str, Sequence[str]]
 
 

@@ -8,15 +8,6 @@ import keras
 from bert4keras import backend, layers
 from bert4keras.layers import CausalMask, FirstToken, ScaleOffset, UniLMMask
 
-__all__ = [
-    "CALL_ARGUMENTS",
-    "MODELS",
-    "describe_refusal",
-    "find_descriptions",
-    "make_layer",
-    "make_value",
-]
-
 _Description = Mapping[str, Any]
 _Objects = Mapping[str, Any]
 

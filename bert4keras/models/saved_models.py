@@ -19,8 +19,6 @@ from bert4keras.models.saved_layers import (
     make_value,
 )
 
-__all__ = ["load_keras2_model"]
-
 _DAMAGE = (AttributeError, CycleError, IndexError, KeyError, RecursionError, TypeError)
 _WEIGHTS = "bert4keras.checkpoints.load_keras2_weights(model, path)"
 

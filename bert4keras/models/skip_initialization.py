@@ -13,13 +13,6 @@ from keras import ops
 
 from bert4keras.backend.types import Tensor
 
-__all__ = [
-    "SkippableTruncatedNormal",
-    "SkippableVarianceScaling",
-    "call_of_layer",
-    "skip_initialization",
-]
-
 _Initializer = keras.Initializer if TYPE_CHECKING else object  # a mixin before an initializer
 _provided_layers: ContextVar[frozenset[str]] = ContextVar("provided_layers", default=frozenset())
 _skips: ContextVar[bool] = ContextVar("skips", default=False)

@@ -14,8 +14,6 @@ from typing import Any, Self
 from bert4keras.checkpoints import Dialect
 from bert4keras.models.hugging_face import Unsupported
 
-__all__ = ["CheckpointSpec", "ConfigSpec"]
-
 
 @dataclass(frozen=True)
 class CheckpointSpec:

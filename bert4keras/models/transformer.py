@@ -53,8 +53,6 @@ from bert4keras.models.layer_calls import call_layer, is_skipped, make_layer
 from bert4keras.models.skip_initialization import SkippableTruncatedNormal, call_of_layer
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
-__all__ = ["Activation", "Transformer", "head_activation"]
-
 Activation = str | Callable[[Tensor], Tensor]  # a name, or a function
 
 
