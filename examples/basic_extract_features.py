@@ -10,7 +10,9 @@ import importlib.util
 import itertools
 import os
 
-from bert4keras.backend import K, keras
+import keras
+from keras import ops
+
 from bert4keras.layers import GlobalAveragePooling1D
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
@@ -48,7 +50,7 @@ args.texts = args.texts[:2] if args.smoke else args.texts
 tokenizer = Tokenizer(args.vocab, do_lower_case=True)
 bert = build_transformer_model(args.config, args.checkpoint)
 vectors = GlobalAveragePooling1D()(bert.output)  # (B, L, D) -> (B, D), without the padding
-model = keras.Model(bert.inputs, K.l2_normalize(vectors, axis=-1))
+model = keras.Model(bert.inputs, ops.normalize(vectors, axis=-1))
 
 vectors = model.predict(list(tokenizer.encode_batch(args.texts)), verbose=0)
 print("vectors", vectors.shape)

@@ -11,11 +11,11 @@ rhyme, is counted as the drawing goes on."""
 
 import argparse
 
+import keras
 import numpy as np
 from data.command_line import vocabulary
 from data.poems import make_poems, rhymes, well_formed
 
-from bert4keras.backend import keras
 from bert4keras.data import DataGenerator, sequence_padding
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
@@ -47,8 +47,8 @@ class Masked(DataGenerator):
             if len(batch) == self.batch_size or is_end:
                 ids = sequence_padding(batch)
                 share = np.random.random((len(ids), 1))
-                hidden = (np.random.random(ids.shape) < share) & (ids > tokenizer._token_mask_id)
-                read = np.where(hidden, tokenizer._token_mask_id, ids)
+                hidden = (np.random.random(ids.shape) < share) & (ids > tokenizer.mask_id)
+                read = np.where(hidden, tokenizer.mask_id, ids)
                 yield [read, np.zeros_like(ids)], ids * hidden
                 batch = []
 
@@ -73,7 +73,7 @@ else:
     special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
     tokenizer = Tokenizer(vocabulary(None, poems, special)[0])
     model = build_transformer_model(
-        {"vocab_size": tokenizer._vocab_size, "hidden_size": 128, "num_hidden_layers": 3,
+        {"vocab_size": tokenizer.vocab_size, "hidden_size": 128, "num_hidden_layers": 3,
          "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"},
         with_mlm="linear")
     learn(model, poems)
@@ -81,8 +81,8 @@ else:
 if args.begin:
     ids = np.array(tokenizer.encode(args.begin)[0])
 else:
-    ids = np.full(args.length + 2, tokenizer._token_mask_id)
-    ids[0], ids[-1] = tokenizer._token_start_id, tokenizer._token_end_id
+    ids = np.full(args.length + 2, tokenizer.mask_id)
+    ids[0], ids[-1] = tokenizer.start_id, tokenizer.end_id
 ids = np.tile(ids, (args.number, 1)).astype("int32")
 rows = np.arange(args.number)
 draw = np.random.default_rng(args.seed)
@@ -95,8 +95,8 @@ for step in range(args.steps + 1):
     # at first from left to right, then anywhere; never the start and the end
     places = 1 + (np.full(len(rows), step) if step < ids.shape[1] - 2
                   else draw.integers(ids.shape[1] - 2, size=len(rows)))
-    ids[rows, places] = tokenizer._token_mask_id
+    ids[rows, places] = tokenizer.mask_id
     scores = model.predict_on_batch([ids, np.zeros_like(ids)])[rows, places].astype("float64")
-    scores[:, : tokenizer._token_mask_id + 1] = -np.inf  # special tokens come first
+    scores[:, : tokenizer.mask_id + 1] = -np.inf  # special tokens come first
     gumbel = -np.log(-np.log(draw.random(scores.shape)))  # the highest sum is a draw by softmax
     ids[rows, places] = np.argmax(scores / args.temperature + gumbel, axis=1)

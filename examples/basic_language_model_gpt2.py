@@ -5,10 +5,10 @@ Without --folder a tiny one learns some poems first, so that there is a folder t
 import argparse
 import os
 
+import keras
 import numpy as np
 from data.poems import make_poems
 
-from bert4keras.backend import keras
 from bert4keras.data import sequence_padding
 from bert4keras.generation import TextGenerator
 from bert4keras.models import build_transformer_model

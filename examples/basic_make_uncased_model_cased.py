@@ -10,9 +10,9 @@ the case is kept. With --output the cased model and its vocabulary are written."
 import argparse
 import os
 
+import keras
 import numpy as np
 
-from bert4keras.backend import keras
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer, load_vocab, save_vocab
 

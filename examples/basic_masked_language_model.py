@@ -8,11 +8,11 @@ Without --checkpoint a tiny one first learns from made-up reviews, so that there
 
 import argparse
 
+import keras
 import numpy as np
 from data.command_line import vocabulary
 from data.reviews import make_reviews
 
-from bert4keras.backend import keras
 from bert4keras.data import DataGenerator, sequence_padding
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
@@ -42,8 +42,8 @@ class Masked(DataGenerator):
             batch.append(tokenizer.encode(text)[0])
             if len(batch) == self.batch_size or is_end:
                 ids = sequence_padding(batch, length=48)
-                hidden = (np.random.random(ids.shape) < 0.15) & (ids > tokenizer._token_mask_id)
-                read = np.where(hidden, tokenizer._token_mask_id, ids)
+                hidden = (np.random.random(ids.shape) < 0.15) & (ids > tokenizer.mask_id)
+                read = np.where(hidden, tokenizer.mask_id, ids)
                 yield [read, np.zeros_like(ids)], ids * hidden
                 batch = []
 
@@ -67,14 +67,14 @@ else:
     special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
     tokenizer = Tokenizer(vocabulary(None, reviews, special)[0], split_special_tokens=False)
     model = build_transformer_model(
-        {"vocab_size": tokenizer._vocab_size, "hidden_size": 96, "num_hidden_layers": 2,
+        {"vocab_size": tokenizer.vocab_size, "hidden_size": 96, "num_hidden_layers": 2,
          "num_attention_heads": 4, "intermediate_size": 384, "hidden_act": "gelu"}, with_mlm=True)
     learn(model, reviews)
 
 for text in texts:
     print(text)
     token_ids, segment_ids = tokenizer.encode_batch([text])
-    places = np.flatnonzero(token_ids[0] == tokenizer._token_mask_id)
+    places = np.flatnonzero(token_ids[0] == tokenizer.mask_id)
     if not len(places):
         parser.error(f"--text must hold a [MASK] for each token to guess, got {text!r}")
     for p in model.predict([token_ids, segment_ids], verbose=0)[0, places]:

@@ -7,7 +7,8 @@ import argparse
 import os
 import random
 
-from bert4keras.backend import keras
+import keras
+
 from bert4keras.data import sequence_padding
 from bert4keras.generation import TextGenerator
 from bert4keras.models import build_transformer_model

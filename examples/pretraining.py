@@ -9,13 +9,13 @@ import math
 import os
 import sys
 
+import keras
 from data.command_line import command_line, vocabulary
 from data.corpora import make_corpus, plain
 from data.curves import keep_history
 from tqdm import tqdm
 
 from bert4keras import optimizers
-from bert4keras.backend import keras
 from bert4keras.data import (
     CausalLM,
     MaskedLM,

@@ -10,6 +10,7 @@ import json
 import os
 import time
 
+import keras
 import matplotlib
 import numpy as np
 from data.albert import make_texts, pretrained_albert
@@ -18,10 +19,11 @@ from data.linking import KINDS, linked, triples_of
 from data.reading import answers
 from data.reviews import make_reviews
 from data.triples import exact_match, make_triples
+from keras.layers import Dense
 
-from bert4keras.backend import keras, sparse_multilabel_categorical_crossentropy
+from bert4keras.backend import sparse_multilabel_categorical_crossentropy
 from bert4keras.data import atomic_write, sequence_padding
-from bert4keras.layers import Dense, FirstToken, GlobalPointer
+from bert4keras.layers import FirstToken, GlobalPointer
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint

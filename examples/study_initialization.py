@@ -15,8 +15,8 @@ import os
 
 import matplotlib
 import numpy as np
+from keras import ops
 
-from bert4keras.backend import K
 from bert4keras.layers import VarianceScalingByName
 
 matplotlib.use("Agg")
@@ -41,7 +41,7 @@ DISTRIBUTIONS = ["normal", "uniform", "orthogonal"]
 def kernel(variance, distribution, n, m):
     """A kernel from n to m features."""
     initializer = VarianceScalingByName(variance, distribution, int(draw.integers(2**31)))
-    return K.eval(initializer((n, m)))
+    return ops.convert_to_numpy(initializer((n, m)))
 
 
 def lengths(widths, variance, distribution, relu):

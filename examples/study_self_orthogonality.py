@@ -9,11 +9,12 @@ import argparse
 import json
 import os
 
+import keras
 import matplotlib
 import numpy as np
 from data.pictures import COLOURS, SHAPES, make_pictures
+from keras import ops
 
-from bert4keras.backend import K, keras
 from bert4keras.layers import OrthogonalKernel, SelfOrthogonality
 
 matplotlib.use("Agg")
@@ -59,15 +60,15 @@ def network(kind):
 
 def correlation(model):
     """Mean cosine, without sign, of two filters of the first layer."""
-    filters = K.eval(model.get_layer("first").kernel).reshape(-1, args.filters)
+    filters = ops.convert_to_numpy(model.get_layer("first").kernel).reshape(-1, args.filters)
     filters = filters / np.linalg.norm(filters, axis=0)
     return np.abs(filters.T @ filters)[~np.eye(args.filters, dtype=bool)].mean()
 
 
 def exact(true, found):
     """The share of pictures of which all things are found, and no others."""
-    same = K.cast(K.equal(true > 0.5, found > 0.5), "float32")
-    return K.mean(keras.ops.min(same, axis=-1))
+    same = ops.cast(ops.equal(true > 0.5, found > 0.5), "float32")
+    return ops.mean(ops.min(same, axis=-1))
 
 
 train_data, dev_data = examples(args.pictures, "train"), examples(args.pictures // 3, "dev")

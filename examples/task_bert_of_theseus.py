@@ -7,13 +7,15 @@ learns alone. For comparison the same half of the predecessor's start learns wit
 
 import json
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reviews import load_reviews, make_reviews
+from keras.layers import Dense
 
-from bert4keras.backend import Sinusoidal, keras
+from bert4keras.backend import Sinusoidal
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import Dense, FirstToken, Layer
+from bert4keras.layers import FirstToken, Layer
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint

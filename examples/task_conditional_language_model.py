@@ -3,14 +3,16 @@
 The vector of a label moves all norms (Conditional LayerNorm). A classifier that was trained apart
 judges whether what is written is of the kind that was asked for."""
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reviews import load_reviews, make_reviews
+from keras import ops
+from keras.layers import Dense, Input, Reshape
 
-from bert4keras.backend import K, keras
 from bert4keras.data import DataGenerator, sequence_padding
 from bert4keras.generation import TextGenerator
-from bert4keras.layers import Dense, Embedding, GlobalAveragePooling1D, Input, Loss, Reshape
+from bert4keras.layers import Embedding, GlobalAveragePooling1D, Loss
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
@@ -57,9 +59,10 @@ class CrossEntropy(Loss):
     """Of each token, predicted at the token before."""
     def compute_loss(self, inputs, mask=None):
         token_ids, scores = inputs
-        mask = K.cast(K.not_equal(token_ids[:, 1:], 0), K.floatx())
-        loss = K.sparse_categorical_crossentropy(token_ids[:, 1:], scores[:, :-1], from_logits=True)
-        return K.sum(loss * mask) / K.sum(mask)
+        mask = ops.cast(ops.not_equal(token_ids[:, 1:], 0), "float32")
+        loss = ops.sparse_categorical_crossentropy(
+            token_ids[:, 1:], scores[:, :-1], from_logits=True)
+        return ops.sum(loss * mask) / ops.sum(mask)
 
 
 def batches(kind, items):

@@ -4,14 +4,16 @@ The vector moves all norms of the writer (Conditional LayerNorm, https://kexue.f
 
 import json
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.pictures import SIDE, load_pictures, make_pictures
+from keras import ops
+from keras.layers import Input
 
-from bert4keras.backend import K, keras
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.generation import TextGenerator
-from bert4keras.layers import Input, Loss
+from bert4keras.layers import Loss
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
@@ -52,9 +54,10 @@ class CrossEntropy(Loss):
     """Of each token, predicted at the token before."""
     def compute_loss(self, inputs, mask=None):
         token_ids, scores = inputs
-        mask = K.cast(K.not_equal(token_ids[:, 1:], 0), K.floatx())
-        loss = K.sparse_categorical_crossentropy(token_ids[:, 1:], scores[:, :-1], from_logits=True)
-        return K.sum(loss * mask) / K.sum(mask)
+        mask = ops.cast(ops.not_equal(token_ids[:, 1:], 0), "float32")
+        loss = ops.sparse_categorical_crossentropy(
+            token_ids[:, 1:], scores[:, :-1], from_logits=True)
+        return ops.sum(loss * mask) / ops.sum(mask)
 
 
 picture = Input((side, side, 3), name="Picture")

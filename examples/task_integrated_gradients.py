@@ -6,13 +6,15 @@ on the way through its embedding. The sum is the whole gain. Pictures need the e
 
 import json
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reviews import deciding, load_reviews, make_reviews
+from keras.layers import Dense
 
-from bert4keras.backend import Sinusoidal, keras, value_and_grad
+from bert4keras.backend import Sinusoidal, value_and_grad
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import Dense, FirstToken
+from bert4keras.layers import FirstToken
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint

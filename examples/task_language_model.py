@@ -2,11 +2,12 @@
 
 Perplexity is measured on poems that it has not seen, and the form of what it writes is checked."""
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.poems import load_poems, make_poems, rhymes, well_formed
+from keras import ops
 
-from bert4keras.backend import K, keras
 from bert4keras.data import DataGenerator, sequence_padding
 from bert4keras.generation import TextGenerator
 from bert4keras.layers import Loss
@@ -47,9 +48,10 @@ class CrossEntropy(Loss):
     """Of each token, predicted at the token before."""
     def compute_loss(self, inputs, mask=None):
         token_ids, scores = inputs
-        mask = K.cast(K.not_equal(token_ids[:, 1:], 0), K.floatx())
-        loss = K.sparse_categorical_crossentropy(token_ids[:, 1:], scores[:, :-1], from_logits=True)
-        return K.sum(loss * mask) / K.sum(mask)
+        mask = ops.cast(ops.not_equal(token_ids[:, 1:], 0), "float32")
+        loss = ops.sparse_categorical_crossentropy(
+            token_ids[:, 1:], scores[:, :-1], from_logits=True)
+        return ops.sum(loss * mask) / ops.sum(mask)
 
 
 small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,

@@ -5,11 +5,12 @@ another. --efficient shares queries and keys between types (https://kexue.fm/arc
 
 import json
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.entities import load_entities, make_entities, positions, scores
 
-from bert4keras.backend import Sinusoidal, keras, multilabel_categorical_crossentropy
+from bert4keras.backend import Sinusoidal, multilabel_categorical_crossentropy
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import EfficientGlobalPointer, GlobalPointer
 from bert4keras.models import build_transformer_model

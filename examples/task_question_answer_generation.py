@@ -7,10 +7,12 @@ import json
 from collections import Counter
 from functools import partial
 
+import keras
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reading import bare, load_questions, make_questions, same_questions
+from keras import ops
 
-from bert4keras.backend import K, Sinusoidal, keras
+from bert4keras.backend import Sinusoidal
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.generation import TextGenerator
 from bert4keras.layers import Loss
@@ -61,12 +63,13 @@ class CrossEntropy(Loss):
     back each token that is read, so that copying is soon found."""
     def compute_loss(self, inputs, mask=None):
         token_ids, segment_ids, scores = inputs
-        written = K.cast(segment_ids, K.floatx())
-        read = K.cast(K.not_equal(token_ids, 0), K.floatx()) - written
-        entropy = partial(K.sparse_categorical_crossentropy, from_logits=True)
-        loss = K.sum(entropy(token_ids[:, 1:], scores[:, :-1]) * written[:, 1:]) / K.sum(written)
+        written = ops.cast(segment_ids, "float32")
+        read = ops.cast(ops.not_equal(token_ids, 0), "float32") - written
+        entropy = partial(ops.sparse_categorical_crossentropy, from_logits=True)
+        loss = entropy(token_ids[:, 1:], scores[:, :-1]) * written[:, 1:]
+        loss = ops.sum(loss) / ops.sum(written)
         if args.new_head or not args.checkpoint:
-            loss += K.sum(entropy(token_ids, scores) * read) / K.sum(read)
+            loss += ops.sum(entropy(token_ids, scores) * read) / ops.sum(read)
         return loss
 
 

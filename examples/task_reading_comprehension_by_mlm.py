@@ -8,14 +8,17 @@ import json
 import time
 from functools import partial
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reading import load_questions, make_questions, ngrams, scores, vote
+from keras import ops
+from keras.layers import Activation
 from tqdm import tqdm
 
-from bert4keras.backend import K, Sinusoidal, keras
+from bert4keras.backend import Sinusoidal
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import Activation, Loss
+from bert4keras.layers import Loss
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
@@ -39,13 +42,13 @@ if args.predict is not None:
     dev_data = [{"question": args.predict[0], "passages": passages}]
 tokenizer = Tokenizer(tokens, do_lower_case=True)
 MAX_ANSWER, MAX_QUESTION = 32, 64  # tokens
-END, SLOTS = tokenizer._token_end_id, np.arange(1, MAX_ANSWER + 1)
+END, SLOTS = tokenizer.end_id, np.arange(1, MAX_ANSWER + 1)
 
 
 def prompt(question, passage):
     """[CLS] [MASK] x 32 [SEP] question [SEP] passage [SEP], and where the passage begins."""
     asked = tokenizer.encode(question, maxlen=MAX_QUESTION)[0]
-    begin = [asked[0], *[tokenizer._token_mask_id] * MAX_ANSWER, END, *asked[1:]]
+    begin = [asked[0], *[tokenizer.mask_id] * MAX_ANSWER, END, *asked[1:]]
     passage = tokenizer.encode(passage, maxlen=args.maxlen - len(begin) + 1)[0]
     return begin + passage[1:], len(begin)
 
@@ -72,14 +75,14 @@ class CrossEntropy(Loss):
     that is read, so that copying is soon found."""
     def compute_loss(self, inputs, mask=None):
         token_ids, targets, scores = inputs
-        written = K.cast(K.not_equal(targets, 0), K.floatx())
-        entropy = partial(K.sparse_categorical_crossentropy, from_logits=True)
-        filled = keras.ops.take(scores, SLOTS, axis=1)
-        loss = K.sum(entropy(targets, filled) * written) / K.sum(written)
+        written = ops.cast(ops.not_equal(targets, 0), "float32")
+        entropy = partial(ops.sparse_categorical_crossentropy, from_logits=True)
+        filled = ops.take(scores, SLOTS, axis=1)
+        loss = ops.sum(entropy(targets, filled) * written) / ops.sum(written)
         if args.new_head or not args.checkpoint:
             token_ids, scores = token_ids[:, MAX_ANSWER + 1 :], scores[:, MAX_ANSWER + 1 :]
-            read = K.cast(K.not_equal(token_ids, 0), K.floatx())
-            loss += K.sum(entropy(token_ids, scores) * read) / K.sum(read)
+            read = ops.cast(ops.not_equal(token_ids, 0), "float32")
+            loss += ops.sum(entropy(token_ids, scores) * read) / ops.sum(read)
         return loss
 
 
@@ -93,7 +96,7 @@ if not args.checkpoint:  # from scratch, neighbours are found sooner where posit
 answers_in = keras.Input((MAX_ANSWER,), dtype="int32")
 train_model = keras.Model([*model.inputs, answers_in],
                           CrossEntropy(2)([model.inputs[0], answers_in, model.output]))
-slots = keras.ops.take(model.get_layer("MLM-Norm").output, SLOTS, axis=1)  # all to be scored
+slots = ops.take(model.get_layer("MLM-Norm").output, SLOTS, axis=1)  # all to be scored
 slots = model.get_layer("MLM-Bias")(model.get_layer("Embedding-Token")(slots, mode="dense"))
 reader = keras.Model(model.inputs, Activation("softmax", dtype="float32")(slots))
 

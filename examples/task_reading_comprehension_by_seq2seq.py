@@ -7,12 +7,13 @@ import json
 import time
 from functools import partial
 
+import keras
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reading import load_questions, make_questions, scores
 from keras import ops
 from tqdm import tqdm
 
-from bert4keras.backend import K, Sinusoidal, keras
+from bert4keras.backend import Sinusoidal
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.generation import TextGenerator
 from bert4keras.layers import Loss
@@ -67,12 +68,13 @@ class CrossEntropy(Loss):
     back each token that is read, so that copying is soon found."""
     def compute_loss(self, inputs, mask=None):
         token_ids, segment_ids, scores = inputs
-        written = K.cast(segment_ids, K.floatx())
-        read = K.cast(K.not_equal(token_ids, 0), K.floatx()) - written
-        entropy = partial(K.sparse_categorical_crossentropy, from_logits=True)
-        loss = K.sum(entropy(token_ids[:, 1:], scores[:, :-1]) * written[:, 1:]) / K.sum(written)
+        written = ops.cast(segment_ids, "float32")
+        read = ops.cast(ops.not_equal(token_ids, 0), "float32") - written
+        entropy = partial(ops.sparse_categorical_crossentropy, from_logits=True)
+        loss = entropy(token_ids[:, 1:], scores[:, :-1]) * written[:, 1:]
+        loss = ops.sum(loss) / ops.sum(written)
         if args.new_head or not args.checkpoint:
-            loss += K.sum(entropy(token_ids, scores) * read) / K.sum(read)
+            loss += ops.sum(entropy(token_ids, scores) * read) / ops.sum(read)
         return loss
 
 
@@ -87,12 +89,12 @@ if not args.checkpoint:  # from scratch, neighbours are found sooner where posit
 train_model = keras.Model(model.inputs, CrossEntropy(2)([*model.inputs, model.output]))
 write = TextGenerator(model, tokenizer)
 WIDTH = 1 << (max(len(item["passages"]) for item in dev_data) - 1).bit_length()
-ABSENT = [tokenizer._token_end_id]  # a question has WIDTH prompts, a power of 2; this fills up
+ABSENT = [tokenizer.end_id]  # a question has WIDTH prompts, a power of 2; this fills up
 
 
 def vote(tokens, length, logits):
     """What all passages of a question give together: sum p² / (sum p + 1), in proportion."""
-    there = ops.any(ops.equal(tokens, tokenizer._token_start_id), axis=1)
+    there = ops.any(ops.equal(tokens, tokenizer.start_id), axis=1)
     p = ops.softmax(logits) * ops.cast(there, "float32")[:, None]
     p = ops.reshape(p, (-1, WIDTH, args.topk, p.shape[-1]))
     p = ops.sum(p**2, axis=1, keepdims=True) / (ops.sum(p, axis=1, keepdims=True) + 1)

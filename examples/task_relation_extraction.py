@@ -5,13 +5,16 @@ LayerNorm in place of the last norm, tells the encoding whose objects are asked 
 
 import json
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary
 from data.triples import as_triples, exact_match, find, load_triples, make_triples, spans
+from keras import ops
+from keras.layers import Dense, Input, Reshape
 
-from bert4keras.backend import K, Sinusoidal, batch_gather, keras, output_at
+from bert4keras.backend import Sinusoidal, batch_gather, output_at
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import Dense, Input, LayerNormalization, Loss, Reshape
+from bert4keras.layers import LayerNormalization, Loss
 from bert4keras.models import build_transformer_model
 from bert4keras.optimizers import Adam, extend_with_exponential_moving_average
 from bert4keras.tokenizers import Tokenizer
@@ -61,10 +64,12 @@ class PointerLoss(Loss):
     """Cross-entropy of the pointers at subjects and at objects, averaged over all tokens."""
     def compute_loss(self, inputs, mask=None):
         token_ids, subject_labels, object_labels, subjects, objects = inputs
-        loss = K.mean(K.binary_crossentropy(subject_labels, subjects), 2)
-        loss += K.sum(K.mean(K.binary_crossentropy(object_labels, objects), 3), 2)
-        mask = K.cast(K.not_equal(token_ids, 0), K.floatx())
-        return K.sum(loss * mask) / K.sum(mask)
+        entropy = ops.binary_crossentropy(ops.cast(subject_labels, subjects.dtype), subjects)
+        loss = ops.mean(entropy, 2)
+        entropy = ops.binary_crossentropy(ops.cast(object_labels, objects.dtype), objects)
+        loss += ops.sum(ops.mean(entropy, 3), 2)
+        mask = ops.cast(ops.not_equal(token_ids, 0), "float32")
+        return ops.sum(loss * mask) / ops.sum(mask)
 
 
 small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
@@ -79,7 +84,7 @@ pointers = {"activation": "sigmoid", "kernel_initializer": "zeros",
             "bias_initializer": keras.initializers.Constant(-1.6)}
 subjects = Dense(2, **pointers)(speed * bert.output) ** 2
 last_norm = bert.layers[-1]
-hidden = keras.ops.copy(output_at(bert.layers[-2], -1))  # before the last norm, unmasked
+hidden = ops.copy(output_at(bert.layers[-2], -1))  # before the last norm, unmasked
 encoder = keras.Model(bert.inputs, [subjects, hidden])
 hidden_in, subject_in = Input(hidden.shape[1:]), Input((2,), dtype="int32")  # its start and end
 subject = Reshape((2 * hidden.shape[-1],))(batch_gather(hidden_in, subject_in))

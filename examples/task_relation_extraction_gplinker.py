@@ -5,11 +5,12 @@ and which tails of such spans belong together. All that scores above 0 makes tri
 
 import json
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.triples import as_triples, exact_match, find, load_triples, make_triples
 
-from bert4keras.backend import Sinusoidal, keras, sparse_multilabel_categorical_crossentropy
+from bert4keras.backend import Sinusoidal, sparse_multilabel_categorical_crossentropy
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.layers import EfficientGlobalPointer
 from bert4keras.models import build_transformer_model

@@ -2,13 +2,14 @@
 
 import json
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.pairs import load_pairs, make_pairs
+from keras.layers import Dense, Dropout
 
-from bert4keras.backend import Sinusoidal, keras
+from bert4keras.backend import Sinusoidal
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import Dense, Dropout
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint

@@ -6,14 +6,15 @@ texts of several kinds; it is kept and serves both ways."""
 
 import sys
 
+import keras
 import numpy as np
 from data.albert import make_texts, pretrained_albert
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.reviews import load_sets, make_reviews
+from keras.layers import Dense
 
-from bert4keras.backend import keras
 from bert4keras.data import DataGenerator, sequence_padding
-from bert4keras.layers import Dense, FirstToken
+from bert4keras.layers import FirstToken
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint

@@ -3,13 +3,15 @@
 A token is a word (0), or a word's begin (1), second (2) or later token (3). The CRF's transitions
 learn much faster than BERT, and Viterbi finds the best path that can begin and end a text."""
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.words import load_words, make_words, scores
+from keras.layers import Dense
 
-from bert4keras.backend import Sinusoidal, keras
+from bert4keras.backend import Sinusoidal
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import ConditionalRandomField, Dense, ViterbiDecoder
+from bert4keras.layers import ConditionalRandomField, ViterbiDecoder
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
@@ -34,13 +36,13 @@ class TrainGenerator(DataGenerator):
     def __iter__(self, random=False):
         batch = []
         for is_end, words in self.sample(random):
-            ids, labels = [tokenizer._token_start_id], [0]
+            ids, labels = [tokenizer.start_id], [0]
             for word in words:
                 new = tokenizer.encode(word)[0][1:-1]
                 ids += new
                 labels += [0] if len(new) == 1 else ([1, 2] + [3] * len(new))[: len(new)]
             ids, labels = ids[: args.maxlen - 1], labels[: args.maxlen - 1]
-            batch.append((ids + [tokenizer._token_end_id], labels + [0]))
+            batch.append((ids + [tokenizer.end_id], labels + [0]))
             if len(batch) == self.batch_size or is_end:
                 token_ids, labels = (sequence_padding(x, multiple=16) for x in zip(*batch))
                 yield [token_ids, np.zeros_like(token_ids)], labels

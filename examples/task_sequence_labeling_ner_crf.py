@@ -5,13 +5,15 @@ transitions learn much faster than BERT; the best path of labels is found by Vit
 
 import json
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.entities import load_entities, make_entities, positions, scores
+from keras.layers import Dense
 
-from bert4keras.backend import Sinusoidal, keras
+from bert4keras.backend import Sinusoidal
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import ConditionalRandomField, Dense, ViterbiDecoder
+from bert4keras.layers import ConditionalRandomField, ViterbiDecoder
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint

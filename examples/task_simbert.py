@@ -6,11 +6,13 @@ means the same; and the model writes the one from the other. Samples are sorted 
 import json
 from functools import partial
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary, warmed_adam
 from data.pairs import load_pairs, make_pairs, meaning
+from keras import ops
 
-from bert4keras.backend import K, Sinusoidal, keras
+from bert4keras.backend import Sinusoidal
 from bert4keras.data import DataGenerator, atomic_write, sequence_padding
 from bert4keras.generation import TextGenerator
 from bert4keras.layers import Loss
@@ -51,17 +53,18 @@ class SimilarityAndWriting(Loss):
     predicted at the token before. A new head also learns to give back what is read."""
     def compute_loss(self, inputs, mask=None):
         token_ids, segment_ids, vectors, scores = inputs
-        written = K.cast(segment_ids, K.floatx())
-        read = K.cast(K.not_equal(token_ids, 0), K.floatx()) - written
-        entropy = partial(K.sparse_categorical_crossentropy, from_logits=True)
-        loss = K.sum(entropy(token_ids[:, 1:], scores[:, :-1]) * written[:, 1:]) / K.sum(written)
+        written = ops.cast(segment_ids, "float32")
+        read = ops.cast(ops.not_equal(token_ids, 0), "float32") - written
+        entropy = partial(ops.sparse_categorical_crossentropy, from_logits=True)
+        loss = entropy(token_ids[:, 1:], scores[:, :-1]) * written[:, 1:]
+        loss = ops.sum(loss) / ops.sum(written)
         if args.new_head or not args.checkpoint:
-            loss += K.sum(entropy(token_ids, scores) * read) / K.sum(read)
-        unit = K.l2_normalize(K.cast(vectors, "float32"), axis=1)
-        rows = keras.ops.arange(keras.ops.shape(unit)[0], dtype="int32")
-        itself = K.cast(K.equal(rows[:, None], rows[None]), "float32")
-        nearness = 20 * K.dot(unit, K.transpose(unit)) - 1e4 * itself
-        return loss + K.mean(entropy(rows + 1 - 2 * (rows % 2), nearness))
+            loss += ops.sum(entropy(token_ids, scores) * read) / ops.sum(read)
+        unit = ops.normalize(ops.cast(vectors, "float32"), axis=1)
+        rows = ops.arange(ops.shape(unit)[0], dtype="int32")
+        itself = ops.cast(ops.equal(rows[:, None], rows[None]), "float32")
+        nearness = 20 * ops.matmul(unit, ops.transpose(unit)) - 1e4 * itself
+        return loss + ops.mean(entropy(rows + 1 - 2 * (rows % 2), nearness))
 
 
 small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,

@@ -3,14 +3,15 @@
 Attacks on the embeddings (fgm, pgd), smoothness (vat, gp), dropouts that agree (rdrop), or none.
 With --labels only some reviews keep their label; vat learns from the others too."""
 
+import keras
 import numpy as np
 from data.command_line import command_line, stoppable, vocabulary
 from data.reviews import load_sets, make_reviews
+from keras.layers import Dense
 
 from bert4keras import optimizers, training
-from bert4keras.backend import keras
 from bert4keras.data import DataGenerator, sequence_padding
-from bert4keras.layers import Dense, FirstToken
+from bert4keras.layers import FirstToken
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint

@@ -10,9 +10,10 @@ import random
 import tempfile
 import zlib
 
+import keras
 from tqdm import tqdm
 
-from bert4keras.backend import Sinusoidal, keras
+from bert4keras.backend import Sinusoidal
 from bert4keras.data import (
     MaskedLM,
     PretrainingDataset,

@@ -8,7 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from bert4keras.backend import keras
+import keras
+
 from bert4keras.data import atomic_write
 from bert4keras.optimizers import extend_with_parameter_wise_lr
 from bert4keras.tokenizers import load_vocab

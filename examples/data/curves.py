@@ -2,7 +2,8 @@
 
 import csv
 
-from bert4keras.backend import keras
+import keras
+
 from bert4keras.data import atomic_write
 
 
