@@ -46,8 +46,8 @@ class ScaleOffset(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.scale = scale
-        self.offset = offset
+        self.scale: Any = scale
+        self.offset: Any = offset
         self.conditional = conditional
         self.hidden_units = hidden_units
         self.hidden_activation = backend.get_activation(hidden_activation)

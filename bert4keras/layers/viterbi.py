@@ -198,13 +198,13 @@ class ViterbiDecoder:
         Returns:
             (B, L) labels, 0 for padding.
         """
-        nodes = ops.convert_to_numpy(nodes).astype("float64")
+        scores: Any = ops.convert_to_numpy(nodes).astype("float64")
         trans = ops.convert_to_numpy(self.trans).astype("float64")
         start, end = (_allowance(x, len(trans), -np.inf) for x in (self.starts, self.ends))
-        visible = (nodes > -np.inf).any(-1)
+        visible = (scores > -np.inf).any(-1)
         if lengths is not None:
-            visible = np.arange(nodes.shape[1]) < np.reshape(lengths, (-1, 1))
-        states = _best_scores(nodes, visible, trans, start)
+            visible = np.arange(scores.shape[1]) < np.reshape(lengths, (-1, 1))
+        states = _best_scores(scores, visible, trans, start)
         return _best_labels(states, visible, trans, end)
 
 

@@ -86,7 +86,7 @@ def test_padding_mask_and_causal_mask_both_hide_keys():
         assert_close(got[i, : j + 1], ops.convert_to_numpy(output[i, : j + 1]))
 
 
-@pytest.mark.parametrize("p_bias", ["rotary", "rotary_value", "typical_relative", "t5_relative"])
+@pytest.mark.parametrize("p_bias", ["typical_relative", "t5_relative"])
 def test_a_decoding_step_reads_positions_as_a_whole_sequence_does(p_bias):
     bias = POSITION_BIASES[p_bias]
     random = np.random.default_rng(6)
