@@ -280,7 +280,7 @@ def test_read_labels_refuses_a_label_out_of_range(kind, label):
 def test_a_metric_that_needs_hidden_weights_says_so():
     model, memm = tagger(MaximumEntropyMarkovModel)
     model.compile("adam", loss=memm.sparse_loss, metrics=[memm.sparse_accuracy])
-    with pytest.raises(RuntimeError, match="tags cannot read.*Compile without it"):
+    with pytest.raises(RuntimeError, match="tags cannot read.*Compile without this metric"):
         model.evaluate(*texts(4), verbose=0)
 
 
