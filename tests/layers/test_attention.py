@@ -90,16 +90,15 @@ def test_padding_mask_and_causal_mask_both_hide_keys():
 def test_a_decoding_step_reads_positions_as_a_whole_sequence_does(p_bias):
     bias = POSITION_BIASES[p_bias]
     random = np.random.default_rng(6)
-    q, k = random.normal(size=(2, 1, 1, 2, 4)).astype("float32")
-    scores, weights = random.normal(size=(2, 1, 2, 1, 3)).astype("float32")
-    position = random.normal(size=(1, 3, 2 if p_bias == "t5_relative" else 4)).astype("float32")
+    shapes = [(1, 1, 2, 4), (1, 2, 1, 3), (1, 3, 2 if p_bias == "t5_relative" else 4)]
+    q, scores, position = (ops.convert_to_tensor(random.normal(size=x), "float32") for x in shapes)
     sequence = [
-        bias.add_to_scores(scores, q, k, position),
-        bias.add_to_output(q, weights, position),
+        bias.add_to_scores(scores, q, q, position),
+        bias.add_to_output(q, scores, position),
     ]
     step = [
         bias.add_to_step_scores(scores, q, position),
-        bias.add_to_step_output(q, weights, position),
+        bias.add_to_step_output(q, scores, position),
     ]
     for got, want in zip(step, sequence, strict=True):
         assert_close(got, ops.convert_to_numpy(want))
