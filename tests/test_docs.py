@@ -90,6 +90,27 @@ def test_every_row_of_the_glossary_names_a_file():
     assert [row for row in rows if not ENTRY.fullmatch(row)] == []
 
 
+@pytest.mark.parametrize("term, path, name", ENTRY.findall(text_of("docs/glossary.md")))
+def test_the_glossary_names_the_place_of_a_term(term, path, name):
+    folder = ROOT if path.startswith("tests/") else ROOT / "bert4keras"
+    assert name in (folder / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md"])
+def test_files_that_a_page_names_exist(name):
+    paths = re.findall(r"`([\w/]+/\w+\.(?:py|md))`", text_of(name))
+    folders = [ROOT, ROOT / "bert4keras"]
+    assert [path for path in paths if not any((x / path).exists() for x in folders)] == []
+
+
+def test_the_tree_of_the_architecture_names_every_module():
+    (tree,) = (
+        code for code in blocks("docs/architecture.md", "") if code.startswith("bert4keras/")
+    )
+    paths = [x for x in FILES if not {"legacy", "families"} & set(x.parts) and "__" not in x.stem]
+    assert [str(path) for path in paths if path.stem not in re.findall(r"\w+", tree)] == []
+
+
 def test_contributing_has_a_line_for_each_dependency():
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     requirements = sum(project["optional-dependencies"].values(), project["dependencies"])
