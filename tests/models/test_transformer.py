@@ -290,3 +290,34 @@ def _(_):
 
     model = build_transformer_model(CONFIG, CHECKPOINT, model=AsStored, vocab_size=7)
     assert model.get_layer("Embedding-Token").input_dim == 120
+
+
+class TestApply:
+    def test_a_layer_is_made_once_and_found_by_its_name(self):
+        class Twice(BERT):
+            def apply_final_layers(self, inputs):
+                x = self.apply(inputs, keras.layers.Dense, units=32, name="Mine")
+                return self.apply(x, name="Mine")
+
+        bert = build(Twice, return_keras_model=False)
+        assert bert.apply(name="Mine") is bert.layers["Mine"]
+        assert len(bert.layers["Mine"].weights) == 2
+
+    def test_dropout_at_rate_0_is_left_out(self):
+        bert = build(dropout_rate=0, return_keras_model=False)
+        assert bert.apply("x", keras.layers.Dropout, rate=0.5, name="Mine") == "x"
+        assert not [name for name in bert.layers if name.endswith("Dropout")]
+
+    def test_attention_called_directly_has_the_scores_of_the_block_before(self):
+        class Direct(BERT):
+            def self_attention(self, x, name, index):
+                sizes = {"heads": self.num_attention_heads, "head_size": self.attention_head_size}
+                return self.apply([x, x, x], layers.MultiHeadAttention, **sizes, name=name)
+
+        want = predict(build(residual_attention_scores=True))
+        np.testing.assert_allclose(predict(build(Direct, residual_attention_scores=True)), want)
+        assert np.abs(predict(build(Direct)) - want).max() > 1e-3
+
+    def test_recompute_is_set_on_the_layers_that_it_makes(self):
+        layer = build(recompute=True).get_layer("Transformer-0-FeedForward")
+        assert layer.recompute and not build().get_layer(layer.name).recompute
