@@ -36,7 +36,7 @@ def atomic_write(path: StrPath, mode: str = "w", encoding: str = "utf-8") -> Ite
         ...     os.listdir(folder)
         ['notes.txt']
     """
-    text = {} if "b" in mode else {"encoding": encoding, "newline": ""}
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": encoding, "newline": ""}
     with replace_file(path) as temporary, open(temporary, mode, **text) as file:
         yield file
 

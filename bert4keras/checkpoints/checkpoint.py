@@ -141,4 +141,6 @@ Tensors = Mapping[str, ArrayLike] | Iterable[tuple[str, ArrayLike]]
 
 def pairs(tensors: Tensors) -> Iterator[tuple[str, Any]]:
     """Iterate over pairs (name, array) of a mapping, or of an iterable of such pairs."""
-    return iter(tensors.items() if isinstance(tensors, Mapping) else tensors)
+    if isinstance(tensors, Mapping):
+        return iter(tensors.items())
+    return iter(tensors)

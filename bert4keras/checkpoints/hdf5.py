@@ -185,7 +185,7 @@ def _members(group: h5py.Group, path: str) -> Iterator[tuple[str, object]]:
         yield inside, group[name]
 
 
-def _fault(data: object, size: int) -> str | None:
+def _fault(data: Any, size: int) -> str | None:
     """Describe the first property of a data set that a plain array does not have."""
     if not isinstance(data, h5py.Dataset):
         return "no data set"

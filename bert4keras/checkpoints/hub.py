@@ -33,6 +33,7 @@ def resolve_hub_path(path: Any) -> Any:
             'pip install "bert4keras[hub]"'
         ) from error
     try:
+        folder = Path()
         for pattern in _WEIGHTS:
             folder = Path(snapshot_download(name, allow_patterns=[*_SETTINGS, pattern]))
             if any(folder.glob(pattern)):

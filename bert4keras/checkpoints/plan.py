@@ -29,7 +29,7 @@ class _Slot(NamedTuple):
     """One weight of the model and the variable that fills it."""
 
     layer: Any
-    index: int
+    position: int
     weight: Any
     name: str
 
@@ -124,7 +124,7 @@ class LoadPlan:
             slot.weight.assign(self._read(self.checkpoint, slot))
 
     def _read(self, checkpoint: Checkpoint, slot: _Slot) -> NDArray[Any]:
-        return self._resize(slot.layer, slot.index, self._load(checkpoint, slot.name))
+        return self._resize(slot.layer, slot.position, self._load(checkpoint, slot.name))
 
     def _mismatch(self, slot: _Slot) -> str | None:
         """Return the line that reports a weight whose variable is missing or of another shape."""
@@ -147,8 +147,8 @@ class LoadPlan:
 def _slots(layer_weights: Iterable[LayerWeights]) -> Iterator[_Slot]:
     for layer, weights, names in layer_weights:
         if len(weights) == len(names):
-            for index, (weight, name) in enumerate(zip(weights, names, strict=True)):
-                yield _Slot(layer, index, weight, name)
+            for position, (weight, name) in enumerate(zip(weights, names, strict=True)):
+                yield _Slot(layer, position, weight, name)
 
 
 def _uneven_layers(layer_weights: Iterable[LayerWeights]) -> list[str]:

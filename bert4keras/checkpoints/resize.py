@@ -65,7 +65,8 @@ def _rows(array: Array, numbers: Sequence[int], argument: str) -> Array:
 
 
 def _compound(array: Array, item: Rows) -> Array:
-    numbers, weights = item if isinstance(item, tuple) else (item, None)
+    pair: Any = item if isinstance(item, tuple) else (item, None)
+    numbers, weights = pair
     rows = _rows(array, numbers, "compound_tokens")
     return np.average(rows.astype("float32"), axis=0, weights=weights)
 

@@ -73,7 +73,7 @@ class TorchCheckpoint(Checkpoint):
         numbers = np.empty(_span(shape, strides), storage.dtype)
         with self._explain_damage(), open(self.path, "rb") as file:
             file.seek(self._places[storage.key].start + offset * size)
-            if file.readinto(numbers.view("uint8")) != numbers.nbytes:
+            if file.readinto(memoryview(numbers.view("uint8"))) != numbers.nbytes:
                 raise EOFError("it became shorter")
         steps = [stride * size for stride in strides]
         return np.asarray(np.lib.stride_tricks.as_strided(numbers, shape, steps), order="C")
@@ -99,11 +99,11 @@ def _check(name: str, tensor: Tensor, places: dict[str, _Place]) -> None:
     storage, offset, shape, strides = tensor
     if len(shape) != len(strides) or len(shape) > 32:
         raise ValueError(f"`{name}` has {len(shape)} axes, but {len(strides)} strides")
-    for number in (storage.count, offset, *shape, *strides):
+    for number in (storage.size, offset, *shape, *strides):
         if type(number) is not int or number < 0:
             raise ValueError(f"`{name}` has {number!r} in place of a size")
-    inside = offset + _span(shape, strides) <= storage.count and math.prod(shape) <= storage.count
-    if not inside or storage.count * storage.dtype.itemsize > places[storage.key].length:
+    inside = offset + _span(shape, strides) <= storage.size and math.prod(shape) <= storage.size
+    if not inside or storage.size * storage.dtype.itemsize > places[storage.key].length:
         raise ValueError(f"`{name}` of shape {shape} claims more than the file holds")
 
 
@@ -152,7 +152,7 @@ def _from_pickles(file: BinaryIO) -> tuple[object, dict[str, _Place]]:
             (count,) = unpack("<q", memory.read(8).ljust(8, b"\0"))
             storage = machine.storages[key]
             places[key] = _Place(memory.tell(), count * storage.dtype.itemsize)
-            if count != storage.count or sum(places[key]) > len(memory):
+            if count != storage.size or sum(places[key]) > len(memory):
                 raise ValueError(f"the storage {key} claims more than the file holds")
             memory.seek(sum(places[key]))
     return value, places

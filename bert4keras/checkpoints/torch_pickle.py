@@ -5,7 +5,7 @@ below; it calls nothing that a file names, so no file can make it run code.
 """
 
 import pickletools
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -28,8 +28,8 @@ class Storage(NamedTuple):
     """Sequence of numbers in the file that tensors are views of."""
 
     key: str
-    dtype: np.dtype
-    count: int
+    dtype: np.dtype[Any]
+    size: int
 
 
 class Tensor(NamedTuple):
@@ -86,7 +86,7 @@ class Machine:
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
 
-    def run(self, file: BinaryIO) -> Any:
+    def run(self, file: Any) -> Any:
         """Return the value of the pickle that begins here; leave the file after its end."""
         for opcode, argument, _ in pickletools.genops(file):
             self.step(opcode.name, argument)

@@ -247,20 +247,14 @@ def _load(
 
     family, _ = family_of(model, settings)
     heads = list(_find_heads(family, checkpoint))
-    is_layered = isinstance(checkpoint, LayerCheckpoint)
-    source = checkpoint if is_layered else TrackingCheckpoint(checkpoint)
-    transformer = build_transformer_model(
-        settings,
-        source,
-        model,
-        application,
-        return_keras_model=False,
-        **dict.fromkeys(heads, True),
-    )
-    if is_layered:
+    options = {"return_keras_model": False, **dict.fromkeys(heads, True)}
+    if isinstance(checkpoint, LayerCheckpoint):
+        transformer = build_transformer_model(settings, checkpoint, model, application, **options)
         unused_names = [x for x in checkpoint.layer_names if x not in transformer.layers]
         return transformer, heads, unused_names
-    return transformer, heads, source.unused_names
+    tracker = TrackingCheckpoint(checkpoint)
+    transformer = build_transformer_model(settings, tracker, model, application, **options)
+    return transformer, heads, tracker.unused_names
 
 
 def _find_heads(family: type["Transformer"], checkpoint: Checkpoint) -> Iterator[str]:

@@ -105,7 +105,7 @@ def plan_loading(
     return LoadPlan(
         checkpoint,
         lambda: _weights_by_table(self, _drop_missing(self, table, optional, checkpoint)),
-        [self.prefixed(name) for name in table if name not in optional],
+        [f"{self.prefix}{name}" for name in table if name not in optional],
         self.load_variable,
         partial(_resize, self),
         _has_known_hooks(self),
@@ -162,7 +162,7 @@ def save_pretrained(
 def _weights_by_table(model: Transformer, table: _Table) -> Iterator[LayerWeights]:
     """Iterate over the layers of a table that are in the model, with weights and variables."""
     for name, variables in table.items():
-        layer = model.layers.get(model.prefixed(name))
+        layer = model.layers.get(f"{model.prefix}{name}")
         if layer is not None:
             weights = layer.weights
             if isinstance(layer, ScaleOffset) and layer.conditional:

@@ -130,8 +130,8 @@ def _arguments(kind: str, config: dict[str, Any], objects: _Objects) -> dict[str
     if kind not in objects:
         kind, new_arguments = _OLD_CLASSES.get(kind, (kind, {}))
         names = _OLD_ARGUMENTS.get(kind, {})
-        config = {names.get(key, key): x for key, x in config.items()}
-        config.pop(None, None)
+        pairs = [(names.get(key, key), x) for key, x in config.items()]
+        config = {key: x for key, x in pairs if key is not None}
     config.pop("batch_input_shape", None)
     if kind == "LayerNormalization" and not {"axis", "zero_mean"} & config.keys():
         config["zero_mean"] = config.get("offset", True)  # before 0.11.3 one word said both
@@ -209,8 +209,9 @@ def _make_lambda(
     config: dict[str, Any], objects: _Objects, inputs: Any, name: Mapping[str, str]
 ) -> Any:
     function = _find_function(config, objects)
-    if function is None:
-        return _lambda_of_today(config)(inputs, **name)
+    replacement = _lambda_of_today(config)
+    if function is None and replacement is not None:
+        return replacement(inputs, **name)
     layer = keras.layers.Lambda(function, arguments=config.get("arguments") or {}, **name)
     layer.supports_masking = True  # as in Keras 2 no mask passes, which needs no warning
     return layer
