@@ -141,6 +141,5 @@ Tensors = Mapping[str, ArrayLike] | Iterable[tuple[str, ArrayLike]]
 
 def pairs(tensors: Tensors) -> Iterator[tuple[str, Any]]:
     """Iterate over pairs (name, array) of a mapping, or of an iterable of such pairs."""
-    if isinstance(tensors, Mapping):
-        return iter(tensors.items())
-    return iter(tensors)
+    items: Any = tensors.items() if isinstance(tensors, Mapping) else tensors
+    return iter(items)

@@ -135,7 +135,7 @@ def resize_attention(array: Array, shape: Sequence[int], index: int, count: int)
 
 
 def resize_feed_forward(
-    array: Array, shape: Sequence[int], index: int, count: int, activation: str = "gelu"
+    array: Array, shape: Sequence[int], index: int, count: int, activation: Any = "gelu"
 ) -> Array:
     """Resize one weight of a feed-forward layer; its hidden values keep their scale.
 
@@ -147,7 +147,7 @@ def resize_feed_forward(
         shape: the new shape.
         index: place of the weight in its layer.
         count: number of weights of the layer.
-        activation: name of the layer's activation.
+        activation: the layer's activation, by name.
 
     Example:
         >>> float(resize_feed_forward(np.ones((2, 2)), (2, 8), index=0, count=4)[0, 0].round(2))

@@ -73,7 +73,7 @@ class TorchCheckpoint(Checkpoint):
         numbers = np.empty(_span(shape, strides), storage.dtype)
         with self._explain_damage(), open(self.path, "rb") as file:
             file.seek(self._places[storage.key].start + offset * size)
-            if file.readinto(memoryview(numbers.view("uint8"))) != numbers.nbytes:
+            if file.readinto(numbers.view("uint8").data) != numbers.nbytes:
                 raise EOFError("it became shorter")
         steps = [stride * size for stride in strides]
         return np.asarray(np.lib.stride_tricks.as_strided(numbers, shape, steps), order="C")
