@@ -45,7 +45,7 @@ def snapshot():
     owners = {}
     for name, module in list(sys.modules.items()):
         is_module = isinstance(module, type(sys))  # lazy modules are instances of other classes
-        if not is_module or name.startswith(("bert4keras.legacy", "__main__")):
+        if not is_module or name.startswith(("bert4keras.legacy", "__main__", "__mp_main__")):
             continue
         owners.setdefault(id(module), (name, dict(vars(module))))
         for value in list(vars(module).values()):
@@ -62,6 +62,7 @@ def changed_attributes(before, after, names):
     for key, (name, old) in before.items():
         new = after.get(key, (name, old))[1]
         attributes = [x for x in {**old, **new} if old.get(x, missing) is not new.get(x, missing)]
+        attributes = [x for x in attributes if x != "__warningregistry__"]  # Python sets it
         if attributes:
             owner_changes[names.get(key, name)] = sorted(attributes)
     return owner_changes
