@@ -94,7 +94,7 @@ def pretrained_albert(texts, steps=2000, layers=4, output="output", maxlen=64, b
         write_shards(pack_sequences(tqdm(texts, "texts"), tokenizer, maxlen), shards)
         objective = MaskedLM(tokenizer, seed, mask_rate=0.25, max_predictions=maxlen // 3)
         batches = PretrainingDataset(ShardedDataset(shards, seed=seed), objective, batch_size)
-        print(f"an ALBERT learns masked tokens of {len(batches.shards)} rows, for {folder}")
+        print(f"an ALBERT learns masked tokens of {len(batches.dataset)} rows, for {folder}")
         _learn(albert, batches, steps, rate)
     albert.save_pretrained(f"{folder}.part", tokenizer=tokenizer)
     os.replace(f"{folder}.part", folder)
@@ -103,7 +103,7 @@ def pretrained_albert(texts, steps=2000, layers=4, output="output", maxlen=64, b
 
 def _learn(albert, batches, steps, rate):
     """Masked tokens, of which alone scores are computed, on straight lines up and down."""
-    places = keras.Input((batches.objective.most,), dtype="int32")
+    places = keras.Input((batches.objective.max_predictions,), dtype="int32")
     vectors = albert.layers["MLM-Dense"].input
     vectors = keras.ops.take_along_axis(vectors, keras.ops.expand_dims(places, -1), axis=1)
     model = keras.Model([*albert.model.inputs, places], albert.predict_tokens(vectors))
