@@ -1,4 +1,4 @@
-"""Recipes that the tests share: golden numbers, models by case, comparisons."""
+"""Helpers that the tests share: golden numbers, models by case, comparisons."""
 
 import io
 import json
@@ -13,53 +13,53 @@ from keras import ops
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def arrays(path):
-    """All arrays of an .npz file of the golden folder, by name, loose or packed."""
+def load_arrays(path):
+    """Return the arrays of an .npz file of the golden folder, by name, loose or packed."""
     file = GOLDEN / path
     if file.exists():
         with np.load(file) as archive:
             return dict(archive)
     folder = next(x for x in file.parents if (x / "arrays.npz.xz").exists())
     prefix = file.relative_to(folder).as_posix() + "/"
-    packed = _packed(folder / "arrays.npz.xz")
-    return {key.removeprefix(prefix): x for key, x in packed.items() if key.startswith(prefix)}
+    arrays = _read_archive(folder / "arrays.npz.xz")
+    return {key.removeprefix(prefix): x for key, x in arrays.items() if key.startswith(prefix)}
 
 
 @lru_cache
-def _packed(file):
+def _read_archive(file):
     with np.load(io.BytesIO(lzma.decompress(file.read_bytes()))) as archive:
         return dict(archive)
 
 
-def record(path):
-    """A JSON file of the golden folder, packed or not."""
+def load_record(path):
+    """Return a JSON file of the golden folder, packed or not."""
     data = (GOLDEN / path).read_bytes()
     return json.loads(lzma.decompress(data) if str(path).endswith(".xz") else data)
 
 
-def stirred(built):
-    """A model with weights far from symmetric, none zero or one: what is lost is missed."""
-    numbers = np.random.default_rng(0)
-    for weight in getattr(built, "model", built).weights:
+def randomize_weights(model):
+    """Return a model with random weights, none zero or one: a lost weight changes its outputs."""
+    rng = np.random.default_rng(0)
+    for weight in getattr(model, "model", model).weights:
         if weight.trainable:
-            weight.assign(numbers.normal(0, 0.3, weight.shape))
-    return built
+            weight.assign(rng.normal(0, 0.3, weight.shape))
+    return model
 
 
-def outputs_of(model, inputs):
-    """Outputs of a model as a list of arrays; run at once, for most of ``predict`` is tracing."""
+def compute_outputs(model, inputs):
+    """Return the outputs of a model as arrays; eager, as tracing takes most of ``predict``."""
     got = model(inputs if len(inputs) > 1 else inputs[0], training=False)
     got = got if isinstance(got, list | tuple) else [got]
     return [ops.convert_to_numpy(ops.cast(x, "float32")) for x in got]
 
 
 def assert_close(got, want, atol=1e-5, rtol=1e-4):
-    """Equal up to tolerance, with infinities in the same places."""
+    """Assert that arrays are equal up to tolerance, with infinities in the same places."""
     np.testing.assert_allclose(ops.convert_to_numpy(got), want, rtol=rtol, atol=atol)
 
 
-def gradients(loss, inputs):
-    """Gradients of ``loss(tensors)`` with regard to arrays, on whichever backend runs."""
+def compute_gradients(loss, inputs):
+    """Return the gradients of ``loss(tensors)`` with respect to arrays, on any backend."""
     tensors = [ops.convert_to_tensor(x) for x in inputs]
     backend = keras.backend.backend()
     if backend == "jax":

@@ -1,4 +1,4 @@
-"""What people's code depends on: inherited names, signatures, layer names, order of weights."""
+"""Public API of 0.x: inherited names, signatures, layer names, order of weights."""
 
 import inspect
 import subprocess
@@ -187,42 +187,42 @@ Pooler Pooler-Dense NSP-Proba MLM-Dense MLM-Norm MLM-Bias MLM-Activation
 """.split()
 
 
-def written(thing):
-    """A signature without annotations."""
+def format_signature(thing):
+    """Return the signature of a function without annotations."""
     signature = inspect.signature(thing)
     bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
     return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 
-def named(value):
-    """A test's name: the same in every process that collects it."""
+def name_case(value):
+    """Return the name of a case, the same in every process that collects it."""
     return getattr(value, "__qualname__", "as-written")
 
 
-@pytest.mark.parametrize("thing, signature", SIGNATURES.items(), ids=named)
+@pytest.mark.parametrize("thing, signature", SIGNATURES.items(), ids=name_case)
 def test_a_signature_is_the_inherited_one(thing, signature):
-    assert written(thing) == signature
+    assert format_signature(thing) == signature
 
 
-@pytest.mark.parametrize("thing, beginning", BEGINNINGS.items(), ids=named)
+@pytest.mark.parametrize("thing, beginning", BEGINNINGS.items(), ids=name_case)
 def test_a_grown_signature_begins_with_the_inherited_one(thing, beginning):
     if thing is layers.Embedding:
         thing = keras.layers.Embedding
-    assert written(thing).startswith(beginning)
+    assert format_signature(thing).startswith(beginning)
 
 
 @pytest.mark.parametrize("word, arguments", EXTENSIONS.items())
 def test_an_extension_of_optimizers_has_its_names_and_arguments(word, arguments):
     extend = getattr(optimizers, f"extend_with_{word}")
     assert getattr(optimizers, f"extend_with_{word}_v2") is extend
-    assert written(extend) == "(BaseOptimizer, name=None)"
-    assert written(extend(optimizers.Adam)) == f"(*args, {arguments}, **kwargs)"
+    assert format_signature(extend) == "(BaseOptimizer, name=None)"
+    assert format_signature(extend(optimizers.Adam)) == f"(*args, {arguments}, **kwargs)"
 
 
 def test_averages_of_an_optimizer_have_their_methods():
-    averaged = optimizers.extend_with_exponential_moving_average(optimizers.Adam)
-    assert written(averaged.apply_ema_weights) == "(self, bias_correction=True)"
-    assert written(averaged.reset_old_weights) == "(self)"
+    averaging_class = optimizers.extend_with_exponential_moving_average(optimizers.Adam)
+    assert format_signature(averaging_class.apply_ema_weights) == "(self, bias_correction=True)"
+    assert format_signature(averaging_class.reset_old_weights) == "(self)"
 
 
 def test_names_of_the_backend_are_there():
@@ -279,9 +279,9 @@ def test_weights_stand_in_their_inherited_order():
     feed.build((None, None, 4))
     shapes = [tuple(w.shape) for w in feed.weights]
     assert shapes == [(4, 6), (6,), (4, 6), (6,), (6, 4), (4,)]
-    gated = layers.GatedAttentionUnit(6, 3)
-    gated.build((None, None, 4))
-    names = ["/".join(w.path.split("/")[1:]) for w in gated.weights]
+    gau = layers.GatedAttentionUnit(6, 3)
+    gau.build((None, None, 4))
+    names = ["/".join(w.path.split("/")[1:]) for w in gau.weights]
     assert names[:2] == ["i_dense/kernel", "i_dense/bias"]
     assert names[2:4] == ["q_scaleoffset/beta", "q_scaleoffset/gamma"]
     assert names[4:6] == ["k_scaleoffset/beta", "k_scaleoffset/gamma"]
@@ -363,8 +363,8 @@ def test_search_layer_looks_into_nested_models():
     inner = build_transformer_model(TINY)
     outer = keras.Model(inner.inputs, keras.layers.Dense(2, name="head")(inner(inner.inputs)))
     assert backend.search_layer(outer.output, "head").name == "head"
-    found = backend.search_layer(outer.output, "Embedding-Token")
-    assert found is inner.get_layer("Embedding-Token")
+    layer = backend.search_layer(outer.output, "Embedding-Token")
+    assert layer is inner.get_layer("Embedding-Token")
     assert backend.search_layer(outer.output, "no such layer") is None
 
 
@@ -377,5 +377,5 @@ def test_tensorflow_stays_unimported_under_another_backend(backend_name):
         "from bert4keras import tokenizers;"
         "from bert4keras.layers import *; print('tensorflow' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "False", done.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stdout.strip() == "False", process.stderr

@@ -2,11 +2,11 @@ import random
 from difflib import SequenceMatcher
 
 import pytest
-from support import record
+from support import load_record
 
 from bert4keras import text
 
-CASES = record("functions/text.json")
+CASES = load_record("functions/text.json")
 
 
 def to_argument(value):

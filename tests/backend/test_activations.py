@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 from keras import ops
-from support import arrays, assert_close, record
+from support import assert_close, load_arrays, load_record
 
 from bert4keras import backend
 
-NUMBERS = arrays("functions/backend.npz")
+NUMBERS = load_arrays("functions/backend.npz")
 CASES = [
-    case for case in record("functions/backend.json")["cases"] if case["function"] == "set_gelu"
+    case
+    for case in load_record("functions/backend.json")["cases"]
+    if case["function"] == "set_gelu"
 ]
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 from keras import ops
-from support import arrays, assert_close, record
+from support import assert_close, load_arrays, load_record
 
 from bert4keras import backend
 
-NUMBERS = arrays("functions/backend.npz")
-CASES = record("functions/backend.json")["cases"]
+NUMBERS = load_arrays("functions/backend.npz")
+CASES = load_record("functions/backend.json")["cases"]
 PLAIN = [case for case in CASES if "args" in case and case["function"] != "set_gelu"]
 
 

@@ -1,12 +1,12 @@
 """Sinusoidal positions; the golden numbers of rotary embedding are in test_golden.py."""
 
-from support import arrays, assert_close
+from support import assert_close, load_arrays
 
 from bert4keras import backend
 
 
 def test_sinusoidal_initializer_fills_a_table():
-    want = arrays("functions/backend.npz")["Sinusoidal-table.out"]
+    want = load_arrays("functions/backend.npz")["Sinusoidal-table.out"]
     assert_close(backend.Sinusoidal()(want.shape), want)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 from optimizers import toy
-from support import assert_close, gradients
+from support import assert_close, compute_gradients
 
 from bert4keras import backend, layers
 from bert4keras.backend import recompute
@@ -63,7 +63,7 @@ def test_recompute_repeats_activations_in_training_only(training, times):
     def loss(inputs):
         return ops.sum(layer(inputs[0], training=training))
 
-    gradients(loss, [np.ones((2, 4), "float32")])
+    compute_gradients(loss, [np.ones((2, 4), "float32")])
     assert len(calls) == times
 
 

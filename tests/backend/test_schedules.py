@@ -1,14 +1,14 @@
 """Schedules by the training step."""
 
 import pytest
-from support import arrays, assert_close, record
+from support import assert_close, load_arrays, load_record
 
 from bert4keras import backend
 
-NUMBERS = arrays("functions/backend.npz")
+NUMBERS = load_arrays("functions/backend.npz")
 CASES = [
     case
-    for case in record("functions/backend.json")["cases"]
+    for case in load_record("functions/backend.json")["cases"]
     if case["function"] == "piecewise_linear"
 ]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import GOLDEN, record
+from support import GOLDEN, load_record
 
 from bert4keras import models
 from bert4keras.checkpoints import (
@@ -76,7 +76,7 @@ class TestTables:
 
 def google_names(family):
     """List the variables of a family in Google's checkpoint, without optimizer slots."""
-    base = record(f"models/{family}/base.json")
+    base = load_record(f"models/{family}/base.json")
     ignore = set(base["extra_variables_to_ignore"])
     return [name for name in base["variables"] if "/" in name and name not in ignore]
 
@@ -134,7 +134,7 @@ class TestToGoogleNames:
                 checkpoint["cls/predictions/output_bias"]
 
     def test_brightmarts_albert_is_a_renaming_but_for_its_folded_embeddings(self):
-        shapes = record("checkpoints/albert_zh_names.json")
+        shapes = load_record("checkpoints/albert_zh_names.json")
         tensors = {name: np.ones(shape, "float32") for name, shape in shapes.items()}
         checkpoint = to_google_names(open_checkpoint(tensors), BRIGHTMART)
         names = [name for name in google_names("albert") if name in checkpoint]

@@ -9,7 +9,7 @@ import tracemalloc
 import ml_dtypes
 import numpy as np
 import pytest
-from support import GOLDEN, arrays, record
+from support import GOLDEN, load_arrays, load_record
 
 from bert4keras.checkpoints import (
     CheckpointError,
@@ -30,7 +30,7 @@ class TestOpenCheckpoint:
     @pytest.mark.parametrize("family", ["bert", "bert_factorised", "bert_types", "albert"])
     @pytest.mark.parametrize("ending", ["", ".index"])
     def test_a_tensorflow_checkpoint_holds_the_variables_of_its_index(self, family, ending):
-        variables = record(f"models/{family}/base.json")["variables"]
+        variables = load_record(f"models/{family}/base.json")["variables"]
         with open_checkpoint(GOLDEN / "models" / family / f"bert_model.ckpt{ending}") as checkpoint:
             assert set(checkpoint) == set(variables) and len(checkpoint) == len(variables)
             for name, (shape, dtype) in variables.items():
@@ -39,7 +39,7 @@ class TestOpenCheckpoint:
 
     @pytest.mark.parametrize("layout", ["views.bin", "legacy.bin"])
     def test_torch_files_are_read_without_torch(self, layout):
-        want = arrays("checkpoints/views.npz")
+        want = load_arrays("checkpoints/views.npz")
         with open_checkpoint(GOLDEN / "checkpoints" / layout) as checkpoint:
             assert set(checkpoint) == set(want)
             for name, array in want.items():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import record
+from support import load_record
 
 from bert4keras.checkpoints import (
     deinterleave_rotary,
@@ -14,7 +14,7 @@ from bert4keras.checkpoints import (
 )
 
 TABLE = np.arange(12, dtype="float32").reshape(6, 2)
-CASES = record("checkpoints/resize.json")
+CASES = load_record("checkpoints/resize.json")
 
 
 class TestKeepRows:

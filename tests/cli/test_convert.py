@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from support import GOLDEN, outputs_of, stirred
+from support import GOLDEN, compute_outputs, randomize_weights
 
 from bert4keras.checkpoints import open_checkpoint
 from bert4keras.cli import main
@@ -45,7 +45,7 @@ def workdir(tmp_path, monkeypatch):
 def bert(workdir):
     """Model written as a TensorFlow checkpoint with its configuration and vocabulary."""
     built = build_transformer_model(CONFIG, with_nsp=True, with_mlm=True, return_keras_model=False)
-    stirred(built).save_weights_as_checkpoint("old/bert_model.ckpt")
+    randomize_weights(built).save_weights_as_checkpoint("old/bert_model.ckpt")
     (workdir / "old" / "bert_config.json").write_text(json.dumps(CONFIG))
     (workdir / "old" / "vocab.txt").write_text("[PAD]\n")
     return built
@@ -62,7 +62,7 @@ def assert_same_model(path, bert, config="bert_config.json"):
         model = build_transformer_model(path, with_nsp=True, with_mlm=True)
     else:
         model = build_transformer_model(config, path, with_nsp=True, with_mlm=True)
-    for got, want in zip(outputs_of(model, IDS), outputs_of(bert.model, IDS)):
+    for got, want in zip(compute_outputs(model, IDS), compute_outputs(bert.model, IDS)):
         np.testing.assert_array_equal(got, want)
 
 
@@ -115,21 +115,21 @@ class TestConvert:
         )
         new = build_transformer_model("folder")
         want = build_transformer_model("crf/config.json", f"crf/{file}")
-        np.testing.assert_array_equal(outputs_of(new, IDS)[0], outputs_of(want, IDS)[0])
+        np.testing.assert_array_equal(compute_outputs(new, IDS)[0], compute_outputs(want, IDS)[0])
 
     @pytest.mark.parametrize("name", ["best.weights.h5", "best.keras"])
     def test_a_classifier_of_keras_3_gives_its_bert(self, workdir, capsys, name):
         bert = build_transformer_model(CONFIG, with_pool=True)
-        model = stirred(keras.Model(bert.inputs, Dense(3, name="mine")(bert.output)))
+        model = randomize_weights(keras.Model(bert.inputs, Dense(3, name="mine")(bert.output)))
         (model.save if name.endswith(".keras") else model.save_weights)(name)
         assert run(name, "folder") == 0
         output = capsys.readouterr().out
         assert "(with_pool)" in output and ": mine" in output
         new = build_transformer_model("folder", with_pool=True)
-        np.testing.assert_array_equal(outputs_of(new, IDS)[0], outputs_of(bert, IDS)[0])
+        np.testing.assert_array_equal(compute_outputs(new, IDS)[0], compute_outputs(bert, IDS)[0])
 
     def test_a_kept_vocabulary_is_taken_from_the_file(self, workdir, capsys):
-        small = stirred(build_transformer_model({**CONFIG, "vocab_size": 7}))
+        small = randomize_weights(build_transformer_model({**CONFIG, "vocab_size": 7}))
         small.save_weights("small.weights.h5")
         assert run("small.weights.h5", "folder") == 0
         assert "Note: vocab_size is 7 in the file, 20 in its config" in capsys.readouterr().out

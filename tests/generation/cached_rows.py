@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 from keras import ops
-from support import assert_close, stirred
+from support import assert_close, randomize_weights
 
 from bert4keras.generation import IncrementalPredictor
 from bert4keras.models import build_transformer_model
@@ -20,7 +20,7 @@ CONFIG = {
 
 
 def build(**options):
-    return stirred(build_transformer_model(CONFIG, **options))
+    return randomize_weights(build_transformer_model(CONFIG, **options))
 
 
 def rows(count, length, seed=0):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from generation.cached_rows import Comparison, build, extend, rows, with_segments
 from keras import ops
-from support import GOLDEN, assert_close, record
+from support import GOLDEN, assert_close, load_record
 
 from bert4keras.generation import AutoRegressiveDecoder, IncrementalPredictor
 from bert4keras.models import build_transformer_model
 
-CASES = record("decoding/cases.json.xz")["cases"]
+CASES = load_record("decoding/cases.json.xz")["cases"]
 OFTEN, SELDOM = 16, 4  # of so many cases one is run by default, and by `pytest -m slow`
 
 

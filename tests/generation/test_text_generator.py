@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, record, stirred
+from support import GOLDEN, load_record, randomize_weights
 
 from bert4keras.generation import IncrementalDecodingError, TextGenerator
 from bert4keras.models import build_transformer_model
@@ -26,7 +26,7 @@ TEXTS = ["床前明月光", "疑", "是地上霜"]
 
 
 def made(**options):
-    return stirred(build_transformer_model(CONFIG, **options))
+    return randomize_weights(build_transformer_model(CONFIG, **options))
 
 
 class TestTextGenerator:
@@ -36,7 +36,7 @@ class TestTextGenerator:
         model = build_transformer_model(GOLDEN / "hf" / folder, return_keras_model=False, **head)
         write = TextGenerator(model)
         names = ("max_new_tokens", "eos_token_id", "num_beams", "length_penalty", "early_stopping")
-        for case in record(f"hf/{folder}/generate.json"):
+        for case in load_record(f"hf/{folder}/generate.json"):
             found = write.generate([case["input_ids"]], **{name: case[name] for name in names})
             (ids,), (score,) = found.tokens[0], found.scores[0]
             start = [0] if write.cached_model.has_encoder else case["input_ids"]

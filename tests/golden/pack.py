@@ -4,7 +4,7 @@ Of models, rows that were run alone and padded positions go; of the vectors and 
 every third feature stays, and of the records of their layers the names and shapes of weights. Of
 layers, every third feature of outputs and of gradients of inputs stays. The whole was compared
 once, when it was recorded. The loose ``.npz`` of a folder move into its ``arrays.npz.xz``, in which
-an array is named ``<path of its file>/<its name>``; ``support.arrays`` finds it there.
+an array is named ``<path of its file>/<its name>``; ``support.load_arrays`` finds it there.
 """
 
 import io
@@ -19,58 +19,58 @@ EVERY = 3
 COMPARED = ("out.", "expected.", "grad.in.")  # arrays of a layer
 
 
-def thinned_model(arrays):
-    """The arrays of a model's case without what is not compared."""
-    kept = {}
+def thin_model(arrays):
+    """Return the arrays of a model's case that are compared."""
+    result = {}
     for key, value in arrays.items():
-        label, batch, *rest = key.split(".")
-        if rest[:1] == ["out"] and value.ndim == 3:
+        label, batch, *parts = key.split(".")
+        if parts[:1] == ["out"] and value.ndim == 3:
             decoding = f"{label}.{batch}.dec_valid"
             valid = arrays[decoding if decoding in arrays else f"{label}.{batch}.valid"]
             value = value[valid][..., ::EVERY]
-        if not (rest and rest[0].startswith("row")):
-            kept[key] = value
-    return kept
+        if not (parts and parts[0].startswith("row")):
+            result[key] = value
+    return result
 
 
-def thinned_layer(arrays):
-    """The arrays of a layer's case with every third feature of what is compared."""
+def thin_layer(arrays):
+    """Return the arrays of a layer's case with every third feature of those compared."""
     return {
         key: x[..., ::EVERY] if key.startswith(COMPARED) and x.ndim > 2 else x
         for key, x in arrays.items()
     }
 
 
-def pack(folder, files, thinned):
+def pack(folder, files, thin):
     """Move loose files into the archive of a folder."""
-    archive, packed = folder / "arrays.npz.xz", {}
+    archive, contents = folder / "arrays.npz.xz", {}
     if archive.exists():
-        packed = dict(np.load(io.BytesIO(lzma.decompress(archive.read_bytes()))))
+        contents = dict(np.load(io.BytesIO(lzma.decompress(archive.read_bytes()))))
     for file in files:
         with np.load(file) as arrays:
             name = file.relative_to(folder).as_posix()
-            packed |= {f"{name}/{key}": x for key, x in thinned(dict(arrays)).items()}
+            contents |= {f"{name}/{key}": x for key, x in thin(dict(arrays)).items()}
         file.unlink()
     buffer = io.BytesIO()
-    np.savez(buffer, **dict(sorted(packed.items())))
+    np.savez(buffer, **dict(sorted(contents.items())))
     archive.write_bytes(lzma.compress(buffer.getvalue(), preset=9))
 
 
-def slim(file):
-    """Names of layers and shapes of their weights are all that is compared."""
+def reduce_layers(file):
+    """Reduce a file to the names of layers and the shapes of their weights."""
     models = json.loads(file.read_text())
-    kept = {
+    layers_by_label = {
         label: [{key: layer[key] for key in ("name", "weights")} for layer in layers]
         for label, layers in models.items()
     }
-    file.write_text(json.dumps(kept) + "\n")
+    file.write_text(json.dumps(layers_by_label) + "\n")
 
 
-THINNED = {"layers": thinned_layer, "models/*": thinned_model}
-for given in sys.argv[1:]:  # folders as seen from here
-    folder = Path(given)
+THIN = {"layers": thin_layer, "models/*": thin_model}
+for argument in sys.argv[1:]:  # folders as seen from here
+    folder = Path(argument)
     files = sorted(folder.glob("*.npz")) or sorted(folder.glob("*/*.npz"))
     kind = "models/*" if folder.parent.name == "models" else folder.as_posix()
-    pack(folder, files, THINNED.get(kind, dict))
+    pack(folder, files, THIN.get(kind, dict))
     for file in folder.glob("*/layers.json"):
-        slim(file)
+        reduce_layers(file)

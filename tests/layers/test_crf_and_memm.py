@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, arrays, assert_close, gradients, record
+from support import GOLDEN, assert_close, compute_gradients, load_arrays, load_record
 
 from bert4keras import layers
 from bert4keras.layers import ConditionalRandomField, MaximumEntropyMarkovModel
@@ -18,7 +18,7 @@ tensor_of = ops.convert_to_tensor
 
 def read_case(name):
     """Return a recorded case: its description, its arrays, the layer with its weights."""
-    case, numbers = record(f"{FOLDER}/{name}.json"), arrays(f"{FOLDER}/{name}.npz")
+    case, numbers = load_record(f"{FOLDER}/{name}.json"), load_arrays(f"{FOLDER}/{name}.npz")
     layer = getattr(layers, case["layer"])(**case["config"])
     layer.build(numbers["in.0"].shape)
     layer.set_weights([numbers[f"w.{i}"] for i in range(len(case["weights"]))])
@@ -76,7 +76,7 @@ def test_gradients_are_the_recorded_ones(name):
             return ops.mean(layer.sparse_loss(tensor_of(numbers["labels"]), y_pred))
 
     values = [numbers[key.removeprefix("grad.")] for key in keys]
-    for key, got in zip(keys, gradients(loss, values), strict=True):
+    for key, got in zip(keys, compute_gradients(loss, values), strict=True):
         assert_close(got, numbers[key], case["atol"], 1e-3)
 
 
@@ -106,7 +106,7 @@ def test_gradients_are_slopes():
         with keras.StatelessScope(state_mapping=[(crf.weights[0], tensors[1])]):
             return ops.sum(crf.sparse_loss(tensor_of(labels), tensors[0]))
 
-    slopes = [numbers_of(slope) for slope in gradients(loss, [scores, trans])]
+    slopes = [numbers_of(slope) for slope in compute_gradients(loss, [scores, trans])]
     random = np.random.default_rng(0)
     for number, values in [(0, scores), (1, trans), (1, trans)]:
         way = random.normal(size=values.shape).astype("float32")
@@ -152,7 +152,7 @@ def test_no_mask_makes_losses_or_gradients_nan(kind):
         return ops.mean(layer.sparse_loss(tensor_of(labels), layer(tensors[0], mask=mask)))
 
     assert np.isfinite(numbers_of(loss([tensor_of(scores)])))
-    (slopes,) = gradients(loss, [scores])
+    (slopes,) = compute_gradients(loss, [scores])
     assert np.isfinite(numbers_of(slopes)).all()
     assert (numbers_of(slopes)[~mask] == 0).all()
 

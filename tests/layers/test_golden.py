@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, arrays, assert_close, gradients, record
+from support import GOLDEN, assert_close, compute_gradients, load_arrays, load_record
 
 from bert4keras import layers
 
@@ -47,7 +47,7 @@ def built_layer(case, numbers, inputs):
 
 @pytest.mark.parametrize("name", CASES)
 def test_layer_gives_the_recorded_numbers(name):
-    case, numbers = record(f"layers/{name}.json"), arrays(f"layers/{name}.npz")
+    case, numbers = load_record(f"layers/{name}.json"), load_arrays(f"layers/{name}.npz")
     inputs = [tensor_of(x) for x in arrays_of(numbers, "in", case["inputs"])]
     mask = arrays_of(numbers, "mask", case["inputs"])
     args = inputs[0] if case["single_input"] else inputs
@@ -71,9 +71,11 @@ def test_layer_gives_the_recorded_numbers(name):
         assert_close(as_recorded(got), want, case["atol"])
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if "out_mask.0" in arrays(f"layers/{n}.npz")])
+@pytest.mark.parametrize(
+    "name", [n for n in CASES if "out_mask.0" in load_arrays(f"layers/{n}.npz")]
+)
 def test_layer_passes_the_recorded_mask(name):
-    case, numbers = record(f"layers/{name}.json"), arrays(f"layers/{name}.npz")
+    case, numbers = load_record(f"layers/{name}.json"), load_arrays(f"layers/{name}.npz")
     inputs = arrays_of(numbers, "in", case["inputs"])
     mask = arrays_of(numbers, "mask", case["inputs"])
     layer = getattr(layers, case["layer"])(**case["config"])
@@ -83,9 +85,11 @@ def test_layer_passes_the_recorded_mask(name):
     np.testing.assert_array_equal(ops.convert_to_numpy(got), numbers["out_mask.0"])
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if "cotangent.0" in arrays(f"layers/{n}.npz")])
+@pytest.mark.parametrize(
+    "name", [n for n in CASES if "cotangent.0" in load_arrays(f"layers/{n}.npz")]
+)
 def test_layer_gives_the_recorded_gradients(name):
-    case, numbers = record(f"layers/{name}.json"), arrays(f"layers/{name}.npz")
+    case, numbers = load_record(f"layers/{name}.json"), load_arrays(f"layers/{name}.npz")
     if name in NAN_ROWS or "expected.0" in numbers:
         pytest.skip("the original's gradient is that of its mistake")
     inputs = arrays_of(numbers, "in", case["inputs"])
@@ -112,13 +116,13 @@ def test_layer_gives_the_recorded_gradients(name):
 
     values = [inputs[i] for i in indices] + [numbers[f"w.{i}"] for i in weights]
     names = [f"grad.in.{i}" for i in indices] + [f"grad.w.{i}" for i in weights]
-    for name, got in zip(names, gradients(loss, values) if values else ()):
+    for name, got in zip(names, compute_gradients(loss, values) if values else ()):
         got = as_recorded(got) if name.startswith("grad.in") else got
         assert_close(got, numbers[name], 10 * case["atol"], 1e-3)
 
 
 def test_embedding_in_dense_mode_uses_the_same_table():
-    numbers = arrays("layers/Embedding-dense.npz")
+    numbers = load_arrays("layers/Embedding-dense.npz")
     layer = layers.Embedding(9, 12, mask_zero=True)
     layer.build()
     layer.set_weights([numbers["w.0"]])
@@ -127,7 +131,7 @@ def test_embedding_in_dense_mode_uses_the_same_table():
 
 def test_relative_positions_can_begin_as_sinusoids():
     name = "layers/RelativePositionEmbedding-initial_sinusoidal"
-    case, numbers = record(f"{name}.json"), arrays(f"{name}.npz")
+    case, numbers = load_record(f"{name}.json"), load_arrays(f"{name}.npz")
     layer = layers.RelativePositionEmbedding(**case["config"])
     layer.build([(None, None, 12)] * 2)
     assert_close(layer.embeddings, numbers["w.0"], case["atol"])
@@ -135,8 +139,8 @@ def test_relative_positions_can_begin_as_sinusoids():
 
 
 def test_relative_positions_need_no_mask():
-    table = arrays("layers/RelativePositionEmbedding-square.npz")
-    inputs = arrays_of(arrays("layers/RelativePositionEmbedding-no_mask.npz"), "in", 2)
+    table = load_arrays("layers/RelativePositionEmbedding-square.npz")
+    inputs = arrays_of(load_arrays("layers/RelativePositionEmbedding-no_mask.npz"), "in", 2)
     layer = layers.RelativePositionEmbedding(7, 4)
     layer.build([x.shape for x in inputs])
     layer.set_weights([table["w.0"]])

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import record
+from support import load_record
 
 from bert4keras.layers import viterbi_decode
 from bert4keras.snippets import ViterbiDecoder
 
-CASES = record("functions/snippets-viterbi.json")["cases"]
+CASES = load_record("functions/snippets-viterbi.json")["cases"]
 
 
 def random_scores(seed, length=5, n=3, batch=4):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, stirred
+from support import GOLDEN, randomize_weights
 
 from bert4keras.checkpoints import CheckpointError, MismatchError, open_checkpoint, write_tf1
 from bert4keras.models import BERT, build_transformer_model
@@ -42,7 +42,7 @@ def variables_of(built):
 
 @pytest.fixture
 def bert():
-    return stirred(build_transformer_model(CONFIG, return_keras_model=False))
+    return randomize_weights(build_transformer_model(CONFIG, return_keras_model=False))
 
 
 @pytest.fixture(params=FILES)
@@ -90,7 +90,7 @@ class TestLoading:
         data = tmp_path / "m.ckpt.data-00000-of-00001"
         data.write_bytes(data.read_bytes()[:-8] + b"\1" * 8)
         before = weights_of(bert)
-        stirred(bert).model.set_weights([weight + 1 for weight in before])
+        randomize_weights(bert).model.set_weights([weight + 1 for weight in before])
         expected = weights_of(bert)
         with pytest.raises(CheckpointError, match="cannot read"):
             bert.load_weights_from_checkpoint(tmp_path / "m.ckpt")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import assert_close, outputs_of, stirred
+from support import assert_close, compute_outputs, randomize_weights
 
 from bert4keras.generation import CachedModel
 from bert4keras.models import FAMILIES, build_transformer_model
@@ -140,7 +140,7 @@ def make(family, checkpoint=None, **options):
 
 def build(family, **options):
     """Build a small model with weights far from symmetric: an exchanged weight shows."""
-    return stirred(make(family, **options))
+    return randomize_weights(make(family, **options))
 
 
 @cache
@@ -159,7 +159,7 @@ def inputs_of(model, ids=IDS, segments=SEGMENTS, *extra_inputs):
 
 
 def predict(model, ids=IDS, segments=SEGMENTS, *extra_inputs):
-    return outputs_of(model, inputs_of(model, ids, segments, *extra_inputs))
+    return compute_outputs(model, inputs_of(model, ids, segments, *extra_inputs))
 
 
 def trainable_values(model):
@@ -301,7 +301,7 @@ def check_steps(model, inputs, ids, prompt=4):
             row_ids = ids[row : row + 1, : length + step]
             segments = (np.arange(length + step) >= length)[None].astype(int)
             arrays = [x[row : row + 1] if len(x) == 2 else x for x in inputs(row_ids, segments)]
-            want = outputs_of(model, list(map(tensor, arrays)))[0][0, -1]
+            want = compute_outputs(model, list(map(tensor, arrays)))[0][0, -1]
             assert_close(ops.convert_to_numpy(got)[row], want, 2e-5)
         tokens = tensor(ids[np.arange(2), lengths + step].astype("int32"))
         cache_index = tensor(np.int32(step))

@@ -5,7 +5,7 @@ from functools import lru_cache
 import keras
 import numpy as np
 import pytest
-from support import GOLDEN, arrays, assert_close, outputs_of, record
+from support import GOLDEN, assert_close, compute_outputs, load_arrays, load_record
 
 from bert4keras.models import build_transformer_model
 
@@ -14,7 +14,9 @@ CASES = sorted(
     for path in (GOLDEN / "models").glob("*/*/case.json")
 )
 LABELLED = [  # T5 has an encoder and a decoder beside the whole
-    (name, label) for name in CASES for label in record(f"models/{name}/case.json")["input_names"]
+    (name, label)
+    for name in CASES
+    for label in load_record(f"models/{name}/case.json")["input_names"]
 ]
 EVERY = 3  # of the features of a token this many were recorded: see golden/pack.py
 MENDED = {"bert_shared_segment/zero_one"}  # segment 0 of a shared table is no padding
@@ -48,9 +50,9 @@ def symbolic(kwargs, hidden_size):
 @lru_cache
 def build(name):
     """The model of a case, with the weights that no checkpoint holds."""
-    case, numbers = record(f"models/{name}/case.json"), arrays(f"models/{name}/data.npz")
+    case, numbers = load_record(f"models/{name}/case.json"), load_arrays(f"models/{name}/data.npz")
     folder = GOLDEN / "models" / case["base"]
-    config = record(f"models/{case['base']}/config.json")
+    config = load_record(f"models/{case['base']}/config.json")
     built = build_transformer_model(
         folder / "config.json",
         folder / "bert_model.ckpt",
@@ -70,7 +72,7 @@ def test_model_gives_the_recorded_numbers(name, label):
     model, names = getattr(built, label, model), case["input_names"][label]
     assert [x.name for x in model.inputs] == names
     for batch in case["batches"][label]:
-        got = outputs_of(model, [numbers[f"{label}.{batch}.in.{key}"] for key in names])
+        got = compute_outputs(model, [numbers[f"{label}.{batch}.in.{key}"] for key in names])
         valid = numbers[f"{label}.{batch}.valid"]
         if names[-1].startswith("Decoder"):
             valid = numbers[f"{label}.{batch}.dec_valid"]
@@ -88,6 +90,6 @@ def test_model_gives_the_recorded_numbers(name, label):
 @pytest.mark.filterwarnings("ignore:Checkpoint does not fit", "ignore:.* ignores with_pool")
 def test_layers_and_weights_have_the_recorded_names_and_shapes(name, label):
     *_, built, model = build(name)
-    model, want = getattr(built, label, model), record(f"models/{name}/layers.json")[label]
+    model, want = getattr(built, label, model), load_record(f"models/{name}/layers.json")[label]
     weights = {layer.name: [list(w.shape) for w in layer.weights] for layer in model.layers}
     assert weights == {layer["name"]: layer["weights"] for layer in want}

@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from support import GOLDEN, arrays, assert_close, outputs_of, record, stirred
+from support import (
+    GOLDEN,
+    assert_close,
+    compute_outputs,
+    load_arrays,
+    load_record,
+    randomize_weights,
+)
 
 from bert4keras.models import build_transformer_model
 
@@ -40,8 +47,8 @@ INPUTS = {  # here -> in transformers
 
 
 def numbers_of(folder):
-    numbers = arrays(f"hf/{folder.partition('@')[0]}/golden.npz")
-    return {**numbers, **arrays(f"hf/{folder}/golden.npz")}
+    numbers = load_arrays(f"hf/{folder.partition('@')[0]}/golden.npz")
+    return {**numbers, **load_arrays(f"hf/{folder}/golden.npz")}
 
 
 def hf_input_names(model):
@@ -51,7 +58,7 @@ def hf_input_names(model):
 
 def outputs_named(model, inputs):
     """Return a model's outputs, as a list, for inputs under the names of transformers."""
-    return outputs_of(model, [inputs[name] for name in hf_input_names(model)])
+    return compute_outputs(model, [inputs[name] for name in hf_input_names(model)])
 
 
 def softmax(x):
@@ -266,7 +273,7 @@ WRITTEN = [  # folder of a config, what to build, the class in transformers, its
 def with_random_weights(folder, options):
     """A model by the config of a golden folder, no weight of it zero or one."""
     config = GOLDEN / folder / "config.json"
-    return stirred(build_transformer_model(config, return_keras_model=False, **options))
+    return randomize_weights(build_transformer_model(config, return_keras_model=False, **options))
 
 
 @pytest.mark.parametrize("folder, options, architecture, names", WRITTEN)
@@ -277,7 +284,7 @@ def test_a_folder_written_here_gives_transformers_the_same_outputs(
     torch = pytest.importorskip("torch")
     bert = with_random_weights(folder, options)
     bert.save_pretrained(tmp_path)
-    assert record(tmp_path / "config.json")["architectures"] == [architecture]
+    assert load_record(tmp_path / "config.json")["architectures"] == [architecture]
     hf_model = getattr(transformers, architecture).from_pretrained(tmp_path).eval()
     pad = bert.pad_token_id or 0
     ids = np.array([[2, 7, 9, 11, 3], [2, 8, 3, pad, pad]])

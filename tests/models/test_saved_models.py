@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras2_files import write_keras2
-from support import GOLDEN, assert_close, outputs_of, record, stirred
+from support import GOLDEN, assert_close, compute_outputs, load_record, randomize_weights
 
 from bert4keras.backend import K
 from bert4keras.checkpoints import load_keras2_weights
@@ -52,7 +52,7 @@ def crf(tmp_path_factory):
 
 def assert_predicts_as_recorded(model, folder):
     with np.load(folder / "io.npz") as numbers:
-        assert_close(outputs_of(model, [numbers["x0"], numbers["x1"]])[0], numbers["y0"], 1e-4)
+        assert_close(compute_outputs(model, [numbers["x0"], numbers["x1"]])[0], numbers["y0"], 1e-4)
 
 
 @pytest.mark.parametrize("file", ["best_model.weights", "model.h5"])
@@ -92,7 +92,7 @@ def test_a_model_of_bert4keras_loads_its_layers_from_a_file_that_has_more(crf):
     inner = keras.Model(
         saved_model.inputs, saved_model.get_layer("Transformer-1-FeedForward-Norm").output
     )
-    assert_close(outputs_of(built, IDS)[0], outputs_of(inner, IDS)[0])
+    assert_close(compute_outputs(built, IDS)[0], compute_outputs(inner, IDS)[0])
     with pytest.raises(ValueError, match="MLM-Norm: no variable `MLM-Norm/0`"):
         build_transformer_model(crf / "config.json", crf / "model.h5", with_mlm=True)
 
@@ -107,7 +107,7 @@ def bomb(path):
 
 
 def description(case, bomb_path):
-    config = record(f"legacy_weights/{case}.json.xz")
+    config = load_record(f"legacy_weights/{case}.json.xz")
     for layer in config["config"]["layers"]:
         if layer["class_name"] == "Lambda":
             layer["config"]["function"][0] = bomb(bomb_path)
@@ -130,7 +130,7 @@ def classifier():
     bert = build_transformer_model(CLASSIFY)
     first = keras.layers.Lambda(first_token, name="CLS-token")
     first.supports_masking = True
-    return stirred(
+    return randomize_weights(
         keras.Model(bert.inputs, Dense(5, activation="softmax", name="dense")(first(bert.output)))
     )
 
@@ -138,7 +138,9 @@ def classifier():
 def seq2seq():
     bert = build_transformer_model(UNILM, application="unilm")
     inputs = [*bert.inputs, bert.output]
-    return stirred(keras.Model(bert.inputs, CrossEntropy(2, name="cross_entropy")(inputs)))
+    return randomize_weights(
+        keras.Model(bert.inputs, CrossEntropy(2, name="cross_entropy")(inputs))
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_a_recorded_description_computes_what_todays_model_does(tmp_path, case, 
     model = build()
     path = write_model(tmp_path / "model.h5", model, description(case, tmp_path / "owned"))
     rebuilt = load_keras2_model(path, objects)
-    assert_close(outputs_of(rebuilt, IDS)[0], outputs_of(model, IDS)[0], 1e-6)
+    assert_close(compute_outputs(rebuilt, IDS)[0], compute_outputs(model, IDS)[0], 1e-6)
     assert not (tmp_path / "owned").exists()
 
 
@@ -174,7 +176,7 @@ def test_the_weights_of_a_model_with_a_lambda_load_without_it(tmp_path):
     target = classifier()
     target.set_weights([weight * 0 for weight in target.get_weights()])
     load_keras2_weights(target, path)
-    assert_close(outputs_of(target, IDS)[0], outputs_of(model, IDS)[0], 1e-6)
+    assert_close(compute_outputs(target, IDS)[0], compute_outputs(model, IDS)[0], 1e-6)
     assert not (tmp_path / "owned").exists()
 
 
@@ -237,7 +239,7 @@ def test_arguments_of_keras_2_have_their_meaning(tmp_path):
     assert rebuilt.get_layer("o").zero_mean is False and rebuilt.get_layer("o").unit_variance
     assert rebuilt.get_layer("a").scale is False and rebuilt.get_layer("a").offset is True
     assert rebuilt.get_layer("d").trainable is False
-    assert outputs_of(rebuilt, [np.array([[1, 2, 0]])])[0].shape == (1, 3, 1)
+    assert compute_outputs(rebuilt, [np.array([[1, 2, 0]])])[0].shape == (1, 3, 1)
 
 
 def rebuild(tmp_path, config, objects=None):
@@ -246,7 +248,9 @@ def rebuild(tmp_path, config, objects=None):
 
     with keras.saving.custom_object_scope(objects or {}):
         model = _make_model(json.loads(json.dumps(config)), objects or {})
-    return load_keras2_model(write_model(tmp_path / "model.h5", stirred(model), config), objects)
+    return load_keras2_model(
+        write_model(tmp_path / "model.h5", randomize_weights(model), config), objects
+    )
 
 
 def test_calls_are_followed_whatever_their_order(tmp_path):
@@ -261,7 +265,7 @@ def test_calls_are_followed_whatever_their_order(tmp_path):
     model = rebuild(tmp_path, config)
     x, y = np.ones((1, 3), "float32"), np.full((1, 3), 2, "float32")
     kernel, bias = model.get_layer("shared").get_weights()
-    assert_close(outputs_of(model, [x, y])[0], (x + y) @ kernel + 2 * bias)
+    assert_close(compute_outputs(model, [x, y])[0], (x + y) @ kernel + 2 * bias)
 
 
 def test_nested_and_sequential_models_are_built_inside(tmp_path):
@@ -279,7 +283,7 @@ def test_nested_and_sequential_models_are_built_inside(tmp_path):
     )
     model = rebuild(tmp_path, config)
     assert model.name == "gan-outer"
-    assert outputs_of(model, [np.ones((1, 3))])[0].shape == (1, 2)
+    assert compute_outputs(model, [np.ones((1, 3))])[0].shape == (1, 2)
 
 
 def test_tensors_among_the_arguments_of_a_call_are_found(tmp_path):
@@ -294,7 +298,9 @@ def test_tensors_among_the_arguments_of_a_call_are_found(tmp_path):
         outputs="s",
     )
     model = rebuild(tmp_path, config, {"Scaled": Scaled})
-    assert outputs_of(model, [np.full((1, 2), 2), np.full((1, 2), 5)])[0].tolist() == [[30, 30]]
+    assert compute_outputs(model, [np.full((1, 2), 2), np.full((1, 2), 5)])[0].tolist() == [
+        [30, 30]
+    ]
 
 
 # --- what cannot be built

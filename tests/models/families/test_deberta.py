@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from support import GOLDEN, assert_close, record
+from support import GOLDEN, assert_close, load_record
 
 from bert4keras.checkpoints import open_checkpoint
 from bert4keras.models import build_transformer_model
 
 FOLDER = GOLDEN / "hf" / "deberta_v2"
-CONFIG = record("hf/deberta_v2/config.json")
+CONFIG = load_record("hf/deberta_v2/config.json")
 IDS = np.array([[2, 7, 9, 11, 5, 8, 21, 3], [2, 8, 3, 0, 0, 0, 0, 0]])
 HEAD = {
     "dense.weight": (32, 32),

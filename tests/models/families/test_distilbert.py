@@ -1,11 +1,11 @@
 """DistilBERT: BERT with less."""
 
 import pytest
-from support import record
+from support import load_record
 
 from bert4keras.models import build_transformer_model
 
-CONFIG = record("hf/distilbert/config.json")
+CONFIG = load_record("hf/distilbert/config.json")
 
 
 def test_it_takes_tokens_alone():

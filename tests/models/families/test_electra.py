@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from support import GOLDEN, assert_close, record
+from support import GOLDEN, assert_close, load_record
 
 from bert4keras.models import build_transformer_model
 
 BASE = GOLDEN / "models" / "electra"
-CONFIG, CHECKPOINT = record("models/electra/config.json"), BASE / "bert_model.ckpt"
+CONFIG, CHECKPOINT = load_record("models/electra/config.json"), BASE / "bert_model.ckpt"
 IDS = np.array([[2, 7, 9, 3]])
 
 

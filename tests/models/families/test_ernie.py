@@ -1,11 +1,11 @@
 """ERNIE: BERT with tasks."""
 
 import pytest
-from support import record
+from support import load_record
 
 from bert4keras.models import build_transformer_model
 
-CONFIG = record("hf/ernie/config.json")
+CONFIG = load_record("hf/ernie/config.json")
 
 
 def names(**options):

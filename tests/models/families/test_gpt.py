@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import GOLDEN, assert_close, record
+from support import GOLDEN, assert_close, load_record
 
 from bert4keras.checkpoints import open_checkpoint
 from bert4keras.models import GPT, build_transformer_model, extend_with_language_model
@@ -67,7 +67,7 @@ def test_embeddings_are_as_wide_as_the_blocks(family):
 
 @pytest.mark.parametrize("folder", ["gpt2", "openai_gpt"])
 def test_id_0_is_a_token_where_the_folder_names_no_padding(folder):
-    config = record(f"hf/{folder}/config.json")
+    config = load_record(f"hf/{folder}/config.json")
     assert config.pop("pad_token_id") is None
     token = build_transformer_model(
         config, GOLDEN / "hf" / folder, final_activation="linear"
@@ -94,6 +94,6 @@ def test_a_folder_of_a_bare_model_opens():
     ],
 )
 def test_a_setting_that_makes_another_model_is_refused(setting, value):
-    config = {**record("hf/gpt2/config.json"), setting: not value}
+    config = {**load_record("hf/gpt2/config.json"), setting: not value}
     with pytest.raises(ValueError, match=f"GPT2 can compute {setting}={value} alone"):
         build_transformer_model(config)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import GOLDEN, assert_close, record
+from support import GOLDEN, assert_close, load_record
 
 from bert4keras.models import build_transformer_model
 from bert4keras.models.rope_scaling import rotary_frequencies
@@ -25,7 +25,7 @@ def build(folder=FOLDER, **options):
 
 def build_with(folder="llama", **settings):
     """Build by the config of a golden folder with other settings; None leaves one out."""
-    config = {**record(f"hf/{folder}/config.json"), **settings}
+    config = {**load_record(f"hf/{folder}/config.json"), **settings}
     config = {key: value for key, value in config.items() if value is not None}
     return build_transformer_model(config, return_keras_model=False)
 

@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-from support import GOLDEN, arrays, assert_close, record
+from support import GOLDEN, assert_close, load_arrays, load_record
 
 from bert4keras.models import build_transformer_model
 
 FOLDER = GOLDEN / "hf" / "modernbert"
-CONFIG = record("hf/modernbert/config.json")
+CONFIG = load_record("hf/modernbert/config.json")
 FULL, SLIDING = "full_attention", "sliding_attention"
 IDS = np.array([[1, 7, 9, 11, 5, 8, 21, 30, 4, 2]])
 
 
 def test_an_older_configuration_means_the_same():
-    numbers = arrays("hf/modernbert/golden.npz")
+    numbers = load_arrays("hf/modernbert/golden.npz")
     newer = ("rope_parameters", "layer_types", "global_attn_every_n_layers")
     older = {key: value for key, value in CONFIG.items() if key not in newer} | {
         "global_attn_every_n_layers": 3,

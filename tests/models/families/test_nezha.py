@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, record
+from support import GOLDEN, load_record
 
 from bert4keras.checkpoints import open_checkpoint, to_foreign_names, write_safetensors
 from bert4keras.models import NEZHA, build_transformer_model
 
 BASE = GOLDEN / "models" / "nezha"
-CONFIG = record("models/nezha/config.json")
+CONFIG = load_record("models/nezha/config.json")
 
 
 def build(config=CONFIG, checkpoint=None, **options):

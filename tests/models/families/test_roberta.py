@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, arrays, assert_close, record
+from support import GOLDEN, assert_close, load_arrays, load_record
 
 from bert4keras.layers import PaddingAwarePositions
 from bert4keras.models import BERT, RoBERTa, build_transformer_model
 
 FOLDER = GOLDEN / "hf" / "roberta"
-CONFIG = record("hf/roberta/config.json")
-IDS = arrays("hf/roberta/golden.npz")["a.in.input_ids"]
+CONFIG = load_record("hf/roberta/config.json")
+IDS = load_arrays("hf/roberta/golden.npz")["a.in.input_ids"]
 
 
 def build(config=CONFIG, **options):
@@ -26,7 +26,7 @@ def test_the_name_of_a_configuration_is_that_of_transformers(kind):
 
 def test_the_name_given_for_a_checkpoint_of_bert_is_bert():
     for kind in ({}, {"model_type": "bert"}):
-        google = {**record("models/bert/config.json"), **kind}
+        google = {**load_record("models/bert/config.json"), **kind}
         assert type(build(google, model="roberta")) is BERT
 
 
@@ -90,7 +90,7 @@ def test_what_it_does_not_have_is_refused():
 
 
 def test_positions_of_another_kind_are_refused():
-    for config in (CONFIG, record("hf/bert/config.json")):
+    for config in (CONFIG, load_record("hf/bert/config.json")):
         config = {**config, "position_embedding_type": "relative_key"}
         with pytest.raises(ValueError, match="position_embedding_type='absolute' alone(?s:.*)key'"):
             build(config)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, arrays, assert_close, record
+from support import GOLDEN, assert_close, load_arrays, load_record
 
 from bert4keras import backend
 from bert4keras.models import build_transformer_model
@@ -16,7 +16,7 @@ SEGMENTS = np.zeros_like(IDS)
 
 def build(base, config=None, **options):
     """A model with the weights of a golden checkpoint."""
-    settings = {**record(base / "config.json"), **(config or {})}
+    settings = {**load_record(base / "config.json"), **(config or {})}
     return build_transformer_model(settings, base / "bert_model.ckpt", model=base.name, **options)
 
 
@@ -57,7 +57,10 @@ def test_a_folder_in_half_precision_differs_by_its_rounded_positions_alone(monke
         return ops.cast(ops.cast(exact(*arguments), "bfloat16"), "float32")
 
     monkeypatch.setattr(backend, "sinusoidal_embeddings", sines_in_bfloat16)
-    inputs, want = arrays("hf/roformer/golden.npz"), arrays("hf/roformer@float16/golden.npz")
+    inputs, want = (
+        load_arrays("hf/roformer/golden.npz"),
+        load_arrays("hf/roformer@float16/golden.npz"),
+    )
     model = build_transformer_model(GOLDEN / "hf" / "roformer@float16")
     for batch in "ab":
         ids, segments = (inputs[f"{batch}.in.{x}"] for x in ("input_ids", "token_type_ids"))
@@ -107,7 +110,7 @@ def test_a_checkpoint_without_tokens_heads_loads_in_silence():
 
 
 def test_first_weights_of_the_second_version_keep_the_size_of_vectors():
-    config = {**record(SECOND / "config.json"), "hidden_size": 256, "num_hidden_layers": 4}
+    config = {**load_record(SECOND / "config.json"), "hidden_size": 256, "num_hidden_layers": 4}
     model = build_transformer_model(config, model="roformer_v2", embedding_size=128)
     inner = model.get_layer("Transformer-0-FeedForward").o_dense.kernel  # 64 inputs
     tables = model.get_layer("Embedding-Token").embeddings  # vectors of size 128

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, arrays, assert_close, record, stirred
+from support import GOLDEN, assert_close, load_arrays, load_record, randomize_weights
 
 from bert4keras.models import T5_Encoder, build_transformer_model
 
@@ -29,7 +29,7 @@ def build(model="t5", checkpoint=None, **options):
 
 def build_stirred(model="t5", **options):
     """A model with weights far from symmetric."""
-    return stirred(build(model, **options))
+    return randomize_weights(build(model, **options))
 
 
 def array(x):
@@ -92,9 +92,9 @@ def test_mt5_has_other_names_in_a_checkpoint():
 def test_a_head_of_its_own_is_found_though_the_config_calls_it_tied(tmp_path):
     """As transformers 5 writes T5.1.1 and mT5."""
     for name, settings in (("t5_v1_1", {"scale_decoder_outputs": False}), ("mt5", {})):
-        folder, numbers = tmp_path / name, arrays(f"hf/{name}/golden.npz")
+        folder, numbers = tmp_path / name, load_arrays(f"hf/{name}/golden.npz")
         shutil.copytree(GOLDEN / "hf" / name, folder)
-        config = {**record(f"hf/{name}/config.json"), "tie_word_embeddings": True, **settings}
+        config = {**load_record(f"hf/{name}/config.json"), "tie_word_embeddings": True, **settings}
         (folder / "config.json").write_text(json.dumps(config))
         model = build_transformer_model(folder, with_lm="linear")
         got = model([numbers["a.in.input_ids"], numbers["a.in.decoder_input_ids"]])
