@@ -60,8 +60,9 @@ def list_names(tree):
 
 def is_plain(name):
     """True if a name is no bare participle, pronoun or adverb."""
-    word = name.strip("_").lower()
-    return word in ALLOWED or (word not in BANNED and not PARTICIPLE.fullmatch(word))
+    word = name.strip("_")
+    is_banned = word in BANNED or (word.isupper() and word.lower() in BANNED)
+    return word in ALLOWED or not (is_banned or PARTICIPLE.fullmatch(word))
 
 
 def list_first_lines(tree):

@@ -119,7 +119,7 @@ def build_transformer_model(
     Raises:
         TypeError: an argument that the model does not take.
         ValueError: an unknown model or application, one that the family cannot be, a setting that
-            is lacking, a checkpoint that does not fit. No model is left half loaded.
+            is missing, a checkpoint that does not fit. No model is left half loaded.
         FileNotFoundError: a path leads nowhere.
 
     Example:

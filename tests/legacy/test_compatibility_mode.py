@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import pytest
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 SESSION = r":\d+: Unsupported: a session or graph of TensorFlow 1"
 ERRORS = {  # script: its error
     "refused_placeholder.py": SESSION + r" \(a placeholder needs a session\). Delete it",
@@ -153,8 +153,8 @@ class TestUsageReport:
 
 class TestUnsupported:
     def test_errors_have_line_idiom_reason_and_remedy(self, tmp_path):
-        paths = [HERE / "scripts" / name for name in ERRORS]
-        process = python(HERE / "run_scripts.py", tmp_path / "files", *paths)
+        paths = [FOLDER / "scripts" / name for name in ERRORS]
+        process = python(FOLDER / "run_scripts.py", tmp_path / "files", *paths)
         for name, pattern in ERRORS.items():
             message = (name, process.stdout, process.stderr[-2000:])
             assert re.search(name + pattern, process.stdout), message
@@ -184,7 +184,7 @@ class TestFiles:
 
     @pytest.mark.slow
     def test_files_of_keras_2_load_under_their_names(self, tmp_path):
-        with tarfile.open(HERE.parent / "golden" / "legacy_weights" / "bert_crf.tar.xz") as files:
+        with tarfile.open(FOLDER.parent / "golden" / "legacy_weights" / "bert_crf.tar.xz") as files:
             files.extractall(tmp_path, filter="data")
         (tmp_path / "old.py").write_text(TRAINED)
         process = python("-m", "bert4keras.legacy", "--report", "old.py", folder=tmp_path)

@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import pytest
 
-HERE = Path(__file__).parent
-SCRIPTS = sorted(path.name for path in (HERE / "scripts").glob("*.py"))
+FOLDER = Path(__file__).parent
+SCRIPTS = sorted(path.name for path in (FOLDER / "scripts").glob("*.py"))
 SCRIPTS = [
     name for name in SCRIPTS if not name.startswith("refused_")
 ]  # see test_compatibility_mode.py
@@ -49,9 +49,9 @@ ERRORS = {  # script: {backend: part of the error}; on TensorFlow all scripts ru
 
 def run_scripts(scripts, folder):
     """Run scripts in one process, and return their results by name."""
-    paths = [str(HERE / "scripts" / name) for name in scripts]
+    paths = [str(FOLDER / "scripts" / name) for name in scripts]
     process = subprocess.run(
-        [sys.executable, HERE / "run_scripts.py", folder / "files", *paths],
+        [sys.executable, FOLDER / "run_scripts.py", folder / "files", *paths],
         capture_output=True,
         text=True,
         env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},

@@ -125,7 +125,7 @@ def test_a_task_is_the_first_unless_another_is_given():
 
 
 SCORES = {"final_activation": "linear"}
-WRITTEN = [  # folder of a config, what to build, the class in transformers, its outputs
+SAVED_MODELS = [  # folder of a config, what to build, the class in transformers, its outputs
     ("models/bert", {}, "BertModel", ["last_hidden_state"]),
     ("models/bert", {"with_pool": True}, "BertModel", ["pooler_output"]),
     ("models/bert", {"with_mlm": "linear"}, "BertForMaskedLM", ["logits"]),
@@ -276,7 +276,7 @@ def with_random_weights(folder, options):
     return randomize_weights(build_transformer_model(config, return_keras_model=False, **options))
 
 
-@pytest.mark.parametrize("folder, options, architecture, names", WRITTEN)
+@pytest.mark.parametrize("folder, options, architecture, names", SAVED_MODELS)
 def test_a_folder_written_here_gives_transformers_the_same_outputs(
     folder, options, architecture, names, tmp_path
 ):
