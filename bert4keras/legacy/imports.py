@@ -93,7 +93,7 @@ _ENGINE = (
     "keras.engine.input_layer keras.engine.network keras.engine.data_adapter "
     "keras.engine.sequential keras.engine.base_layer_v1"
 ).split()
-_MADE = {  # old module: function that returns its names
+_MODULE_FACTORIES = {  # old module: function that returns its names
     **{name: _engine for name in _ENGINE},
     "keras.legacy.interfaces": _interfaces,
     "keras.utils.tf_utils": lambda: {**vars(keras.utils), "smart_cond": smart_cond},
@@ -119,7 +119,7 @@ class _Finder:
         if name == "tensorflow.contrib":
             raise unsupported_error("tf1 name", "tf.contrib does not exist", LegacyImportError)
         source = _source_of(name)
-        if source is None or (source not in _MADE and not _exists(source)):
+        if source is None or (source not in _MODULE_FACTORIES and not _exists(source)):
             return None
         is_package = source in _PACKAGES
         return importlib.machinery.ModuleSpec(name, _Loader(source), is_package=is_package)
@@ -133,7 +133,7 @@ def _source_of(name):
                 return None  # TensorFlow imports parts of its own Keras
             name = "keras" + name[len(prefix) :]
             return _MOVED.get(name, name)
-    return _MOVED.get(name, name if name in _MADE else None)
+    return _MOVED.get(name, name if name in _MODULE_FACTORIES else None)
 
 
 def _exists(name):
@@ -153,13 +153,13 @@ class _Loader:
     def exec_module(self, module):
         """Fill the module, or put another in its place."""
         _record_import(module.__name__)
-        if self.source not in _MADE:
+        if self.source not in _MODULE_FACTORIES:
             sys.modules[module.__name__] = importlib.import_module(self.source)
             return
-        module.__dict__.update(_MADE[self.source]())
+        module.__dict__.update(_MODULE_FACTORIES[self.source]())
         if self.source in _PACKAGES:
             module.__path__ = []
-            submodules = [x for x in _MADE if x.startswith(self.source + ".")]
+            submodules = [x for x in _MODULE_FACTORIES if x.startswith(self.source + ".")]
             module.__dict__.update({x.rpartition(".")[2]: module for x in submodules})
 
 
