@@ -5,6 +5,7 @@ features of one head. The padding mask (from the values) and the causal mask (a 
 bias) meet in ``DotProductAttention.attention_weights``.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -158,11 +159,11 @@ class DotProductAttention(Layer):
 
 
 def split_biases(
-    biases: list[Tensor], a_bias: bool | None, p_bias: str | None
+    biases: Sequence[Tensor], a_bias: bool | None, p_bias: str | None
 ) -> tuple[Tensor | None, Tensor | None]:
     """Split the inputs after the values: the attention bias and the position bias, or None."""
-    biases = list(biases)
-    return biases.pop(0) if a_bias else None, biases.pop(0) if p_bias else None
+    inputs = list(biases)
+    return inputs.pop(0) if a_bias else None, inputs.pop(0) if p_bias else None
 
 
 @register

@@ -191,8 +191,8 @@ class DisentangledAttention(MultiHeadAttention):
 
     def project_distances(self, position: Tensor, dense: str) -> Tensor:
         """Project vectors of distances (1, 2n, D) to (2n, H, key_size) by a dense layer."""
-        dense = getattr(self, dense if self.share_projections else f"position_{dense}")
-        return self._split_heads(dense(position), self.key_size)[0]
+        layer = getattr(self, dense if self.share_projections else f"position_{dense}")
+        return self._split_heads(layer(position), self.key_size)[0]
 
     def scale(self, scores: Tensor) -> Tensor:
         """Divide the sum of the terms, so that scores have the scale of one product."""
