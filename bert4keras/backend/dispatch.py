@@ -20,9 +20,6 @@ from bert4keras.backend.types import Tensor  # noqa: E402
 
 backend_name: str = keras.backend.backend()  # "tensorflow", "jax" or "torch"
 
-# Keras may compile a model by XLA. On TensorFlow that means once for each length of text.
-supports_jit: bool = backend_name != "tensorflow"
-
 
 def is_env_on(variable: str) -> bool:
     """True if an environment variable is set to 1, true, yes or on."""

@@ -49,7 +49,7 @@ class Layer(keras.layers.Layer):
     def __init__(self, recompute: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.supports_jit = backend.supports_jit
+        self.supports_jit = backend.backend_name != "tensorflow"  # XLA compiles each length anew
         self.recompute = recompute
 
     def get_config(self) -> dict[str, Any]:

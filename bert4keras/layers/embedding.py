@@ -58,7 +58,7 @@ class Embedding(keras.layers.Embedding):
         self.pad_id = pad_id
         self.input_roles = (input_role,)
         self.supports_masking = True
-        self.supports_jit = backend.supports_jit
+        self.supports_jit = backend.backend_name != "tensorflow"  # XLA compiles each length anew
 
     def call(self, inputs: Tensor, mode: _Mode = "embedding") -> Tensor:
         table = ops.cast(self.embeddings, self.compute_dtype)

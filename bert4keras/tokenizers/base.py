@@ -2,10 +2,23 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+_Value = TypeVar("_Value")
+
+
+class overridable_property(Generic[_Value]):  # noqa: N801  (named as property is)
+    """Property that gives way to an attribute of the same name, which scripts of 0.x may set."""
+
+    def __init__(self, read: Callable[[Any], _Value]) -> None:
+        self._read, self.__doc__ = read, read.__doc__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> _Value:
+        return self._read(instance) if instance is not None else self  # pyright: ignore
 
 
 class TokenizerBase:
@@ -52,32 +65,32 @@ class TokenizerBase:
         self._split_special_tokens = split_special_tokens
         self._special_pattern: re.Pattern[str] | None = None
 
-    @property
+    @overridable_property
     def pad_id(self) -> int | None:
         """Id of the padding token; None if the vocabulary has none."""
         return self._token_pad_id
 
-    @property
+    @overridable_property
     def unk_id(self) -> int | None:
         """Id of the unknown token; None if the tokenizer has none."""
         return self._token_unk_id
 
-    @property
+    @overridable_property
     def mask_id(self) -> int | None:
         """Id of the mask token; None if the vocabulary has none."""
         return self._token_mask_id
 
-    @property
+    @overridable_property
     def start_id(self) -> int | None:
         """Id of the token before every text; None if the tokenizer puts none."""
         return self._token_start_id
 
-    @property
+    @overridable_property
     def end_id(self) -> int | None:
         """Id of the token after every text; None if the tokenizer puts none."""
         return self._token_end_id
 
-    @property
+    @overridable_property
     def vocab_size(self) -> int:
         """Number of tokens in the vocabulary."""
         return self._vocab_size

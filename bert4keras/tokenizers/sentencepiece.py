@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bert4keras.files import StrPath, atomic_write
-from bert4keras.tokenizers.base import TokenizerBase
+from bert4keras.tokenizers.base import TokenizerBase, overridable_property
 
 
 class SpTokenizer(TokenizerBase):
@@ -38,7 +38,7 @@ class SpTokenizer(TokenizerBase):
         # as in 0.x, the unknown token where the model has no mask token; mask_id is None then
         self._token_mask_id = self.token_to_id(self._token_mask)
 
-    @property
+    @overridable_property
     def mask_id(self) -> int | None:
         """Id of the mask token; None if the model has none (``_token_mask_id`` is unknown then)."""
         return None if self._token_mask_id == self._token_unk_id else self._token_mask_id
