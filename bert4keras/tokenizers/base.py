@@ -7,7 +7,6 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-
 _Value = TypeVar("_Value")
 
 
