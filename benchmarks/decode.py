@@ -58,12 +58,12 @@ print(time.perf_counter() - begin, *tokens)
 """
 
 
-def timed(job):
+def measure_job(job):
     """Seconds that a job takes, and the tokens that it gives; or what it measured itself."""
     time.sleep(0.3)  # until the threads of the one before have come to rest
-    begin = time.perf_counter()
-    found = job()
-    return found if isinstance(found, tuple) else (time.perf_counter() - begin, found)
+    start = time.perf_counter()
+    result = job()
+    return result if isinstance(result, tuple) else (time.perf_counter() - start, result)
 
 
 def gpt2_jobs(folder, batch, peers):
@@ -108,14 +108,14 @@ def by_ctranslate2(folder, ids):
     names = Tokenizer(models.WordLevel({str(i): i for i in range(GPT2["vocab_size"])}, "0"))
     special = {"unk_token": "0", "bos_token": "0", "eos_token": "0"}
     PreTrainedTokenizerFast(tokenizer_object=names, **special).save_pretrained(folder)
-    converted = TransformersConverter(folder).convert(f"{folder}/ctranslate2", force=True)
+    converted_folder = TransformersConverter(folder).convert(f"{folder}/ctranslate2", force=True)
     threads = {"inter_threads": 1, "intra_threads": os.cpu_count()}
-    generator = Generator(converted, compute_type="float32", **threads)
+    generator = Generator(converted_folder, compute_type="float32", **threads)
     prompts = [[str(i) for i in row] for row in ids]
     search = {"beam_size": BEAMS, "max_length": NEW, "min_length": NEW}  # it never stops early
     return lambda: [
-        found.sequences_ids[0]
-        for found in generator.generate_batch(prompts, include_prompt_in_result=False, **search)
+        result.sequences_ids[0]
+        for result in generator.generate_batch(prompts, include_prompt_in_result=False, **search)
     ]
 
 
@@ -134,18 +134,18 @@ def by_keras_hub(folder, ids):
 def on_jax(make, folder, ids):
     """In a process of its own, which measures itself."""
     process = ProcessPoolExecutor(1, get_context("spawn"))
-    process.submit(begin_on_jax, make, folder, ids).result()
+    process.submit(start_on_jax, make, folder, ids).result()
     return lambda: process.submit(decode_on_jax).result()
 
 
-def begin_on_jax(make, *given):
+def start_on_jax(make, *args):
     global job_on_jax
     os.environ["KERAS_BACKEND"] = "jax"
-    job_on_jax = make(*given)
+    job_on_jax = make(*args)
 
 
 def decode_on_jax():
-    return timed(job_on_jax)
+    return measure_job(job_on_jax)
 
 
 PEERS = {
@@ -166,54 +166,57 @@ def unilm_jobs(folder, original):
     model.save_weights_as_checkpoint(f"{folder}/bert_model.ckpt")
     model.save_pretrained(folder)
     names = {"folder": folder, "PROMPT": PROMPT, "NEW": NEW, "BEAMS": BEAMS}
-    given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
+    definitions = "".join(f"{name} = {value!r}\n" for name, value in names.items())
     exec(SCRIPT, names)
     write, decoder, ids = TextGenerator(names["model"]), names["decoder"], names["ids"]
     last = decoder.last_token(names["model"])
     cached_model = last.cached_model
 
-    def old(cached):
-        last.cached_model = cached_model if cached else None
+    def run_decoder(use_cache):
+        last.cached_model = cached_model if use_cache else None
         return decoder.beam_search([ids, ids * 0], topk=BEAMS)
 
     jobs = {
         "bert4keras, TextGenerator": lambda: write.generate([ids], **SEARCH).tokens,
-        "bert4keras, an old decoder": lambda: old(True),
-        "bert4keras, an old decoder without the cache": lambda: old(False),
+        "bert4keras, an old decoder": lambda: run_decoder(True),
+        "bert4keras, an old decoder without the cache": lambda: run_decoder(False),
     }
     if original:
-        jobs["bert4keras 0.x"] = lambda: in_original(original, given, folder)
+        jobs["bert4keras 0.x"] = lambda: in_original(original, definitions, folder)
     return jobs
 
 
-def in_original(python, given, folder):
-    found = subprocess.run(
-        [python, "-c", given + SCRIPT + TIMED],
+def in_original(python, definitions, folder):
+    result = subprocess.run(
+        [python, "-c", definitions + SCRIPT + TIMED],
         cwd=folder,  # and so not this library
         env={"TF_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
         check=True,
         capture_output=True,
         text=True,
     ).stdout.splitlines()[-1]
-    taken, *tokens = found.split()
-    return float(taken), [int(i) for i in tokens]
+    seconds, *tokens = result.split()
+    return float(seconds), [int(i) for i in tokens]
 
 
 def compare(title, jobs, pairs):
     """Run all in turns and print a table."""
-    cold, times = {name: timed(job) for name, job in jobs.items()}, {name: [] for name in jobs}
+    cold, times = (
+        {name: measure_job(job) for name, job in jobs.items()},
+        {name: [] for name in jobs},
+    )
     for _ in range(pairs):
         for name, job in jobs.items():
-            times[name].append(timed(job)[0])
-    ours, *_ = jobs
+            times[name].append(measure_job(job)[0])
+    reference, *_ = jobs
     print(f"\n| {title} | first call, s | median, s | to ours in a round, median | same tokens |")
     print("|---|---:|---:|---:|---:|")
-    for name, own in times.items():
-        ratio = statistics.median(t / o for t, o in zip(own, times[ours]))
-        same = np.mean(np.ravel(cold[name][1]) == np.ravel(cold[ours][1]))
+    for name, seconds in times.items():
+        ratio = statistics.median(t / o for t, o in zip(seconds, times[reference]))
+        share = np.mean(np.ravel(cold[name][1]) == np.ravel(cold[reference][1]))
         print(
-            f"| {name} | {cold[name][0]:.2f} | {statistics.median(own):.2f} | {ratio:.2f} | "
-            f"{same:.0%} |"
+            f"| {name} | {cold[name][0]:.2f} | {statistics.median(seconds):.2f} | {ratio:.2f} | "
+            f"{share:.0%} |"
         )
 
 

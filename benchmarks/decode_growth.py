@@ -8,7 +8,7 @@ import argparse
 import statistics
 
 import numpy as np
-from decode import GPT2, timed
+from decode import GPT2, measure_job
 from loading import BERT_BASE
 from tqdm import tqdm
 
@@ -51,22 +51,22 @@ def measure(write, rounds):
     times = {setting: [] for name in GROWING for setting in settings()[name]}
     with tqdm(total=len(times) * (1 + rounds)) as bar:
         for _ in range(1 + rounds):
-            for (new, prompts, beams), own in times.items():
+            for (new, prompts, beams), milliseconds in times.items():
                 bar.set_postfix_str(f"new tokens {new}, prompts {prompts}, beams {beams}")
                 ids = np.random.default_rng(0).integers(200, 20000, (prompts, PROMPT))
                 search = {"max_new_tokens": new, "num_beams": beams, "eos_token_id": None}
-                taken, _ = timed(lambda: write(list(ids), **search))  # noqa: B023
-                own.append(1000 * taken / (new * prompts))
+                seconds, _ = measure_job(lambda: write(list(ids), **search))  # noqa: B023
+                milliseconds.append(1000 * seconds / (new * prompts))
                 bar.update()
-    return {setting: statistics.median(own[1:]) for setting, own in times.items()}
+    return {setting: statistics.median(milliseconds[1:]) for setting, milliseconds in times.items()}
 
 
 def show(title, costs):
     print(f"\n| {title} | | a token, ms | to the first |")
     print("|---|---:|---:|---:|")
-    for name, chosen in settings().items():
-        first = costs[chosen[0]]
-        for value, setting in zip(GROWING[name], chosen):
+    for name, settings_of_name in settings().items():
+        first = costs[settings_of_name[0]]
+        for value, setting in zip(GROWING[name], settings_of_name):
             print(f"| {name} | {value} | {costs[setting]:.1f} | {costs[setting] / first:.2f} |")
 
 
@@ -78,10 +78,10 @@ def draw(title, costs, file):
     from matplotlib import pyplot
 
     figure, panels = pyplot.subplots(1, 3, figsize=(10, 3.2), layout="constrained", sharey=True)
-    for panel, (name, chosen) in zip(panels, settings().items()):
-        panel.plot(GROWING[name], [costs[setting] for setting in chosen], marker="o")
-        rest = ", ".join(f"{other} {value}" for other, value in START.items() if other != name)
-        panel.set(xlabel=f"{name} ({rest})", xscale="log")
+    for panel, (name, settings_of_name) in zip(panels, settings().items()):
+        panel.plot(GROWING[name], [costs[setting] for setting in settings_of_name], marker="o")
+        constants = ", ".join(f"{key} {value}" for key, value in START.items() if key != name)
+        panel.set(xlabel=f"{name} ({constants})", xscale="log")
         panel.set_xticks(GROWING[name], GROWING[name])
         panel.minorticks_off()
         panel.grid(alpha=0.3)

@@ -120,27 +120,27 @@ class BeamSearch:
         column = params.prompt_columns + count
         tokens = write_column(batched_take(state.tokens, parent), column, token)
         stops = is_stop(token, params) | (count + 1 >= params.max_new_tokens)
-        running, chosen = _top_k(ops.where(stops, -np.inf, scores), self.rows_per_prompt)
+        running, index = _top_k(ops.where(stops, -np.inf, scores), self.rows_per_prompt)
         stopped_scores = ops.where(stops, scores, -np.inf)
-        finished = self._update_finished(state, tokens, stopped_scores, count, params)
-        is_done = state.is_done | self._is_done(running, finished, count, params)
+        pool = self._update_finished(state, tokens, stopped_scores, count, params)
+        is_done = state.is_done | self._is_done(running, pool, count, params)
         identity = ops.arange(self.rows_per_prompt, dtype="int32")
-        parents = ops.where(state.is_done[:, None], identity, batched_take(parent, chosen))
+        parents = ops.where(state.is_done[:, None], identity, batched_take(parent, index))
         is_nan = ops.reshape(ops.any(ops.isnan(logits), axis=-1), ops.shape(state.score))
         return BeamState(
-            tokens=batched_take(tokens, chosen),
-            last_token=batched_take(token, chosen),
+            tokens=batched_take(tokens, index),
+            last_token=batched_take(token, index),
             score=running,
             error_code=ops.where(is_nan & (state.score > -np.inf), 1 + count, 0),
             is_done=is_done,
-            **finished,
+            **pool,
         ), parents
 
     def _continuations(self, state, logits, count, params, inputs):
         """The best next tokens of all beams together: scores, parents and tokens (B, k)."""
-        allowed = None if inputs.allowed is None else flatten_rows(inputs.allowed)
+        allowed_mask = None if inputs.allowed_mask is None else flatten_rows(inputs.allowed_mask)
         logs, tokens = ops.log_softmax(logits, axis=-1), flatten_rows(state.tokens)
-        logs = self.processors.constrain(logs, tokens, count, params, allowed)
+        logs = self.processors.constrain(logs, tokens, count, params, allowed_mask)
         size = logits.shape[-1]
         score = ops.reshape(state.score, (-1, 1))
         total = ops.where(score > -np.inf, score + logs, -np.inf)
@@ -167,14 +167,14 @@ class BeamSearch:
             "is_finished": batched_take(is_finished, index),
         }
 
-    def _is_done(self, running, finished, count, params):
+    def _is_done(self, running, pool, count, params):
         """True for prompts (B,) whose best running beam can or will not enter the finished ones."""
         length, penalty = count + 1, params.length_penalty
         if self.early_stopping == "never":  # the longest may score best
             length = ops.where(penalty > 0, params.max_new_tokens, length)
         attainable = running[:, 0] / ops.power(ops.cast(length, "float32"), penalty)
-        is_full = ops.all(finished["is_finished"], axis=1)
-        worst = ops.where(is_full, finished["finished_score"][:, -1], -np.inf)
+        is_full = ops.all(pool["is_finished"], axis=1)
+        worst = ops.where(is_full, pool["finished_score"][:, -1], -np.inf)
         is_done = attainable <= worst
         return is_done | is_full if self.early_stopping is True else is_done
 

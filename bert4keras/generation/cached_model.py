@@ -16,7 +16,7 @@ It knows no family and no layer. A layer between the tokens and the output descr
 An inherited attribute is ignored if a subclass overrides ``call``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import keras
@@ -94,24 +94,24 @@ class CachedModel:
         self._check_calls()
         self._takes_log = as_logits and self._returns_probabilities()
 
-    def _find_roles(self, given):
+    def _find_roles(self, explicit_roles):
         """The role of each input: as given, or as the layers that take it say; or None."""
         names = [x.name for x in self.model.inputs]
-        if unknown := set(given) - set(names):
+        if unknown := set(explicit_roles) - set(names):
             raise ValueError(
                 f"input_roles must name inputs of {self.model.name}, {', '.join(names)}, got "
                 f"{', '.join(sorted(unknown))}"
             )
-        if unknown := set(given.values()) - set(get_args(InputRole)):
+        if unknown := set(explicit_roles.values()) - set(get_args(InputRole)):
             raise ValueError(
                 f"input_roles must be among {', '.join(get_args(InputRole))}, got "
                 f"{', '.join(map(repr, unknown))}"
             )
         roles = []
-        for name, stated in zip(names, self.trace.input_roles()):
+        for name, layer_roles in zip(names, self.trace.input_roles()):
             # an embedding takes any ids, so another layer's word weighs more
-            role = min(stated, key=lambda role: (role == "token_ids", role), default=None)
-            roles.append(given.get(name, role))
+            role = min(layer_roles, key=lambda role: (role == "token_ids", role), default=None)
+            roles.append(explicit_roles.get(name, role))
         return roles
 
     def _find_sequences(self):
@@ -137,8 +137,8 @@ class CachedModel:
     def _keep_one_role(self):
         """Leave one input of token ids among those that grow, and one among the others."""
         tokens = self.sequence_inputs[0]
-        others = [i for i in range(len(self._shapes)) if i not in self.sequence_inputs]
-        sources = [i for i in others if self.input_roles[i] == "token_ids"]
+        static_inputs = [i for i in range(len(self._shapes)) if i not in self.sequence_inputs]
+        sources = [i for i in static_inputs if self.input_roles[i] == "token_ids"]
         sources = [i for i in sources if self._shapes[i][1:] == self._shapes[tokens][1:]][:1]
         for i, role in enumerate(self.input_roles):
             if role == "token_ids" and i != tokens and i not in sources:
@@ -166,8 +166,8 @@ class CachedModel:
 
     def _returns_probabilities(self):
         """True if the last activation on the path to the output is a softmax."""
-        found = [getattr(call.operation, "activation", None) for call in self.trace]
-        return [x for x in found if x is not None][-1:] == [activations.softmax]
+        values = [getattr(call.operation, "activation", None) for call in self.trace]
+        return [x for x in values if x is not None][-1:] == [activations.softmax]
 
     @property
     def vocab_size(self) -> int:
@@ -177,18 +177,18 @@ class CachedModel:
     @property
     def max_positions(self) -> int | None:
         """The number of positions of the model; None for any number."""
-        found = [
+        values = [
             getattr(call.operation, "max_positions", None)
             for call in self.trace
             if call.is_sequential
         ]
-        return min((x for x in found if x), default=None)
+        return min((x for x in values if x), default=None)
 
     @property
     def generated_segment_id(self) -> int | None:
         """The segment id of generated tokens, if a mask tells source from target by segments."""
-        found = [getattr(call.operation, "generated_segment_id", None) for call in self.trace]
-        return next((x for x in found if x is not None), None)
+        values = [getattr(call.operation, "generated_segment_id", None) for call in self.trace]
+        return next((x for x in values if x is not None), None)
 
     @property
     def segment_inputs(self) -> list[int]:
@@ -200,9 +200,11 @@ class CachedModel:
 
     def padded_length(self, length: int) -> int:
         """Return a length to pad prompts to, so that few of them need a program of their own."""
-        rounded = -(-length // _COLUMNS) * _COLUMNS
+        multiple = -(-length // _COLUMNS) * _COLUMNS
         return (
-            rounded if self.max_positions is None else max(length, min(rounded, self.max_positions))
+            multiple
+            if self.max_positions is None
+            else max(length, min(multiple, self.max_positions))
         )
 
     def prefill(self, inputs: Sequence[Tensor], lengths: Tensor) -> tuple[Tensor, PromptCache]:
@@ -275,7 +277,8 @@ class CachedModel:
             The output (R, V), and the KV cache with the new tokens.
         """
         context = StepContext(cache_index, prompt_cache, generated_cache)
-        aux_inputs = self._next_aux_inputs(context) if aux_inputs is None else aux_inputs
+        if aux_inputs is None:
+            aux_inputs = self._next_aux_inputs(context)
         values = {
             self.trace.inputs[i]: ops.expand_dims(x, 1)
             for i, x in zip(self.sequence_inputs, [tokens, *aux_inputs])
@@ -297,15 +300,17 @@ class CachedModel:
             values |= zip(call.outputs, [None] if outputs is None else keras.tree.flatten(outputs))
         return self._output(values), context.cache
 
-    def _next_aux_inputs(self, context) -> Iterator[Tensor]:
+    def _next_aux_inputs(self, context):
         """Ids that the other sequence inputs hold for the new tokens."""
+        aux_inputs = []
         for i, last in zip(self.sequence_inputs[1:], context.prompts.aux_inputs):
             last = ops.repeat(last, context.rows_per_prompt, axis=0)
             if self.input_roles[i] == "position_ids":
                 last = last + ops.cast(context.cache_index + 1, last.dtype)
             elif self.input_roles[i] == "segment_ids" and self.generated_segment_id is not None:
                 last = ops.full_like(last, self.generated_segment_id)
-            yield last
+            aux_inputs.append(last)
+        return aux_inputs
 
     def _output(self, values):
         output = ops.squeeze(values[self.trace.output], 1)
@@ -316,11 +321,11 @@ class CachedModel:
 
 def _prefill_call(call: LayerCall, args, kwargs):
     """Outputs of an attention layer, with their mask; its cache entries; the mask of its keys."""
-    inputs, *rest = args
+    inputs, *arguments = args
     is_list = isinstance(inputs, list | tuple)
     masks = [get_mask(x) for x in (inputs if is_list else [inputs])]
     outputs, entries = call.operation.prefill(
-        inputs, masks if is_list else masks[0], *rest, **kwargs
+        inputs, masks if is_list else masks[0], *arguments, **kwargs
     )
     mask = masks[2] if call.source_key is not None and len(masks) > 2 else masks[0]
     batch, _, length, _ = ops.shape(entries["k"])

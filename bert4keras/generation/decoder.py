@@ -68,13 +68,15 @@ class AutoRegressiveDecoder:
 
         def decorate(predict):
             @wraps(predict)
-            def decorated(self, inputs, output_ids, states, temperature=1, rtype=default_rtype):
+            def decorated_predict(
+                self, inputs, output_ids, states, temperature=1, rtype=default_rtype
+            ):
                 result = predict(self, inputs, output_ids, states)
                 scores, states = result if use_states else (result, None)
                 probas = _apply_temperature(np.asarray(scores), temperature, default_rtype)
                 return (probas if rtype == "probas" else np.log(probas + 1e-12)), states
 
-            return decorated
+            return decorated_predict
 
         return decorate
 
@@ -165,7 +167,7 @@ class AutoRegressiveDecoder:
             A list of n 1-D arrays, in the order in which they ended.
         """
         rows = _Outputs([np.array([x]) for x in inputs], self.first_output_ids, self.end_id)
-        finished = []
+        outputs = []
         for step in range(self.maxlen):
             probas, states = self._predict_scores(rows, states, temperature, "probas", step)
             if step == 0:
@@ -173,15 +175,16 @@ class AutoRegressiveDecoder:
             rows = rows.extend(_sample_tokens(probas, topk, topp))
             if rows.ids.shape[1] >= self.minlen:
                 has_ended = rows.has_ended(min_ends)
-                finished += list(rows.ids[has_ended])
+                outputs += list(rows.ids[has_ended])
                 rows = rows.filter(~has_ended)
                 if not len(rows.ids):
                     break
-        return finished + list(rows.ids)
+        return outputs + list(rows.ids)
 
     def _predict_scores(self, rows, states, temperature, rtype, step):
         """The result of ``predict`` for rows, if it is numbers."""
-        scores, states = self.predict(rows.inputs, rows.ids, states, temperature, rtype)
+        predict: Any = self.predict  # decorated with ``wraps``
+        scores, states = predict(rows.inputs, rows.ids, states, temperature, rtype)
         invalid = np.flatnonzero(np.isnan(scores).any(axis=-1))
         if len(invalid):
             raise ValueError(
@@ -220,8 +223,8 @@ class _Outputs:
     def extend_best(self, scores, topk):
         """Return the topk best continuations of all rows."""
         scores = self.scores[:, None] + scores
-        chosen = np.argpartition(scores, -topk, axis=None)[-topk:]
-        parents, tokens = np.unravel_index(chosen, scores.shape)
+        index = np.argpartition(scores, -topk, axis=None)[-topk:]
+        parents, tokens = np.unravel_index(index, scores.shape)
         rows = self.take(parents).extend(tokens)
         rows.scores = scores[parents, tokens]
         return rows
@@ -248,9 +251,9 @@ def _sample_tokens(probas, topk, topp):
         before = np.cumsum(probas, axis=1) - probas  # the token that crosses topp stays
         probas = np.where(before < topp, probas, 0)
         probas /= probas.sum(axis=1, keepdims=True)
-    drawn = (np.cumsum(probas, axis=1) <= np.random.random((len(probas), 1))).sum(axis=1)
-    drawn = np.minimum(drawn, (probas > 0).sum(axis=1) - 1)  # rounding may leave the sum below 1
-    return np.take_along_axis(order, drawn[:, None], axis=1)[:, 0]
+    index = (np.cumsum(probas, axis=1) <= np.random.random((len(probas), 1))).sum(axis=1)
+    index = np.minimum(index, (probas > 0).sum(axis=1) - 1)  # rounding may leave the sum below 1
+    return np.take_along_axis(order, index[:, None], axis=1)[:, 0]
 
 
 class IncrementalPredictor:
@@ -287,6 +290,9 @@ class IncrementalPredictor:
             return
         self.sequence_inputs = self.cached_model.sequence_inputs
         self.segment_inputs = self.cached_model.segment_inputs
+        self.max_positions = self.cached_model.max_positions
+        self.padded_length = self.cached_model.padded_length
+        self.init_cache = self.cached_model.init_cache
         self.prefill = compile_function(self.cached_model.prefill, model.variables)
         self.step = compile_function(self.cached_model.step, model.variables)
 
@@ -313,8 +319,7 @@ class IncrementalPredictor:
             return False
         shapes = {arrays[i].shape for i in self.sequence_inputs}
         count, length = shapes.pop()
-        max_positions = self.cached_model.max_positions
-        is_within = max_positions is None or length <= max_positions
+        is_within = self.max_positions is None or length <= self.max_positions
         return bool(not shapes and count and length and is_within)
 
     def _find_parents(self, arrays):
@@ -326,27 +331,27 @@ class IncrementalPredictor:
         if any((arrays[i][:, -1] < 1).any() for i in self.segment_inputs):
             return None  # earlier tokens would see a new one of the source
         before = [x[:, :-1] if i in self.sequence_inputs else x for i, x in enumerate(arrays)]
-        known = {row: index for index, row in enumerate(self.rows)}
-        parents = [known.get(row) for row in _row_bytes(before)]
+        row_indices = {row: index for index, row in enumerate(self.rows)}
+        parents = [row_indices.get(row) for row in _row_bytes(before)]
         return None if None in parents else np.array(parents)
 
     def _prefill(self, arrays):
         """Compute rows whole, and fill the KV cache of prompts."""
         count, length = arrays[self.sequence_inputs[0]].shape
-        extra = self.cached_model.padded_length(length) - length
-        padded = [
+        extra = self.padded_length(length) - length
+        inputs = [
             np.pad(x, [(0, 0), (0, extra)]) if i in self.sequence_inputs else x
             for i, x in enumerate(arrays)
         ]
         lengths = np.full(count, length, "int32")
-        output, self.prompt_cache = self.prefill(*to_tensors((padded, lengths)))
+        output, self.prompt_cache = self.prefill(*to_tensors((inputs, lengths)))
         self.prompts, self.cache_index, self.capacity = np.arange(count), 0, _CAPACITY
-        self.generated_cache = self.cached_model.init_cache(count, _CAPACITY)
+        self.generated_cache = self.init_cache(count, _CAPACITY)
         return output
 
     def _step(self, arrays, parents):
         """Compute the last token of rows whose parents are in the KV cache, and update it."""
-        if not np.array_equal(parents, np.arange(len(self.rows))):
+        if not np.array_equal(parents, np.arange(len(self.prompts))):
             self.generated_cache = take_rows(self.generated_cache, parents)
         self._arrange_prompts(self.prompts[parents])
         if self.cache_index == self.capacity:
@@ -367,9 +372,9 @@ class IncrementalPredictor:
         count = len(ops.convert_to_numpy(self.prompt_cache.lengths))
         width = len(prompts) // count
         if not np.array_equal(prompts, np.repeat(np.arange(count), width)):
-            chosen = prompts[:1] if (prompts == prompts[0]).all() else prompts
-            self.prompt_cache = take_rows(self.prompt_cache, chosen)
-            prompts = np.zeros_like(prompts) if len(chosen) == 1 else np.arange(len(prompts))
+            index = prompts[:1] if (prompts == prompts[0]).all() else prompts
+            self.prompt_cache = take_rows(self.prompt_cache, index)
+            prompts = np.zeros_like(prompts) if len(index) == 1 else np.arange(len(prompts))
         self.prompts = prompts
 
 

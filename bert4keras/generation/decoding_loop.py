@@ -79,8 +79,8 @@ class DecodingState(NamedTuple):
 def _first_step(sampler, params, inputs, logits, state):
     """The sampler's state after the first token, from the logits (B, V) of the prompts."""
     logits = ops.repeat(ops.cast(logits, "float32"), sampler.rows_per_prompt, axis=0)
-    selected, _ = sampler.select_tokens(state, logits, ops.cast(0, "int32"), params, inputs)
-    return _match_structure(selected, state)
+    new_state, _ = sampler.select_tokens(state, logits, ops.cast(0, "int32"), params, inputs)
+    return _match_structure(new_state, state)
 
 
 def _decode_chunk(sampler, step, params, inputs, prompt_cache, state, limit):
@@ -92,11 +92,11 @@ def _decode_chunk(sampler, step, params, inputs, prompt_cache, state, limit):
 
     def body(count, sampler_state, cache):
         tokens = ops.reshape(sampler_state.last_token, (-1,))
-        logits, updated = step(tokens, count - 1, prompt_cache, cache)
+        logits, new_cache = step(tokens, count - 1, prompt_cache, cache)
         logits = ops.cast(logits, "float32")
-        selected, parents = sampler.select_tokens(sampler_state, logits, count, params, inputs)
-        cache = _reorder_cache(_match_structure(updated, cache), parents)
-        return count + 1, _match_structure(selected, sampler_state), cache
+        new_state, parents = sampler.select_tokens(sampler_state, logits, count, params, inputs)
+        cache = _reorder_cache(_match_structure(new_cache, cache), parents)
+        return count + 1, _match_structure(new_state, sampler_state), cache
 
     return DecodingState(*ops.while_loop(cond, body, tuple(state)))
 
@@ -263,10 +263,10 @@ def _align_right(prompt_ids, prompt_mask, rows):
         masks = np.asarray(prompt_mask, bool)
         visible = [ids[mask] for ids, mask in zip(visible, masks)]
     longest = max((len(ids) for ids in visible), default=0)
-    aligned = np.full((rows, -(-longest // _PROMPT_COLUMNS) * _PROMPT_COLUMNS), -1, "int32")
-    for row, ids in zip(aligned, visible):
+    prompts = np.full((rows, -(-longest // _PROMPT_COLUMNS) * _PROMPT_COLUMNS), -1, "int32")
+    for row, ids in zip(prompts, visible):
         row[len(row) - len(ids) :] = ids
-    return aligned
+    return prompts
 
 
 def _next_power_of_two(n):
@@ -320,15 +320,15 @@ class _DecodingBatch:
 
     def run(self, steps):
         """Take the first token of every row, or up to ``steps`` further ones."""
-        allowed = self._allowed_tokens()
+        allowed_mask = self._allowed_tokens()
         if self.count == 0:
-            inputs = SamplerInputs(self.uniform, allowed)
+            inputs = SamplerInputs(self.uniform, allowed_mask)
             self.state = self.first_step(self.params, inputs, self.logits, self.state)
             self.count, self.logits = 1, None
         else:
             if self.count == self.capacity:
                 self._grow()
-            inputs = SamplerInputs(self.uniform, allowed)
+            inputs = SamplerInputs(self.uniform, allowed_mask)
             steps = 1 if self.config.prefix_allowed_tokens_fn else steps
             limit = min(self.count + steps, self.capacity, self.config.max_new_tokens)
             count, limit = to_tensors((np.int32(self.count), np.int32(limit)))
@@ -354,7 +354,7 @@ class _DecodingBatch:
             return None
         state = map_tensors(ops.convert_to_numpy, self.state)
         is_live = self.sampler.is_live(state) & (self.row_prompts >= 0)[:, None]
-        allowed = np.ones((*is_live.shape, self.vocab_size), bool)
+        allowed_mask = np.ones((*is_live.shape, self.vocab_size), bool)
         for row, sequence in np.argwhere(is_live):
             prompt = int(self.row_prompts[row])
             ids = self._generated_ids(state.tokens[row, sequence])
@@ -365,9 +365,9 @@ class _DecodingBatch:
                     f"{self.vocab_size - 1}, got {following.tolist()} for prompt {prompt} after "
                     f"{ids}; give a stop id where a sequence has to end"
                 )
-            allowed[row, sequence] = False
-            allowed[row, sequence, following] = True
-        return ops.convert_to_tensor(allowed)
+            allowed_mask[row, sequence] = False
+            allowed_mask[row, sequence, following] = True
+        return ops.convert_to_tensor(allowed_mask)
 
     def _generated_ids(self, tokens):
         tokens = tokens[self.columns :]
@@ -401,14 +401,14 @@ class _DecodingBatch:
         """Collect the results of finished prompts and drop them; return their number."""
         is_done = ops.convert_to_numpy(self.state.is_done)
         is_done = is_done | (self.count >= self.config.max_new_tokens)
-        finished = np.flatnonzero(is_done & (self.row_prompts >= 0))
-        if len(finished):
+        finished_rows = np.flatnonzero(is_done & (self.row_prompts >= 0))
+        if len(finished_rows):
             state = map_tensors(ops.convert_to_numpy, self.state)
-            for row in finished:
+            for row in finished_rows:
                 self._collect(state, row)
-            self.row_prompts[finished] = -1
+            self.row_prompts[finished_rows] = -1
             self._drop_finished()
-        return len(finished)
+        return len(finished_rows)
 
     def _collect(self, state, row):
         prompt = self.row_prompts[row]

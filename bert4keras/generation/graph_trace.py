@@ -161,10 +161,12 @@ class GraphTrace:
         """Find the sequential values made up to a call that later calls or the output use."""
         place = self.calls.index(call)
         before, after = self.calls[: place + 1], self.calls[place + 1 :]
-        made = {key for x in before if x.is_sequential for key in x.outputs} | set(self.inputs)
-        used = {self.output}.union(*(x.inputs.values() for x in after))
+        outputs_before = {key for x in before if x.is_sequential for key in x.outputs} | set(
+            self.inputs
+        )
+        keys_after = {self.output}.union(*(x.inputs.values() for x in after))
         static = {key for x in self.calls for key in x.static_inputs if x.is_sequential}
-        return (made & used) - static
+        return (outputs_before & keys_after) - static
 
     def non_causal_calls(self, cached_calls: list[LayerCall]) -> list[LayerCall]:
         """Find the attention calls whose tokens may see later ones.
@@ -211,9 +213,9 @@ class GraphTrace:
         )
 
     def _drop_unused(self):
-        used, calls = {self.output}, []
+        required_keys, calls = {self.output}, []
         for call in reversed(self.calls):
-            if used & set(call.outputs):
-                used |= set(call.inputs.values())
+            if required_keys & set(call.outputs):
+                required_keys |= set(call.inputs.values())
                 calls.append(call)
         self.calls = calls[::-1]

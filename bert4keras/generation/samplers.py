@@ -42,11 +42,11 @@ class SamplerInputs(NamedTuple):
 
     Args:
         uniform: (B, N, T) random numbers from 0 to 1, one for each draw.
-        allowed: (B, N, V) bools, the tokens that ``prefix_allowed_tokens_fn`` allows.
+        allowed_mask: (B, N, V) bools, the tokens that ``prefix_allowed_tokens_fn`` allows.
     """
 
     uniform: Tensor | None = None
-    allowed: Tensor | None = None
+    allowed_mask: Tensor | None = None
 
 
 class SamplerState(NamedTuple):
@@ -93,8 +93,8 @@ def penalize_repetition(logits: Tensor, tokens: Tensor, penalty: Any) -> Tensor:
 
     Keskar et al., "CTRL", arXiv:1909.05858.
     """
-    lowered = ops.where(logits < 0, logits * penalty, logits / penalty)
-    return ops.where(token_presence(tokens, logits.shape[-1]), lowered, logits)
+    penalized_logits = ops.where(logits < 0, logits * penalty, logits / penalty)
+    return ops.where(token_presence(tokens, logits.shape[-1]), penalized_logits, logits)
 
 
 def forbid_repeated_ngrams(logits: Tensor, tokens: Tensor, length: Any, n: int) -> Tensor:
@@ -107,15 +107,15 @@ def forbid_repeated_ngrams(logits: Tensor, tokens: Tensor, length: Any, n: int) 
         n: at least 1.
     """
     columns = ops.shape(tokens)[1]
-    padded = ops.pad(tokens, [[0, 0], [0, n - 1]], constant_values=-1)
-    closing = padded[:, n - 1 : n - 1 + columns]
-    repeated = closing >= 0
+    padded_tokens = ops.pad(tokens, [[0, 0], [0, n - 1]], constant_values=-1)
+    closing = padded_tokens[:, n - 1 : n - 1 + columns]
+    is_repeated = closing >= 0
     for offset in range(n - 1):
         index = length - (n - 1) + offset
         newest = ops.take(tokens, ops.maximum(index, 0), axis=1)[:, None]
-        equal = ops.equal(padded[:, offset : offset + columns], newest)
-        repeated = repeated & equal & (newest >= 0) & (index >= 0)
-    closing = ops.where(repeated, closing, -1)
+        equal = ops.equal(padded_tokens[:, offset : offset + columns], newest)
+        is_repeated = is_repeated & equal & (newest >= 0) & (index >= 0)
+    closing = ops.where(is_repeated, closing, -1)
     return forbid(logits, token_presence(closing, logits.shape[-1]))
 
 
@@ -130,10 +130,12 @@ def keep_top_p(logits: Tensor, p: Any) -> Tensor:
 
     Ties of the last one stay as well. Holtzman et al., arXiv:1904.09751.
     """
-    ordered = ops.flip(ops.sort(logits, axis=-1), axis=-1)
-    weights = ops.softmax(ordered, axis=-1)
-    needed = (ops.cumsum(weights, axis=-1) - weights < p) | (ordered >= ordered[:, :1])
-    smallest = ops.min(ops.where(needed, ordered, np.inf), axis=-1, keepdims=True)
+    sorted_logits = ops.flip(ops.sort(logits, axis=-1), axis=-1)
+    weights = ops.softmax(sorted_logits, axis=-1)
+    is_needed = (ops.cumsum(weights, axis=-1) - weights < p) | (
+        sorted_logits >= sorted_logits[:, :1]
+    )
+    smallest = ops.min(ops.where(is_needed, sorted_logits, np.inf), axis=-1, keepdims=True)
     return forbid(logits, logits < smallest)
 
 
@@ -153,9 +155,11 @@ def keep_typical(logits: Tensor, p: Any) -> Tensor:
     deviation = ops.abs(-logs - entropy)
     order = ops.argsort(deviation, axis=-1)
     weights = ops.take_along_axis(weights, order, axis=-1)
-    ordered = ops.take_along_axis(deviation, order, axis=-1)
-    needed = (ops.cumsum(weights, axis=-1) - weights < p) | (ordered <= ordered[:, :1])
-    largest = ops.max(ops.where(needed, ordered, -np.inf), axis=-1, keepdims=True)
+    sorted_logits = ops.take_along_axis(deviation, order, axis=-1)
+    is_needed = (ops.cumsum(weights, axis=-1) - weights < p) | (
+        sorted_logits <= sorted_logits[:, :1]
+    )
+    largest = ops.max(ops.where(is_needed, sorted_logits, -np.inf), axis=-1, keepdims=True)
     return forbid(logits, deviation > largest)
 
 
@@ -171,8 +175,8 @@ def sample_tokens(logits: Tensor, uniform: Tensor) -> Tensor:
     """
     weights = ops.softmax(logits, axis=-1)
     sums = ops.cumsum(weights, axis=-1)
-    passed = ops.cast(sums <= uniform[:, None] * sums[:, -1:], "int32")
-    token = ops.minimum(ops.sum(passed, axis=-1), logits.shape[-1] - 1)
+    is_before = ops.cast(sums <= uniform[:, None] * sums[:, -1:], "int32")
+    token = ops.minimum(ops.sum(is_before, axis=-1), logits.shape[-1] - 1)
     weight = ops.take_along_axis(weights, token[:, None], axis=-1)[:, 0]
     likeliest = ops.cast(ops.argmax(weights, axis=-1), "int32")
     return ops.where(weight > 0, ops.cast(token, "int32"), likeliest)  # rounding may hit a gap
@@ -198,7 +202,7 @@ class LogitsProcessors:
         tokens: Tensor,
         count: Tensor,
         params: SamplingParams,
-        allowed: Tensor | None = None,
+        allowed_mask: Tensor | None = None,
     ) -> Tensor:
         """Apply the penalties and prohibitions, which hold for beam search too."""
         length = params.prompt_columns + count
@@ -209,8 +213,8 @@ class LogitsProcessors:
         if params.min_new_tokens is not None:
             stops = token_presence(params.stop_ids[None], logits.shape[-1])
             logits = forbid(logits, stops & (count < params.min_new_tokens))
-        if allowed is not None:
-            logits = forbid(logits, ops.logical_not(allowed))
+        if allowed_mask is not None:
+            logits = forbid(logits, ops.logical_not(allowed_mask))
         if self.logits_processor is not None:
             logits = self.logits_processor(tokens, length, logits)
         return logits
@@ -298,18 +302,18 @@ class Sampler:
         Returns:
             The new state, and None for parents: rows keep their places.
         """
-        allowed = None if inputs.allowed is None else flatten_rows(inputs.allowed)
-        processed = self.processors.constrain(
-            logits, flatten_rows(state.tokens), count, params, allowed
+        allowed_mask = None if inputs.allowed_mask is None else flatten_rows(inputs.allowed_mask)
+        processed_logits = self.processors.constrain(
+            logits, flatten_rows(state.tokens), count, params, allowed_mask
         )
-        token = self._next_token(processed, count, params, inputs)
+        token = self._next_token(processed_logits, count, params, inputs)
         token = ops.reshape(token, ops.shape(state.last_token))
         is_live = ops.logical_not(state.has_ended)
         gain = ops.take_along_axis(ops.log_softmax(logits), flatten_rows(token)[:, None], axis=-1)
         gain = ops.reshape(gain, ops.shape(token))
         has_ended = state.has_ended | is_stop(token, params)
         column = params.prompt_columns + count
-        error_code = _error_code(logits, processed, count, ops.shape(token))
+        error_code = _error_code(logits, processed_logits, count, ops.shape(token))
         return SamplerState(
             tokens=write_column(state.tokens, column, ops.where(is_live, token, -1)),
             last_token=ops.where(is_live, token, state.last_token),
@@ -319,11 +323,11 @@ class Sampler:
             has_ended=has_ended,
         ), None
 
-    def _next_token(self, processed, count, params, inputs):
+    def _next_token(self, processed_logits, count, params, inputs):
         if not self.do_sample:
-            return ops.cast(ops.argmax(processed, axis=-1), "int32")
+            return ops.cast(ops.argmax(processed_logits, axis=-1), "int32")
         uniform = flatten_rows(ops.take(inputs.uniform, count, axis=2)[..., None])[:, 0]
-        return sample_tokens(self.processors.truncate(processed, params), uniform)
+        return sample_tokens(self.processors.truncate(processed_logits, params), uniform)
 
     def is_live(self, state: SamplerState) -> NDArray:
         """True where a row (B, N) gets further tokens, from a state of arrays."""
@@ -334,7 +338,7 @@ class Sampler:
         return state.tokens[row, :count], state.score[row, :count]
 
 
-def _error_code(logits, processed, count, shape):
-    no_token = ops.where(ops.max(processed, axis=-1) > -np.inf, 0, -1 - count)
+def _error_code(logits, processed_logits, count, shape):
+    no_token = ops.where(ops.max(processed_logits, axis=-1) > -np.inf, 0, -1 - count)
     code = ops.where(ops.any(ops.isnan(logits), axis=-1), 1 + count, no_token)
     return ops.reshape(code, shape)

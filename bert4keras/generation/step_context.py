@@ -103,21 +103,21 @@ class StepContext:
         padding = self.padding
         capacity = ops.shape(padding)[1]
         indices = ops.arange(capacity, dtype="int32")
-        generated = ops.logical_and(indices <= self.cache_index, ops.equal(padding, 0))
-        generated = ops.reshape(generated, (-1, self.rows_per_prompt, capacity))
+        generated_mask = ops.logical_and(indices <= self.cache_index, ops.equal(padding, 0))
+        generated_mask = ops.reshape(generated_mask, (-1, self.rows_per_prompt, capacity))
         prompt = ops.expand_dims(self.prompts.visible, 1)
         prompt = ops.repeat(prompt, self.rows_per_prompt, axis=1)
-        return ops.concatenate([prompt, generated], axis=2)
+        return ops.concatenate([prompt, generated_mask], axis=2)
 
     @property
     def num_tokens(self) -> Tensor:
         """The number of tokens before the new one that are not padding, (R, 1) int32."""
         padding = self.padding
         indices = ops.arange(ops.shape(padding)[1], dtype="int32")
-        generated = ops.where(indices < self.cache_index, 1 - padding, 0)
-        prompt = ops.sum(ops.cast(self.prompts.visible, "int32"), axis=1, keepdims=True)
-        prompt = ops.repeat(prompt, self.rows_per_prompt, axis=0)
-        return ops.cast(prompt + ops.sum(generated, axis=1, keepdims=True), "int32")
+        num_generated = ops.where(indices < self.cache_index, 1 - padding, 0)
+        num_prompt = ops.sum(ops.cast(self.prompts.visible, "int32"), axis=1, keepdims=True)
+        num_prompt = ops.repeat(num_prompt, self.rows_per_prompt, axis=0)
+        return ops.cast(num_prompt + ops.sum(num_generated, axis=1, keepdims=True), "int32")
 
     def relative_positions(self, length: Any = None) -> Tensor:
         """Positions of all keys relative to the new tokens, (B, K).
@@ -128,10 +128,10 @@ class StepContext:
         position = self.prompts.lengths[:, None] + self.cache_index
         if length is not None:
             return ops.arange(length, dtype="int32") - position
-        prompt = ops.arange(ops.shape(self.prompts.visible)[1], dtype="int32")
-        generated = ops.arange(ops.shape(self.cache.padding)[1], dtype="int32")
-        generated = generated - self.cache_index + 0 * position
-        return ops.concatenate([prompt - position, generated], axis=1)
+        prompt_positions = ops.arange(ops.shape(self.prompts.visible)[1], dtype="int32")
+        generated_positions = ops.arange(ops.shape(self.cache.padding)[1], dtype="int32")
+        generated_positions = generated_positions - self.cache_index + 0 * position
+        return ops.concatenate([prompt_positions - position, generated_positions], axis=1)
 
 
 class SupportsStep(Protocol):

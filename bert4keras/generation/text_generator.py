@@ -123,16 +123,16 @@ class TextGenerator:
         """Iterate over the generated text of one text, step by step: pieces of text, or ids."""
         config, prompts = self._config(options), [self._encode(text)]
         self._check(prompts, config)
-        generated, shown = [], ""
+        all_ids, shown = [], ""
         for _, _, ids in self.loop.stream(**self._start(prompts, config, conditions, [0])):
-            generated += ids
+            all_ids += ids
             if self.tokenizer is None:
                 yield from ids
                 continue
-            whole = self._decode(generated, config)
-            if whole[len(shown) :] and whole.startswith(shown):
-                yield whole[len(shown) :]
-                shown = whole
+            text_so_far = self._decode(all_ids, config)
+            if text_so_far[len(shown) :] and text_so_far.startswith(shown):
+                yield text_so_far[len(shown) :]
+                shown = text_so_far
 
     def _generate(self, texts, config, conditions, batch_size, progress):
         prompts = [self._encode(text) for text in texts]
@@ -143,11 +143,11 @@ class TextGenerator:
         tokens, scores = [[]] * len(prompts), [[]] * len(prompts)
         with tqdm(total=len(prompts), unit="text", disable=not progress) as bar:
             for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                output = self.loop.generate(**self._start(prompts, config, conditions, chosen))
-                for i, ids, score in zip(chosen, output.tokens, output.scores):
+                indices = order[start : start + batch_size]
+                output = self.loop.generate(**self._start(prompts, config, conditions, indices))
+                for i, ids, score in zip(indices, output.tokens, output.scores):
                     tokens[i], scores[i] = ids, score
-                bar.update(len(chosen))
+                bar.update(len(indices))
         return GenerationOutput(tokens, scores)
 
     def _config(self, options):
@@ -166,7 +166,7 @@ class TextGenerator:
         ends = continues and ids and ids[-1] == getattr(self.tokenizer, "end_id", None)
         return ids[:-1] if ends else ids
 
-    def _decode(self, ids, config):
+    def _decode(self, ids, config) -> Any:
         if self.tokenizer is None:
             return ids
         return self.tokenizer.decode([i for i in ids if i not in config.stop_ids])
@@ -188,13 +188,13 @@ class TextGenerator:
                 "fewer"
             )
 
-    def _start(self, prompts, config, conditions, chosen):
+    def _start(self, prompts, config, conditions, indices):
         """Run some of the prompts; return the arguments of the decoding loop."""
-        ids = [prompts[i] for i in chosen]
+        ids = [prompts[i] for i in indices]
         has_encoder = self.cached_model.has_encoder
         lengths = np.array([1 if has_encoder else len(x) for x in ids], "int32")
-        further = iter([np.asarray(x)[chosen] for x in conditions])
-        inputs = [self._input(i, ids, further) for i in range(len(self.model.inputs))]
+        condition_arrays = iter([np.asarray(x)[indices] for x in conditions])
+        inputs = [self._input(i, ids, condition_arrays) for i in range(len(self.model.inputs))]
         logits, prompt_cache = self._prefill(*to_tensors((inputs, lengths)))
         return {
             "logits": logits,
@@ -203,7 +203,7 @@ class TextGenerator:
             "prompt_ids": None if has_encoder else ids,
         }
 
-    def _input(self, index, ids, further):
+    def _input(self, index, ids, condition_arrays):
         """An input of the model, by its role, for prompts."""
         model, name = self.cached_model, self.model.inputs[index].name
         role, is_sequence = model.input_roles[index], index in model.sequence_inputs
@@ -221,7 +221,7 @@ class TextGenerator:
             return np.tile(np.arange(shape[1], dtype="float32"), (shape[0], 1))
         if is_sequence:
             raise self._unknown_role(name)
-        condition = next(further, None)
+        condition = next(condition_arrays, None)
         if condition is None:
             raise ValueError(
                 f"{self.model.name} has a further input {name!r}: give an array with a row for "

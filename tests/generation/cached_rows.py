@@ -53,8 +53,8 @@ class Comparison:
         got = self.predictor.predict(inputs)
         if compare:
             tensors = list(map(ops.convert_to_tensor, inputs))
-            whole = self.model(keras.tree.pack_sequence_as(self.model.input, tensors))
-            assert_close(got, ops.convert_to_numpy(whole)[:, -1], 1e-5)
+            outputs = self.model(keras.tree.pack_sequence_as(self.model.input, tensors))
+            assert_close(got, ops.convert_to_numpy(outputs)[:, -1], 1e-5)
 
 
 def with_segments(ids, source=5):

@@ -16,7 +16,7 @@ def _tensorflow_eagerly():
 
 
 @pytest.fixture
-def uncompiled():
+def eager_steps():
     """Programs that run as they are written, so that a step counts its calls."""
     if keras.backend.backend() == "tensorflow":
         context = _tensorflow_eagerly()

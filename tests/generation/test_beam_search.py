@@ -84,7 +84,7 @@ class TestBeamSearch:
             assert scores == sorted(scores, reverse=True)
             assert_close(scores, [toy.score(prompt, x) / len(x) ** penalty for x in sequences])
 
-    def test_early_stopping_takes_fewer_steps(self, uncompiled):
+    def test_early_stopping_takes_fewer_steps(self, eager_steps):
         steps = []
         for early in (True, False, "never"):
             toy = Toy(prompts=1, seed=2, likely={3: 2.0})

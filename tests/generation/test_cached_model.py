@@ -31,7 +31,7 @@ def with_new_names(model):
     return keras.Model(inputs, model(inputs))
 
 
-def reopened(model, folder):
+def save_and_load(model, folder):
     """The same model from a file."""
     model.save(folder / "model.keras")
     return keras.models.load_model(folder / "model.keras")
@@ -87,10 +87,10 @@ class TestCachedModel:
     def test_a_model_with_a_loss_and_a_nested_model_are_traced(self):
         model = build(application="unilm")
         output = CrossEntropy(1)([model.inputs[0], model.outputs[0]])
-        trained = keras.Model(model.inputs, output)
+        training_model = keras.Model(model.inputs, output)
         outer = [keras.Input((None,), dtype="int32", name=x.name) for x in model.inputs]
-        for one in (trained, keras.Model(outer, model(outer))):
-            predict = Comparison(one, with_segments)
+        for variant in (training_model, keras.Model(outer, model(outer))):
+            predict = Comparison(variant, with_segments)
             ids = rows(1, 7)
             predict(ids)
             predict(extend(ids, [0, 0]))
@@ -126,21 +126,21 @@ class TestInputRoles:
     @pytest.mark.parametrize("options, roles", ROLES, ids=lambda x: str(x)[:40])
     def test_layers_say_the_roles_whatever_the_names(self, options, roles, tmp_path):
         model = build(**options)
-        for same in (model, with_new_names(model), reopened(model, tmp_path)):
-            cached = CachedModel(same)
-            assert cached.input_roles == roles
-            assert cached.sequence_inputs == list(range(len(roles)))
-            assert not cached.has_encoder
+        for variant in (model, with_new_names(model), save_and_load(model, tmp_path)):
+            cached_model = CachedModel(variant)
+            assert cached_model.input_roles == roles
+            assert cached_model.sequence_inputs == list(range(len(roles)))
+            assert not cached_model.has_encoder
 
     def test_an_encoder_has_the_source(self):
         t5 = build_transformer_model(CONFIG, model="t5.1.1")
         for model in (t5, with_new_names(t5)):
-            cached = CachedModel(model)
-            assert cached.input_roles == [TOKENS, TOKENS] and cached.has_encoder
-            assert cached.sequence_inputs == [1]
+            cached_model = CachedModel(model)
+            assert cached_model.input_roles == [TOKENS, TOKENS] and cached_model.has_encoder
+            assert cached_model.sequence_inputs == [1]
         decoder = build_transformer_model(CONFIG, model="t5.1.1", return_keras_model=False).decoder
-        cached = CachedModel(decoder)
-        assert cached.input_roles == [None, TOKENS] and not cached.has_encoder
+        cached_model = CachedModel(decoder)
+        assert cached_model.input_roles == [None, TOKENS] and not cached_model.has_encoder
 
     def test_a_condition_has_no_role(self):
         label = keras.Input((1,), dtype="int32", name="Input-Token")
@@ -149,8 +149,8 @@ class TestInputRoles:
         tokens = {"segment_vocab_size": 0, "prefix": "lm-"}
         model = build_transformer_model(CONFIG, application="lm", **options, **tokens)
         model = keras.Model(model.inputs[::-1], model.output)
-        cached = CachedModel(model)
-        assert cached.input_roles == [None, TOKENS] and cached.sequence_inputs == [1]
+        cached_model = CachedModel(model)
+        assert cached_model.input_roles == [None, TOKENS] and cached_model.sequence_inputs == [1]
 
     def test_a_cast_of_ids_passes_the_role_on(self):
         model, ids = build(model="gpt2"), keras.Input((None,), name="floats")

@@ -70,7 +70,7 @@ def decoder_of(base, kwargs, kind):
     return model, decoder
 
 
-def decoded(case):
+def decode_case(case):
     model, decoder = decoder_of(case["base"], json.dumps(case["kwargs"]), case["kind"])
     decoder.__init__(case["start_id"], case["end_id"], case["maxlen"], case["minlen"])
     inputs = [np.array(x) for x in case["inputs"]]
@@ -111,7 +111,7 @@ class TestAutoRegressiveDecoder:
         ],
     )
     def test_beam_search_gives_the_recorded_ids(self, number):
-        assert decoded(CASES[number]) == CASES[number]["output"]
+        assert decode_case(CASES[number]) == CASES[number]["output"]
 
     def test_the_most_probable_output_that_ends_is_returned(self):
         assert chain().beam_search([np.array([7])], topk=1).tolist() == [0, 1, 3]
@@ -140,16 +140,16 @@ class TestAutoRegressiveDecoder:
         assert ids.count(3) == 2 and ids[-1] == 3
 
     def test_states_go_from_call_to_call(self):
-        seen = []
+        all_states = []
 
         class Watched(Chain):
             @AutoRegressiveDecoder.wraps(use_states=True)
             def predict(self, inputs, output_ids, states):
-                seen.append(states)
-                return self.following[output_ids[:, -1]], len(seen)
+                all_states.append(states)
+                return self.following[output_ids[:, -1]], len(all_states)
 
         Watched(0, 3, maxlen=3, minlen=9).beam_search([np.array([7])], topk=2, states="first")
-        assert seen == ["first", 1, 2]
+        assert all_states == ["first", 1, 2]
 
     def test_a_temperature_divides_logits_and_takes_roots_of_probabilities(self):
         ids = np.array([[1]])
@@ -171,8 +171,8 @@ class TestAutoRegressiveDecoder:
     def test_samples_come_as_often_as_they_are_probable(self):
         np.random.seed(0)
         draws = chain(maxlen=1).random_sample([np.array([7])], n=4000)
-        ones = np.mean([ids[1] == 1 for ids in draws])
-        assert abs(ones - 0.6) < 0.03
+        share = np.mean([ids[1] == 1 for ids in draws])
+        assert abs(share - 0.6) < 0.03
         draws = chain(maxlen=2, minlen=3).random_sample([np.array([7])], n=500, topk=1)
         assert {tuple(x) for x in draws} == {(0, 1, 3)}
         draws = chain(maxlen=1).random_sample([np.array([7])], n=500, topp=0.5)
@@ -296,13 +296,13 @@ class TestIncrementalPredictor:
             layer_norm_cond=condition,
             additional_input_layers=condition,
         )
-        given = np.random.default_rng(3).normal(size=(2, 3)).astype("float32")
-        predict = Comparison(model, lambda ids: [ids, given[: len(ids)]])
+        conditions = np.random.default_rng(3).normal(size=(2, 3)).astype("float32")
+        predict = Comparison(model, lambda ids: [ids, conditions[: len(ids)]])
         ids = rows(2, 4)
         predict(ids)
         predict(extend(ids, [0, 1]))
         assert predict.steps == 1
-        predict.inputs = lambda ids: [ids, given[: len(ids)] + 1]
+        predict.inputs = lambda ids: [ids, conditions[: len(ids)] + 1]
         predict(extend(extend(ids, [0, 1]), [0, 1]))
         assert predict.steps == 1
 

@@ -46,7 +46,7 @@ class TestGreedy:
 
 class TestBatches:
     @pytest.mark.parametrize("beams", [1, 2])
-    def test_the_capacity_of_the_cache_doubles_as_tokens_come(self, uncompiled, beams):
+    def test_the_capacity_of_the_cache_doubles_as_tokens_come(self, eager_steps, beams):
         toy = Toy(prompts=1)
         got = best(toy.generate(max_new_tokens=70, num_beams=beams))
         rows, capacities = zip(*dict.fromkeys(toy.calls))
@@ -57,7 +57,7 @@ class TestBatches:
             assert got == [toy.greedy(0, 70)]
 
     @pytest.mark.parametrize("beams", [1, 2])
-    def test_finished_prompts_are_dropped(self, uncompiled, beams):
+    def test_finished_prompts_are_dropped(self, eager_steps, beams):
         """The number of prompts that are computed stays a power of 2."""
         toy = Toy(prompts=8, seed=1)
         options = dict(max_new_tokens=20, num_beams=beams, early_stopping=True)
@@ -71,7 +71,7 @@ class TestBatches:
         assert [rows.count(n) for n in (8, 4, 2, 1)] == [1, 0, 18, 0] and len(rows) == 19
         assert [len(ids) for ids in best(got)] == [lengths[prompt] for prompt in range(8)]
 
-    def test_when_all_have_ended_no_step_is_taken(self, uncompiled):
+    def test_when_all_have_ended_no_step_is_taken(self, eager_steps):
         toy = Toy(likely={4: 99.0})
         toy.generate(max_new_tokens=50, eos_token_id=4)
         assert toy.calls == []
@@ -91,9 +91,9 @@ class TestBatches:
         options = dict(max_new_tokens=40, eos_token_id=3, **options)
         got = toy.generate(prompt_ids=prompts, **options)
         for prompt in range(5):
-            alone = toy.generate(prompt, prompt_ids=prompts[prompt : prompt + 1], **options)
-            assert alone.tokens == [got.tokens[prompt]]
-            assert_close(alone.scores, [got.scores[prompt]])
+            output = toy.generate(prompt, prompt_ids=prompts[prompt : prompt + 1], **options)
+            assert output.tokens == [got.tokens[prompt]]
+            assert_close(output.scores, [got.scores[prompt]])
 
     def test_padding_of_prompts_may_be_anywhere(self):
         toy, options = Toy(), dict(max_new_tokens=9, no_repeat_ngram_size=1)
@@ -118,13 +118,18 @@ class TestPrograms:
         ]
         for options in calls:
             toy.generate(max_new_tokens=6, eos_token_id=3, **options)
-        traced = len(toy.calls)
-        changed = {"temperature": 1.3, "top_p": 0.5, "length_penalty": 2, "repetition_penalty": 2}
+        count = len(toy.calls)
+        new_values = {
+            "temperature": 1.3,
+            "top_p": 0.5,
+            "length_penalty": 2,
+            "repetition_penalty": 2,
+        }
         for options in calls:
-            options = {name: changed.get(name, value) for name, value in options.items()}
+            options = {name: new_values.get(name, value) for name, value in options.items()}
             toy.generate(max_new_tokens=30, eos_token_id=5, **options)
         if keras.backend.backend() != "torch":  # which runs each step
-            assert len(toy.calls) == traced > 0
+            assert len(toy.calls) == count > 0
 
     def test_a_program_sees_new_values_of_variables(self):
         layer = keras.layers.Dense(5, kernel_initializer="ones")
@@ -179,10 +184,10 @@ class TestFunctionsOfTheCaller:
         toy = Toy(likely={3: 5.0})
         paths = [[(1, 2, 3), (1, 4, 3)], [(7, 3)], [(5, 5, 5, 3), (6, 3)]]
 
-        def allowed(prompt, ids):
+        def allow(prompt, ids):
             return {p[len(ids)] for p in paths[prompt] if p[: len(ids)] == tuple(ids)}
 
-        got = toy.generate(eos_token_id=3, prefix_allowed_tokens_fn=allowed, **options)
+        got = toy.generate(eos_token_id=3, prefix_allowed_tokens_fn=allow, **options)
         assert all(tuple(ids) in paths[prompt] for prompt, ids in enumerate(best(got)))
         if options == {"num_beams": 3}:
             for prompt, ids in enumerate(best(got)):
@@ -203,16 +208,16 @@ class TestStreams:
     @pytest.mark.parametrize("options", [{}, dict(do_sample=True, num_return_sequences=2, seed=3)])
     def test_streamed_tokens_are_those_of_the_output_in_order(self, options):
         toy, options = Toy(prompts=5), dict(max_new_tokens=40, eos_token_id=3, **options)
-        expected, streamed = toy.generate(**options).tokens, []
+        expected, stream = toy.generate(**options).tokens, []
         for prompt, sequence, ids in toy.stream(**options):
             assert len(ids) == 1
-            streamed.append((prompt, sequence, ids[0]))
+            stream.append((prompt, sequence, ids[0]))
         got = [[[] for _ in sequences] for sequences in expected]
-        for prompt, sequence, token in streamed:
+        for prompt, sequence, token in stream:
             got[prompt][sequence].append(token)
         assert got == expected
         first = [(i, j) for i, sequences in enumerate(expected) for j in range(len(sequences))]
-        assert [(i, j) for i, j, _ in streamed[: len(first)]] == first  # step after step
+        assert [(i, j) for i, j, _ in stream[: len(first)]] == first  # step after step
 
     def test_a_callback_gets_what_a_stream_gives(self):
         toy, calls, options = Toy(), [], dict(max_new_tokens=5, eos_token_id=3)
@@ -220,7 +225,7 @@ class TestStreams:
         assert toy.generate(callback=lambda *args: calls.append(args), **options) == expected
         assert calls == list(toy.stream(**options))
 
-    def test_a_stream_does_not_run_ahead(self, uncompiled):
+    def test_a_stream_does_not_run_ahead(self, eager_steps):
         toy = Toy(prompts=1)
         stream = toy.stream(max_new_tokens=50)
         next(stream)
@@ -258,20 +263,20 @@ class TestErrors:
         assert toy.calls == []
 
     @pytest.mark.parametrize("options", [{}, {"num_beams": 2}, {"do_sample": True, "seed": 0}])
-    @pytest.mark.parametrize("when", [0, 1, 5])
-    def test_nan_logits_stop_with_step_and_row(self, options, when):
+    @pytest.mark.parametrize("nan_step", [0, 1, 5])
+    def test_nan_logits_stop_with_step_and_row(self, options, nan_step):
         toy = Toy()
 
         def step(tokens, cache_index, prompt_cache, generated_cache):
             logits, cache = toy.step(tokens, cache_index, prompt_cache, generated_cache)
             second = ops.arange(ops.shape(logits)[0]) // options.get("num_beams", 1) == 1
-            return ops.where(second[:, None] & (cache_index == when - 1), np.nan, logits), cache
+            return ops.where(second[:, None] & (cache_index == nan_step - 1), np.nan, logits), cache
 
         logits, prompt_cache = toy.start()
-        if when == 0:
+        if nan_step == 0:
             logits = ops.where(np.arange(3)[:, None] == 1, np.nan, logits)
         loop = DecodingLoop(step, toy.init_cache)
-        with pytest.raises(ValueError, match=f"got NaN at step {when} of prompt 1, row 0"):
+        with pytest.raises(ValueError, match=f"got NaN at step {nan_step} of prompt 1, row 0"):
             generate(loop, logits, prompt_cache, **options)
 
     def test_no_possible_token_stops_with_step_and_row(self):

@@ -33,13 +33,13 @@ def by_rank(key, count):
     return np.argsort(np.argsort(key, -1), -1) < np.reshape(count, (-1, 1))
 
 
-def needed(key, p):
+def count_needed(key, p):
     """Count the tokens, by rising key, that reach the probability p together."""
     weights = np.take_along_axis(softmax(LOGITS), np.argsort(key, -1), -1)
     return 1 + (np.cumsum(weights, -1) < p).sum(-1)
 
 
-def truncated(weights, keep):
+def truncate(weights, keep):
     weights = np.where(keep, weights, 0.0)
     return weights / weights.sum()
 
@@ -48,12 +48,12 @@ WEIGHTS = np.array([0.3, 0.05, 0.2, 0.02, 0.15, 0.1, 0.08, 0.04, 0.055, 0.005])
 SURPRISE = np.abs(-np.log(WEIGHTS) + (WEIGHTS * np.log(WEIGHTS)).sum())
 DISTRIBUTIONS = {
     "plain": ({}, WEIGHTS),
-    "temperature": ({"temperature": 2.0}, truncated(WEIGHTS**0.5, True)),
-    "top_k": ({"top_k": 4}, truncated(WEIGHTS, WEIGHTS > 0.09)),
-    "top_p": ({"top_p": 0.7}, truncated(WEIGHTS, WEIGHTS > 0.09)),
-    "min_p": ({"min_p": 0.25}, truncated(WEIGHTS, WEIGHTS > 0.075)),
-    "typical_p": ({"typical_p": 0.5}, truncated(WEIGHTS, SURPRISE <= np.sort(SURPRISE)[3])),
-    "several": ({"temperature": 2.0, "top_k": 4}, truncated(WEIGHTS**0.5, WEIGHTS > 0.09)),
+    "temperature": ({"temperature": 2.0}, truncate(WEIGHTS**0.5, True)),
+    "top_k": ({"top_k": 4}, truncate(WEIGHTS, WEIGHTS > 0.09)),
+    "top_p": ({"top_p": 0.7}, truncate(WEIGHTS, WEIGHTS > 0.09)),
+    "min_p": ({"min_p": 0.25}, truncate(WEIGHTS, WEIGHTS > 0.075)),
+    "typical_p": ({"typical_p": 0.5}, truncate(WEIGHTS, SURPRISE <= np.sort(SURPRISE)[3])),
+    "several": ({"temperature": 2.0, "top_k": 4}, truncate(WEIGHTS**0.5, WEIGHTS > 0.09)),
 }
 
 
@@ -71,10 +71,10 @@ class TestLogitsProcessors:
     def test_no_ngram_is_repeated(self, n):
         expected = np.ones(LOGITS.shape, bool)
         for row, tokens in zip(expected, TOKENS):
-            seen = [token for token in tokens if token >= 0]
-            for i in range(len(seen) - n + 1):
-                if seen[i : i + n - 1] == seen[len(seen) - n + 1 :]:
-                    row[seen[i + n - 1]] = False
+            ids = [token for token in tokens if token >= 0]
+            for i in range(len(ids) - n + 1):
+                if ids[i : i + n - 1] == ids[len(ids) - n + 1 :]:
+                    row[ids[i + n - 1]] = False
         args = ops.convert_to_tensor(TOKENS), ops.convert_to_tensor(np.int32(LENGTH)), n
         np.testing.assert_array_equal(
             mask_of_finite(samplers.forbid_repeated_ngrams, *args), expected
@@ -86,7 +86,7 @@ class TestLogitsProcessors:
 
     @pytest.mark.parametrize("p", [1e-6, 0.5, 0.9, 0.999])
     def test_top_p_keeps_the_fewest_that_reach_p(self, p):
-        expected = by_rank(-LOGITS, needed(-LOGITS, p))
+        expected = by_rank(-LOGITS, count_needed(-LOGITS, p))
         np.testing.assert_array_equal(mask_of_finite(samplers.keep_top_p, p), expected)
 
     @pytest.mark.parametrize("p", [0.001, 0.2, 1.0])
@@ -100,7 +100,7 @@ class TestLogitsProcessors:
         weights = softmax(LOGITS)
         entropy = -(weights * np.log(weights)).sum(-1, keepdims=True)
         deviation = np.abs(-np.log(weights) - entropy)
-        expected = by_rank(deviation, needed(deviation, p))
+        expected = by_rank(deviation, count_needed(deviation, p))
         np.testing.assert_array_equal(mask_of_finite(samplers.keep_typical, p), expected)
 
     def test_forbidden_tokens_stay_forbidden(self):
@@ -160,7 +160,7 @@ class TestSampler:
 
     def test_a_seed_gives_the_same_tokens_again(self):
         toy = Toy()
-        draw = lambda **more: toy.generate(max_new_tokens=40, do_sample=True, **more)  # noqa: E731
+        draw = lambda **options: toy.generate(max_new_tokens=40, do_sample=True, **options)  # noqa: E731
         assert draw(seed=1) == draw(seed=1) != draw(seed=2)
         np.random.seed(3)
         first, second = draw(), draw()
@@ -168,12 +168,12 @@ class TestSampler:
         assert draw() == first != second
 
     def test_the_draws_of_a_prompt_do_not_depend_on_the_others(self):
-        toy, alone = Toy(prompts=4), Toy(prompts=4)
+        toy, neighbour = Toy(prompts=4), Toy(prompts=4)
         call = dict(
             max_new_tokens=40, do_sample=True, eos_token_id=3, seed=5, num_return_sequences=2
         )
         expected = toy.generate(**call)
-        alone.prompts[1:] += 1.0
-        got = alone.generate(**call)
+        neighbour.prompts[1:] += 1.0
+        got = neighbour.generate(**call)
         assert got.tokens[0] == expected.tokens[0] and got.tokens[1:] != expected.tokens[1:]
         assert len({tuple(ids) for ids in expected.tokens[0]}) == 2

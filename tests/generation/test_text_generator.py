@@ -25,7 +25,7 @@ HEAD = {"t5_v1_1": {"with_lm": "linear"}}  # for scores, where it is not final_a
 TEXTS = ["床前明月光", "疑", "是地上霜"]
 
 
-def made(**options):
+def build(**options):
     return randomize_weights(build_transformer_model(CONFIG, **options))
 
 
@@ -37,8 +37,8 @@ class TestTextGenerator:
         write = TextGenerator(model)
         names = ("max_new_tokens", "eos_token_id", "num_beams", "length_penalty", "early_stopping")
         for case in load_record(f"hf/{folder}/generate.json"):
-            found = write.generate([case["input_ids"]], **{name: case[name] for name in names})
-            (ids,), (score,) = found.tokens[0], found.scores[0]
+            outputs = write.generate([case["input_ids"]], **{name: case[name] for name in names})
+            (ids,), (score,) = outputs.tokens[0], outputs.scores[0]
             start = [0] if write.cached_model.has_encoder else case["input_ids"]
             padding = [case["pad_token_id"]] * (len(case["sequence"]) - len(start) - len(ids))
             assert start + ids + padding == case["sequence"]
@@ -62,11 +62,11 @@ class TestTextGenerator:
         ],
     )
     def test_a_batch_writes_what_its_texts_do_alone(self, options):
-        write = TextGenerator(made(**options), TOKENIZER)
-        for more in ({}, {"num_beams": 3, "num_return_sequences": 2}):
-            more = {**more, "max_new_tokens": 5, "eos_token_id": 3}
-            together = write(TEXTS, batch_size=2, **more)
-            assert together == [write(text, **more) for text in TEXTS]
+        write = TextGenerator(build(**options), TOKENIZER)
+        for options in ({}, {"num_beams": 3, "num_return_sequences": 2}):
+            options = {**options, "max_new_tokens": 5, "eos_token_id": 3}
+            batch = write(TEXTS, batch_size=2, **options)
+            assert batch == [write(text, **options) for text in TEXTS]
 
     @pytest.mark.parametrize(
         "model, head", [("bert", "with_mlm"), ("gpt2", "final_activation"), ("t5.1.1", "with_lm")]
@@ -74,18 +74,20 @@ class TestTextGenerator:
     def test_probabilities_say_what_scores_say(self, model, head):
         application = "unilm" if model == "bert" else None
         softmax = "softmax" if head == "final_activation" else True
-        found = [
+        outputs = [
             TextGenerator(
-                made(model=model, application=application, return_keras_model=False, **{head: kind})
+                build(
+                    model=model, application=application, return_keras_model=False, **{head: kind}
+                )
             ).generate([[5, 6, 7], [8]], num_beams=3, max_new_tokens=5, eos_token_id=3)
             for kind in ("linear", softmax)
         ]
-        assert found[0].tokens == found[1].tokens
-        np.testing.assert_allclose(found[0].scores, found[1].scores, rtol=1e-4)
+        assert outputs[0].tokens == outputs[1].tokens
+        np.testing.assert_allclose(outputs[0].scores, outputs[1].scores, rtol=1e-4)
 
     def test_a_language_model_goes_on_and_a_unilm_answers(self):
-        lm = TextGenerator(made(application="lm", segment_vocab_size=0), TOKENIZER)
-        unilm = TextGenerator(made(application="unilm"), TOKENIZER)
+        lm = TextGenerator(build(application="lm", segment_vocab_size=0), TOKENIZER)
+        unilm = TextGenerator(build(application="unilm"), TOKENIZER)
         assert lm._encode("床前") == [2, 4, 5]
         assert unilm._encode("床前") == [2, 4, 5, 3]
         assert unilm.cached_model.generated_segment_id == 1
@@ -93,15 +95,15 @@ class TestTextGenerator:
 
     def test_a_processor_sees_the_texts_of_one_batch_in_their_order(self):
         def choose(tokens, length, logits):  # the token 4 + the number of the text
-            wanted = 4 + ops.arange(ops.shape(logits)[0]) // 2
-            return ops.where(ops.arange(len(WORDS)) == wanted[:, None], logits, -np.inf)
+            token = 4 + ops.arange(ops.shape(logits)[0]) // 2
+            return ops.where(ops.arange(len(WORDS)) == token[:, None], logits, -np.inf)
 
-        write = TextGenerator(made(application="unilm"), TOKENIZER)
+        write = TextGenerator(build(application="unilm"), TOKENIZER)
         options = {"num_beams": 2, "max_new_tokens": 1, "logits_processor": choose}
         assert write.generate(TEXTS, **options).tokens == [[[4]], [[5]], [[6]]]
 
     def test_a_seed_repeats_what_is_drawn(self):
-        write = TextGenerator(made(model="gpt2"), TOKENIZER)
+        write = TextGenerator(build(model="gpt2"), TOKENIZER)
         draw = {"do_sample": True, "num_return_sequences": 4, "max_new_tokens": 6}
         first = write("床前", seed=1, **draw)
         assert len(first) == 4
@@ -109,7 +111,7 @@ class TestTextGenerator:
         assert write("床前", seed=2, **draw) != first
 
     def test_pieces_that_come_are_the_text_that_is_written(self):
-        write = TextGenerator(made(model="gpt2"), TOKENIZER)
+        write = TextGenerator(build(model="gpt2"), TOKENIZER)
         for options in ({}, {"do_sample": True, "seed": 1}):
             pieces = list(write.stream("床前", max_new_tokens=6, **options))
             assert "".join(pieces) == write("床前", max_new_tokens=6, **options)
@@ -118,16 +120,20 @@ class TestTextGenerator:
 
     def test_conditions_go_with_their_texts(self):
         condition = keras.Input((3,), name="Input-Condition")
-        model = made(
+        model = build(
             application="unilm", layer_norm_cond=condition, additional_input_layers=condition
         )
-        write, given = TextGenerator(model, TOKENIZER), np.random.default_rng(1).normal(size=(3, 3))
-        together = write(TEXTS, conditions=[given], max_new_tokens=6)
-        alone = [
-            write(t, conditions=[given[i : i + 1]], max_new_tokens=6) for i, t in enumerate(TEXTS)
+        write, condition_rows = (
+            TextGenerator(model, TOKENIZER),
+            np.random.default_rng(1).normal(size=(3, 3)),
+        )
+        batch = write(TEXTS, conditions=[condition_rows], max_new_tokens=6)
+        singles = [
+            write(t, conditions=[condition_rows[i : i + 1]], max_new_tokens=6)
+            for i, t in enumerate(TEXTS)
         ]
-        assert together == alone
-        assert together != write(TEXTS, conditions=[-given], max_new_tokens=6)
+        assert batch == singles
+        assert batch != write(TEXTS, conditions=[-condition_rows], max_new_tokens=6)
         with pytest.raises(ValueError, match="a further input 'Input-Condition': give an array"):
             write(TEXTS, max_new_tokens=6)
 
@@ -135,8 +141,8 @@ class TestTextGenerator:
         with pytest.raises(
             IncrementalDecodingError, match="Build it with application='lm' or 'unilm'"
         ):
-            TextGenerator(made(), TOKENIZER)
-        write = TextGenerator(made(model="gpt2"), TOKENIZER)
+            TextGenerator(build(), TOKENIZER)
+        write = TextGenerator(build(model="gpt2"), TOKENIZER)
         with pytest.raises(ValueError, match="a prompt must have at least one token"):
             write.generate([[]])
         with pytest.raises(ValueError, match="a prompt must have at least one token"):
@@ -149,7 +155,9 @@ class TestTextGenerator:
             write("床", max_new_tokens=0)
         with pytest.raises(TypeError, match="no option 'max_token'; did you mean"):
             write("床", max_token=3)
-        tasks = TextGenerator(made(model="ernie", application="lm", use_task_id=True, task_id=None))
+        tasks = TextGenerator(
+            build(model="ernie", application="lm", use_task_id=True, task_id=None)
+        )
         with pytest.raises(
             ValueError, match="takes 'Input-Task' for each token.*without that input"
         ):
