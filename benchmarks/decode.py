@@ -1,8 +1,9 @@
-"""Decoding: seconds for the same beam search on the same random weights, in turns with peers.
+"""Decoding: seconds of the same beam search with the same random weights, in turns with peers.
 
-GPT-2 124M beside transformers, ctranslate2 and keras-hub, whichever are installed, and a UniLM on
-BERT base: by `TextGenerator`, by a decoder as old scripts write it, from the cache and without, and
-by bert4keras 0.x if its Python is given. Needs the extra `bench`, and `peers` for the last two.
+GPT-2 124M is compared with transformers, ctranslate2 and keras-hub, as far as they are installed. A
+UniLM on BERT base is decoded by ``TextGenerator``, by an ``AutoRegressiveDecoder`` with and without
+its KV cache, and by bert4keras 0.x if its Python is given. Needs the extra ``bench``, and ``peers``
+for ctranslate2 and keras-hub.
 """
 
 import argparse
@@ -59,15 +60,15 @@ print(time.perf_counter() - begin, *tokens)
 
 
 def measure_job(job):
-    """Seconds that a job takes, and the tokens that it gives; or what it measured itself."""
-    time.sleep(0.3)  # until the threads of the one before have come to rest
+    """Return the seconds of a job and its tokens; a job that measures itself returns the pair."""
+    time.sleep(0.3)  # the threads of the previous job end first
     start = time.perf_counter()
     result = job()
     return result if isinstance(result, tuple) else (time.perf_counter() - start, result)
 
 
 def gpt2_jobs(folder, batch, peers):
-    """{who: a call that decodes a batch of prompts}."""
+    """Return {name: function that decodes a batch of prompts}."""
     from bert4keras.models import build_transformer_model
 
     build_transformer_model(GPT2, model="gpt2", return_keras_model=False).save_pretrained(folder)
@@ -99,7 +100,7 @@ def by_transformers(folder, ids):
 
 
 def by_ctranslate2(folder, ids):
-    """In float32 as well; its tokens have the ids for names."""
+    """Return a function that decodes in float32; the names of tokens are their ids."""
     from ctranslate2 import Generator
     from ctranslate2.converters import TransformersConverter
     from tokenizers import Tokenizer, models
@@ -120,7 +121,7 @@ def by_ctranslate2(folder, ids):
 
 
 def by_keras_hub(folder, ids):
-    """On the backend that runs."""
+    """Return a function that decodes with keras-hub on the running backend."""
     from keras_hub.models import GPT2Backbone, GPT2CausalLM
     from keras_hub.samplers import BeamSampler
 
@@ -132,7 +133,7 @@ def by_keras_hub(folder, ids):
 
 
 def on_jax(make, folder, ids):
-    """In a process of its own, which measures itself."""
+    """Return a function that decodes on JAX in a separate process, which measures itself."""
     process = ProcessPoolExecutor(1, get_context("spawn"))
     process.submit(start_on_jax, make, folder, ids).result()
     return lambda: process.submit(decode_on_jax).result()
@@ -158,7 +159,7 @@ PEERS = {
 
 
 def unilm_jobs(folder, original):
-    """{who: a call that decodes one source}."""
+    """Return {name: function that decodes one source}."""
     from bert4keras.generation import TextGenerator
     from bert4keras.models import build_transformer_model
 
@@ -189,7 +190,7 @@ def unilm_jobs(folder, original):
 def in_original(python, definitions, folder):
     result = subprocess.run(
         [python, "-c", definitions + SCRIPT + TIMED],
-        cwd=folder,  # and so not this library
+        cwd=folder,  # where this library is not importable
         env={"TF_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
         check=True,
         capture_output=True,
@@ -200,7 +201,7 @@ def in_original(python, definitions, folder):
 
 
 def compare(title, jobs, pairs):
-    """Run all in turns and print a table."""
+    """Run all jobs in turns and print a table."""
     cold, times = (
         {name: measure_job(job) for name, job in jobs.items()},
         {name: [] for name in jobs},

@@ -1,7 +1,7 @@
-"""Growth: does the cost of a token stay flat as answers grow longer, batches and beams wider?
+"""Cost of a token as outputs grow longer, batches and beams wider.
 
-Decodes with GPT-2 124M, or a UniLM on BERT base, on random weights; one of three numbers grows, the
-others stay. Prints a table, and draws it if a file is named (needs the extra `plot`).
+Decodes with GPT-2 124M, or a UniLM on BERT base, with random weights. One of three numbers grows,
+the others are constant. Prints a table, and plots it if a file is named (needs the extra ``plot``).
 """
 
 import argparse
@@ -28,7 +28,7 @@ SMALL = {
 
 
 def writer(unilm, small):
-    """A model with random weights that decodes."""
+    """Return a text generator with random weights."""
     from bert4keras.generation import TextGenerator
     from bert4keras.models import build_transformer_model
 
@@ -39,7 +39,7 @@ def writer(unilm, small):
 
 
 def settings():
-    """{what grows: its settings, as (new tokens, prompts, beams)}."""
+    """Return {number that grows: its settings, (new tokens, prompts, beams)}."""
     return {
         name: [tuple({**START, name: value}.values()) for value in values]
         for name, values in GROWING.items()
@@ -47,7 +47,7 @@ def settings():
 
 
 def measure(write, rounds):
-    """{setting: milliseconds for a token of one prompt}, a first call apart, all in turns."""
+    """Return {setting: milliseconds for a token of one prompt}, without the first call."""
     times = {setting: [] for name in GROWING for setting in settings()[name]}
     with tqdm(total=len(times) * (1 + rounds)) as bar:
         for _ in range(1 + rounds):
@@ -71,7 +71,7 @@ def show(title, costs):
 
 
 def draw(title, costs, file):
-    """A picture with a panel for each number that grows."""
+    """Plot a panel for each number that grows."""
     import matplotlib
 
     matplotlib.use("Agg")
