@@ -38,7 +38,7 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
     _is_borrowed = False
 
     def __init__(self, path: object, names: Iterable[str]) -> None:
-        self.path = str(path)
+        self.path: str = str(path)
         self._names = dict.fromkeys(names)
 
     def __iter__(self) -> Iterator[str]:

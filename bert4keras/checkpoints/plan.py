@@ -78,7 +78,7 @@ class LoadPlan:
         resize: Resize | None = None,
         predicts_shapes: bool = True,
     ) -> None:
-        self.checkpoint = checkpoint
+        self.checkpoint: Checkpoint = checkpoint
         self.layer_names = frozenset(layer_names)
         self._layer_weights = layer_weights
         self._load = load or (lambda checkpoint, name: checkpoint[name])

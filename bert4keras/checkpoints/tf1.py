@@ -30,7 +30,7 @@ class TensorFlowCheckpoint(Checkpoint):
 
         self._failures = (tf.errors.OpError, RuntimeError)
         self._reader = None
-        self.path = str(prefix)
+        self.path: str = str(prefix)
         files = _find_data_files(Path(prefix))
         self._reader = self._explain(lambda: tf.train.load_checkpoint(str(prefix)))
         dtypes = self._reader.get_variable_to_dtype_map()

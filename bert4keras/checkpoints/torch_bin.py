@@ -39,7 +39,7 @@ class TorchCheckpoint(Checkpoint):
     """
 
     def __init__(self, path: StrPath) -> None:
-        self.path = str(path)
+        self.path: str = str(path)
         with self._explain_damage(), open(path, "rb") as file:
             read = _from_zip if file.read(2) == b"PK" else _from_pickles
             value, self._places = read(file)

@@ -125,7 +125,7 @@ class ShardedDataset:
         self.metadata = index["about"]
         self._names, self._counts = self._check_shards(index["shards"], skip_damaged)
         self._first_rows = np.cumsum([0, *self._counts])[:-1]  # row index of each shard's first row
-        self.num_rows = int(sum(self._counts))
+        self.num_rows: int = int(sum(self._counts))
         if not 0 <= process_index < num_processes <= self.num_rows:
             raise ValueError(
                 "Expected process_index from 0 to num_processes - 1 and a row for each process, "

@@ -71,9 +71,9 @@ class BatchStream(_EndlessDataset):
         self.convert = convert
         self.lookahead = deque()  # items that probes were made of, not yet returned
         self.lock = threading.RLock()  # one fit may still read ahead when the next begins
-        self.in_epoch = False
-        self.probe_count = 0
-        self.is_fresh = True  # True until the first batch is read
+        self.in_epoch: bool = False
+        self.probe_count: int = 0
+        self.is_fresh: bool = True  # True until the first batch is read
         self.build_batch = None  # the batch that Keras built the model with
 
     def __iter__(self) -> Iterator[Any]:

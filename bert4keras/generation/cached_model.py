@@ -144,7 +144,9 @@ class CachedModel:
             if role == "token_ids" and i != tokens and i not in sources:
                 self.input_roles[i] = None
         self.input_roles[tokens] = "token_ids"
-        self.has_encoder = bool(sources)  # True if it takes a source besides the decoded tokens
+        self.has_encoder: bool = bool(
+            sources
+        )  # True if it takes a source besides the decoded tokens
 
     def _check_calls(self):
         name = self.model.name

@@ -56,7 +56,7 @@ class StepContext:
         self.rows_per_prompt = ops.shape(cache.padding)[0] // count  # N
         position = prompts.lengths[:, None] + cache_index
         self.position = ops.repeat(position, self.rows_per_prompt, axis=0)  # (R, 1)
-        self.has_padding = False
+        self.has_padding: bool = False
         self.key, self.is_cross_attention = "", False
 
     def for_call(self, key: str, is_cross_attention: bool) -> "StepContext":

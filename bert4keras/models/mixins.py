@@ -159,7 +159,7 @@ class RotaryPositions(_Base):
     RoPE, arXiv:2104.09864. The arguments in ``unsupported_args`` mean nothing with them.
     """
 
-    position_kind = "rotary"
+    position_kind: str | None = "rotary"
     position_dtype = "float32"  # fractions are positions too
     rotary_options: Mapping[str, Any] = {}  # further arguments of the sines and cosines
     unsupported_args = ("hierarchical_position",)
@@ -196,7 +196,7 @@ class RelativePositions(_Base):
     From arXiv:1803.02155. The arguments in ``unsupported_args`` mean nothing with them.
     """
 
-    position_kind = "typical_relative"
+    position_kind: str | None = "typical_relative"
     max_relative_position: int = 64  # distances beyond it count as it
     unsupported_args = ("hierarchical_position", "custom_position_ids")
 

@@ -151,7 +151,7 @@ class Transformer:
         self.attention_bias: Tensor | None = None
         self.position_bias: Any = None
         self.attention_scores: dict[str, Tensor] = {}  # those of the block before, by kind
-        self.built = False
+        self.built: bool = False
 
     @property
     def initializer(self) -> keras.Initializer:

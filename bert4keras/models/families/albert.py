@@ -6,6 +6,7 @@ from typing import Any
 from bert4keras.checkpoints import Dialect, attention, dense, expand_blocks, hugging_face, norm
 from bert4keras.models.families.bert import BERT, EMBEDDINGS, HEADS
 from bert4keras.models.hugging_face import CAUSAL_MASK, EMBEDDING_SIZE
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _GROUP = "bert/encoder/transformer/group_0/inner_group_0"
 _SHARED_BLOCK = {
@@ -56,16 +57,16 @@ class ALBERT(BERT):
     are multiplied into one. Arguments and outputs are BERT's.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights=EMBEDDINGS | _SHARED_BLOCK | HEADS,
         dialects=(BRIGHTMART,),
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="albert",
         hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE} | {CAUSAL_MASK},
     )
-    epsilon = None  # but for the embeddings
+    epsilon: float | None = None  # but for the embeddings
 
     @classmethod
     def adapt_config(cls, config: dict[str, Any], checkpoint: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,12 +97,12 @@ class ALBERT_Unshared(ALBERT):
     names of a BERT with mapped word vectors; it reads both.
     """
 
-    checkpoint_spec = ALBERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = ALBERT.checkpoint_spec.replace(
         weights=EMBEDDINGS | _SEPARATE_BLOCKS | HEADS,
         dialects=ALBERT.checkpoint_spec.readable_dialects,
         hugging_face=None,  # transformers has no ALBERT with separate blocks
     )
-    config_spec = ALBERT.config_spec.replace(model_type="albert_unshared")
+    config_spec: ConfigSpec = ALBERT.config_spec.replace(model_type="albert_unshared")
 
     def block_name(self, index: int) -> str:
         """Return a name for each block."""

@@ -69,13 +69,13 @@ class BERT(Transformer):
     tokens (B, L, V); a list of both when both are asked for. Padding is masked throughout.
     """
 
-    checkpoint_spec = CheckpointSpec(
+    checkpoint_spec: CheckpointSpec = CheckpointSpec(
         weights=EMBEDDINGS | BLOCKS | HEADS,
         vocabulary=("bert/embeddings/word_embeddings", "cls/predictions/output_bias"),
         transposed_variables=("cls/seq_relationship/output_weights",),
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = ConfigSpec(
+    config_spec: ConfigSpec = ConfigSpec(
         model_type="bert",
         keys={"max_position": "max_position_embeddings", "segment_vocab_size": "type_vocab_size"},
         required_values={"position_embedding_type": "absolute"},
@@ -90,7 +90,7 @@ class BERT(Transformer):
             POOLER_ACTIVATION,
         },
     )
-    epsilon = 1e-12
+    epsilon: float | None = 1e-12
     token_activation: Activation | None = None  # inside the token head; None for hidden_act
 
     def __init__(

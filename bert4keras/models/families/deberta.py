@@ -23,6 +23,7 @@ from bert4keras.models.hugging_face import (
     POOLER_ACTIVATION,
     Unsupported,
 )
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation
 
 _NAME_RULES = (
@@ -79,7 +80,7 @@ class DeBERTaV2(BERT):
         ValueError: a setting or head that it does not have is asked for.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights=rename_variables(BERT.checkpoint_spec.weights, ("bert/", "deberta/"))
         | {
             "Embedding-Mapping": ["deberta/embeddings/embed_proj/kernel"],
@@ -93,7 +94,7 @@ class DeBERTaV2(BERT):
         dialects=(_V3_TOKEN_HEAD,),
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="deberta-v2",
         keys={**BERT.config_spec.keys, **{name: name for name in _HF_DEFAULTS}},
         defaults={**_HF_DEFAULTS, "segment_vocab_size": 0, "layer_norm_eps": 1e-7},
@@ -110,8 +111,8 @@ class DeBERTaV2(BERT):
         - {NO_SEGMENTS, EMBEDDING_SIZE, POOLER_ACTIVATION}
         | {_POOLER_HIDDEN_ACT},
     )
-    epsilon = 1e-7
-    position_kind = "disentangled"
+    epsilon: float | None = 1e-7
+    position_kind: str | None = "disentangled"
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import hugging_face
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.hugging_face import CAUSAL_MASK, NO_SEGMENTS, Unsupported
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _LAYER = r"^(distilbert/transformer/layer_\d+)/"
 _HUGGING_FACE = hugging_face(
@@ -41,7 +42,7 @@ class DistilBERT(BERT):
         ValueError: a head that it does not have is asked for, or UniLM, which needs segments.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights={
             layer: names
             for layer, names in BERT.checkpoint_spec.weights.items()
@@ -50,7 +51,7 @@ class DistilBERT(BERT):
         transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="distilbert",
         keys={
             "hidden_size": "dim",

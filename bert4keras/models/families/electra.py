@@ -6,6 +6,7 @@ from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import dense, hugging_face, norm, rename_variables
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
 from bert4keras.models.hugging_face import EMBEDDING_SIZE, Unsupported
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation, head_activation
 
 _HUGGING_FACE = hugging_face(
@@ -35,7 +36,7 @@ class ELECTRA(BERT):
         ValueError: a head of BERT is asked for, or a language model.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights=rename_variables(
             EMBEDDINGS | BLOCKS,
             ("bert/encoder/embedding_hidden_mapping_in", "electra/embeddings_project"),
@@ -52,7 +53,7 @@ class ELECTRA(BERT):
         transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="electra",
         defaults={"embedding_size": 128},
         unsupported_args=("with_pool", "with_nsp", "with_mlm"),

@@ -6,6 +6,7 @@ from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import hugging_face
 from bert4keras.layers import Add, ConstantIds
 from bert4keras.models.families.bert import BERT
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _HUGGING_FACE = hugging_face(
     (r"^bert/", "ernie/"),
@@ -31,14 +32,14 @@ class ERNIE(BERT):
         ValueError: ``task_id`` is none of the tasks.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights={
             **BERT.checkpoint_spec.weights,
             "Embedding-Task": ["bert/embeddings/task_type_embeddings"],
         },
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="ernie",
         keys={
             **BERT.config_spec.keys,

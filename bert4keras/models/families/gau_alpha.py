@@ -5,6 +5,7 @@ from functools import partial
 from bert4keras.backend.types import Tensor
 from bert4keras.layers import GatedAttentionUnit
 from bert4keras.models.families.roformer_v2 import RoFormerV2
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _GAU = "GAU_alpha/encoder/layer_{i}/gau"
 
@@ -30,7 +31,7 @@ class GAU_alpha(RoFormerV2):
         ValueError: one of these arguments, and as for ``RoFormerV2``.
     """
 
-    checkpoint_spec = RoFormerV2.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = RoFormerV2.checkpoint_spec.replace(
         weights={
             "Embedding-Token": ["bert/embeddings/word_embeddings"],
             "Embedding-Segment": ["bert/embeddings/token_type_embeddings"],
@@ -45,7 +46,7 @@ class GAU_alpha(RoFormerV2):
         },
         dialects=(),
     )
-    config_spec = RoFormerV2.config_spec.replace(
+    config_spec: ConfigSpec = RoFormerV2.config_spec.replace(
         model_type="gau_alpha",
         unsupported_args=(
             *RoFormerV2.config_spec.unsupported_args,

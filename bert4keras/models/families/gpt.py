@@ -9,6 +9,7 @@ from bert4keras.checkpoints import Dialect, rename_variables
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
 from bert4keras.models.hugging_face import NO_SEGMENTS, SHARED_SEGMENTS, Unsupported
 from bert4keras.models.mixins import LanguageModelHead, LM_Mask, check_embedding_size
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation
 
 BLOCK_RULES = (  # kernels lie as Google's do, those of queries, keys and values in one
@@ -66,7 +67,7 @@ class GPT(LM_Mask, LanguageModelHead, BERT):
             ``hidden_size``: the scores come from the embeddings.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights=rename_variables(
             {
                 layer: names
@@ -80,7 +81,7 @@ class GPT(LM_Mask, LanguageModelHead, BERT):
         transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="openai-gpt",
         keys={
             "hidden_size": "n_embd",

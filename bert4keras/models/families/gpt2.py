@@ -8,6 +8,7 @@ from bert4keras.models.families.bert import BERT
 from bert4keras.models.families.gpt import BLOCK_RULES, GPT
 from bert4keras.models.hugging_face import NO_SEGMENTS, SHARED_SEGMENTS
 from bert4keras.models.mixins import PreNorm
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _HUGGING_FACE = Dialect(
     (
@@ -34,7 +35,7 @@ class GPT2(PreNorm, GPT):
         ValueError: a head of BERT, segments, position ids or a UniLM mask are asked for.
     """
 
-    checkpoint_spec = GPT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = GPT.checkpoint_spec.replace(
         weights=rename_variables(
             {
                 layer: names
@@ -46,7 +47,7 @@ class GPT2(PreNorm, GPT):
         | {"Output-Norm": norm("gpt/output/LayerNorm")},
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = GPT.config_spec.replace(
+    config_spec: ConfigSpec = GPT.config_spec.replace(
         model_type="gpt2",
         keys={
             **{arg: key for arg, key in GPT.config_spec.keys.items() if "segment" not in arg},
@@ -69,7 +70,7 @@ class GPT2(PreNorm, GPT):
         applications=("encoder", "lm"),
         hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS, SHARED_SEGMENTS},
     )
-    epsilon = 1e-5
+    epsilon: float | None = 1e-5
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "segment_vocab_size": 0})

@@ -8,6 +8,7 @@ from bert4keras.checkpoints import dense, norm
 from bert4keras.layers import Add
 from bert4keras.models.families.gpt import GPT
 from bert4keras.models.families.gpt2 import GPT2
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _LAYER = "newslm/layer{i:02d}"
 _PROJECTIONS = ("query_layer", "key_layer", "value_layer", "context_projection_layer")
@@ -26,7 +27,7 @@ class GPT2_ML(GPT):
         ValueError: a head of BERT, segments, position ids or a UniLM mask are asked for.
     """
 
-    checkpoint_spec = GPT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = GPT.checkpoint_spec.replace(
         weights={
             "Embedding-Token": ["newslm/embeddings/word_embed"],
             "Embedding-Position": ["newslm/embeddings/pos_embed"],
@@ -42,14 +43,14 @@ class GPT2_ML(GPT):
         vocabulary=("newslm/embeddings/word_embed",),
         hugging_face=None,  # transformers has no such family
     )
-    config_spec = GPT.config_spec.replace(
+    config_spec: ConfigSpec = GPT.config_spec.replace(
         model_type="gpt2_ml",
         keys={"max_position": "max_position_embeddings"},
         defaults={},
         unsupported_args=GPT2.config_spec.unsupported_args,
         applications=GPT2.config_spec.applications,
     )
-    epsilon = 1e-5
+    epsilon: float | None = 1e-5
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "segment_vocab_size": 0})

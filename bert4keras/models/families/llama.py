@@ -52,7 +52,7 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
             is not computed here; a head of BERT, segments or a UniLM mask.
     """
 
-    checkpoint_spec = CheckpointSpec(
+    checkpoint_spec: CheckpointSpec = CheckpointSpec(
         weights={
             "Embedding-Token": ["model/embed_tokens"],
             "Transformer-{i}-MultiHeadSelfAttention-Norm": [f"{_LAYER}/input_layernorm/gamma"],
@@ -71,7 +71,7 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
         vocabulary=("model/embed_tokens", "lm_head"),
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = ConfigSpec(
+    config_spec: ConfigSpec = ConfigSpec(
         model_type="llama",
         keys={
             "attention_head_size": "head_dim",
@@ -97,7 +97,7 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
         hf_unsupported=ANY_FAMILY | {KEY_SIZE},
     )
     tie_word_embeddings = False
-    epsilon = 1e-6
+    epsilon: float | None = 1e-6
     uses_sliding_window = False  # where a configuration does not say it
 
     def __init__(
@@ -126,7 +126,7 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
         self.rotary_options = {"frequencies": frequencies}
         self.use_bias = self.projection_bias = self.output_bias = projection_bias
         self.mlp_bias = mlp_bias
-        self.tie_word_embeddings = tie_word_embeddings
+        self.tie_word_embeddings: bool = tie_word_embeddings
 
     @classmethod
     def parse_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -255,7 +255,7 @@ class Mistral(LLaMA):
         *args, **kwargs: as for ``LLaMA``, but for biases.
     """
 
-    config_spec = LLaMA.config_spec.replace(
+    config_spec: ConfigSpec = LLaMA.config_spec.replace(
         model_type="mistral",
         defaults={**LLaMA.config_spec.defaults, "sliding_window": 4096},
         required_values={
@@ -275,7 +275,7 @@ class Qwen2(LLaMA):
         *args, **kwargs: as for ``LLaMA``, but for biases.
     """
 
-    config_spec = LLaMA.config_spec.replace(
+    config_spec: ConfigSpec = LLaMA.config_spec.replace(
         model_type="qwen2",
         required_values={**LLaMA.config_spec.required_values, "mlp_bias": False},
         unsupported_args=(*LLaMA.config_spec.unsupported_args, "projection_bias", "mlp_bias"),

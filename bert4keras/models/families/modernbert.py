@@ -10,6 +10,7 @@ from bert4keras.models.config import translate_activation
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.hugging_face import NO_SEGMENTS
 from bert4keras.models.mixins import PreNorm
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation
 
 _HUGGING_FACE = hugging_face(
@@ -45,7 +46,7 @@ class ModernBERT(PreNorm, BERT):
         ValueError: a setting or head that it does not have is asked for.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights={
             "Embedding-Token": ["model/embeddings/tok_embeddings"],
             "Embedding-Norm": ["model/embeddings/norm/gamma"],
@@ -66,7 +67,7 @@ class ModernBERT(PreNorm, BERT):
         transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="modernbert",
         keys={
             "hidden_act": "hidden_activation",
@@ -106,8 +107,8 @@ class ModernBERT(PreNorm, BERT):
     )
     use_bias = False
     norm_options = {"offset": False}
-    epsilon = 1e-5
-    position_kind = "rotary"
+    epsilon: float | None = 1e-5
+    position_kind: str | None = "rotary"
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 from bert4keras.checkpoints import hugging_face
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.mixins import RelativePositions, without_positions
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _HUGGING_FACE = hugging_face(
     (r"^bert/", "nezha/"),
@@ -32,18 +33,18 @@ class NEZHA(RelativePositions, BERT):
         ValueError: one of these arguments, a configuration with ``use_relative_position`` false.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights=without_positions(BERT.checkpoint_spec.weights),
         dialects=(_HUGGING_FACE,),
         hugging_face=None,  # transformers does not have the family any more
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="nezha",
         keys={**BERT.config_spec.keys, "max_relative_position": "max_relative_position"},
         required_values={**BERT.config_spec.required_values, "use_relative_position": True},
         unsupported_args=RelativePositions.unsupported_args,
     )
-    epsilon = None  # but for the embeddings
+    epsilon: float | None = None  # but for the embeddings
 
     def __init__(self, *args: Any, max_relative_position: int = 64, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

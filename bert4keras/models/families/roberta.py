@@ -8,6 +8,7 @@ from bert4keras.checkpoints import hugging_face
 from bert4keras.layers import ConstantIds, PaddingAwarePositions
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.hugging_face import Unsupported
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _HUGGING_FACE = hugging_face(
     (r"^bert/", "roberta/"),
@@ -46,8 +47,8 @@ class RoBERTa(BERT):
             first position leaves none for the padding.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(hugging_face=_HUGGING_FACE)
-    config_spec = BERT.config_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(hugging_face=_HUGGING_FACE)
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="roberta",
         defaults={"segment_vocab_size": 2, "max_position": 512, "pad_token_id": 1},
         unsupported_args=("with_nsp", "shared_segment_embeddings"),

@@ -6,6 +6,7 @@ from bert4keras.checkpoints import hugging_face
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.hugging_face import CUSTOM_POSITION_IDS, EMBEDDING_SIZE, POOLER
 from bert4keras.models.mixins import RotaryPositions, check_equal_sizes, without_positions
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _HUGGING_FACE = hugging_face(
     (r"^bert/encoder/embedding_hidden_mapping_in/", "bert/embeddings_project/"),
@@ -33,10 +34,10 @@ class RoFormer(RotaryPositions, BERT):
             odd size.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights=without_positions(BERT.checkpoint_spec.weights), hugging_face=_HUGGING_FACE
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="roformer",
         keys={**BERT.config_spec.keys, "rotary_value": "rotary_value"},
         defaults={"max_position": 1536},
@@ -49,14 +50,14 @@ class RoFormer(RotaryPositions, BERT):
         hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE}
         | {POOLER, CUSTOM_POSITION_IDS},
     )
-    epsilon = None  # but for the embeddings
+    epsilon: float | None = None  # but for the embeddings
 
     def __init__(self, *args: Any, rotary_value: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rotary_value = rotary_value
         if rotary_value:
             check_equal_sizes(self, "are turned alike with rotary_value")
-            self.position_kind = "rotary_value"
+            self.position_kind: str = "rotary_value"
 
     def architecture(self) -> str:
         """Return the class of ``transformers`` with the same heads."""

@@ -10,6 +10,7 @@ from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
 from bert4keras.models.families.roformer import RoFormer
 from bert4keras.models.mixins import RotaryPositions, without_positions
 from bert4keras.models.skip_initialization import SkippableVarianceScaling
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 
 class RoFormerV2(RotaryPositions, BERT):
@@ -34,7 +35,7 @@ class RoFormerV2(RotaryPositions, BERT):
             norms or biases, keys of an odd size.
     """
 
-    checkpoint_spec = BERT.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(
         weights={
             layer: [name for name in names if not name.endswith(("/bias", "/beta", "/gamma"))]
             for layer, names in without_positions(EMBEDDINGS | BLOCKS).items()
@@ -46,7 +47,7 @@ class RoFormerV2(RotaryPositions, BERT):
         hugging_face=None,  # transformers does not have the family
         optional=("Output-Mapping",),
     )
-    config_spec = BERT.config_spec.replace(
+    config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="roformer_v2",
         required_values={
             **BERT.config_spec.required_values,
@@ -57,7 +58,7 @@ class RoFormerV2(RotaryPositions, BERT):
         unsupported_args=(*RotaryPositions.unsupported_args, "layer_norm_cond"),
         ignored_args=("with_pool", "with_nsp"),
     )
-    epsilon = None
+    epsilon: float | None = None
     use_bias = False
     norm_options = {"zero_mean": False, "scale": False, "offset": False}
     depth_order = 2  # the deeper, the smaller the initial weights: by depth^(-1/2)

@@ -12,6 +12,7 @@ from bert4keras.layers import AttachMask, CausalMask, Embedding, ScaleOffset
 from bert4keras.models.families.t5_base import DECODER_WEIGHTS, ENCODER_WEIGHTS, T5_Base
 from bert4keras.models.hugging_face import Unsupported
 from bert4keras.models.mixins import LM_Mask
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation, head_activation
 
 _DECODER_KEYS = (  # settings that the config.json of a decoder alone needs
@@ -42,8 +43,8 @@ class T5_Encoder(T5_Base):
     Input: "Encoder-Input-Token" (B, L). Output: vectors (B, L, D) with the padding mask.
     """
 
-    checkpoint_spec = T5_Base.checkpoint_spec.replace(weights=ENCODER_WEIGHTS)
-    config_spec = T5_Base.config_spec.replace(
+    checkpoint_spec: CheckpointSpec = T5_Base.checkpoint_spec.replace(weights=ENCODER_WEIGHTS)
+    config_spec: ConfigSpec = T5_Base.config_spec.replace(
         unsupported_args=(*T5_Base.config_spec.unsupported_args, "with_lm")
     )
     stack = "Encoder"
@@ -91,12 +92,12 @@ class T5_Decoder(LM_Mask, T5_Base):
     vectors (B, L, D). The first token may be id 0; after it 0 is padding.
     """
 
-    checkpoint_spec = T5_Base.checkpoint_spec.replace(
+    checkpoint_spec: CheckpointSpec = T5_Base.checkpoint_spec.replace(
         weights=DECODER_WEIGHTS,
         dialects=T5_Base.checkpoint_spec.readable_dialects,
         hugging_face=None,  # transformers has no decoder alone
     )
-    config_spec = T5_Base.config_spec.replace(
+    config_spec: ConfigSpec = T5_Base.config_spec.replace(
         model_type="t5_decoder",
         keys={**T5_Base.config_spec.keys, **{name: name for name in _DECODER_KEYS}},
     )
@@ -235,8 +236,10 @@ class T5(T5_Base):
         ((None, None, 8), (None, None, 50))
     """
 
-    checkpoint_spec = T5_Base.checkpoint_spec.replace(weights=ENCODER_WEIGHTS | DECODER_WEIGHTS)
-    config_spec = T5_Base.config_spec.replace(
+    checkpoint_spec: CheckpointSpec = T5_Base.checkpoint_spec.replace(
+        weights=ENCODER_WEIGHTS | DECODER_WEIGHTS
+    )
+    config_spec: ConfigSpec = T5_Base.config_spec.replace(
         hf_unsupported=T5_Base.config_spec.hf_unsupported | {_CROSS_POSITION_BIAS, _OUTPUT_SCALE}
     )
     is_encoder_decoder = True

@@ -90,14 +90,14 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
     one has them, so they begin as they are initialised.
     """
 
-    checkpoint_spec = CheckpointSpec(
+    checkpoint_spec: CheckpointSpec = CheckpointSpec(
         vocabulary=("shared/embedding",),
         transposed_variables=tuple(
             _RELATIVE_BIAS.format(stack) for stack in ("encoder", "decoder")
         ),
         hugging_face=_HUGGING_FACE,
     )
-    config_spec = ConfigSpec(
+    config_spec: ConfigSpec = ConfigSpec(
         model_type="t5",
         keys={
             "hidden_size": "d_model",
@@ -120,9 +120,9 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
     )
     stack: Literal["Encoder", "Decoder"]
     is_encoder_decoder = False
-    epsilon = 1e-6
+    epsilon: float | None = 1e-6
     use_bias = False
-    position_kind = "t5_relative"
+    position_kind: str | None = "t5_relative"
 
     def __init__(
         self,
