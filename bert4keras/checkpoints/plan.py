@@ -16,8 +16,8 @@ from bert4keras.checkpoints.checkpoint import (
 __all__ = ["LayerWeights", "LoadPlan"]
 
 LayerWeights = tuple[Any, Sequence[Any], Sequence[str]]  # layer, its weights, their variables
-Load = Callable[[Mapping[str, Any], str], NDArray[Any]]
-Resize = Callable[[Any, int, NDArray[Any]], NDArray[Any]]
+_Load = Callable[[Mapping[str, Any], str], NDArray[Any]]
+_Resize = Callable[[Any, int, NDArray[Any]], NDArray[Any]]
 
 _REMEDY = (
     "Pass keep_tokens=... to select rows, or autoresize_weights=True, "
@@ -74,8 +74,8 @@ class LoadPlan:
         checkpoint: Checkpoint,
         layer_weights: Callable[[], Iterable[LayerWeights]],
         layer_names: Iterable[str] = (),
-        load: Load | None = None,
-        resize: Resize | None = None,
+        load: _Load | None = None,
+        resize: _Resize | None = None,
         predicts_shapes: bool = True,
     ) -> None:
         self.checkpoint: Checkpoint = checkpoint
