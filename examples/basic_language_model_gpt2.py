@@ -33,7 +33,7 @@ class ByteTokenizer:
         from tokenizers import Tokenizer as Fast
 
         self.fast = Fast.from_file(file)
-        self._token_end_id = self.fast.token_to_id("<|endoftext|>")
+        self.end_id = self.fast.token_to_id("<|endoftext|>")
 
     def encode(self, text):
         return self.fast.encode(text).ids

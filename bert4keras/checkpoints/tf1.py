@@ -13,7 +13,9 @@ from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, StrPa
 
 
 class TensorFlowCheckpoint(Checkpoint):
-    """Checkpoint of TensorFlow (format V2). Reading needs TensorFlow, whichever backend runs.
+    """TF1 checkpoint, the format of Google's models (V2 of TensorFlow's Saver).
+
+    Reading needs TensorFlow, whichever backend runs.
 
     Args:
         prefix: the path without ``.index`` and ``.data-00000-of-00001``.

@@ -172,6 +172,7 @@ class BeamSearch:
         length, penalty = count + 1, params.length_penalty
         if self.early_stopping == "never":  # the longest may score best
             length = ops.where(penalty > 0, params.max_new_tokens, length)
+        # length normalization of the best score that a running beam can reach
         attainable = running[:, 0] / ops.power(ops.cast(length, "float32"), penalty)
         is_full = ops.all(pool["is_finished"], axis=1)
         worst = ops.where(is_full, pool["finished_score"][:, -1], -np.inf)

@@ -243,7 +243,10 @@ def _apply_temperature(scores, temperature, rtype):
 
 
 def _sample_tokens(probas, topk, topp):
-    """A token for each row of probabilities, after filtering by top-k and top-p."""
+    """Sample a token for each row after top-k and top-p, with NumPy's draws as in 0.x.
+
+    ``samplers.keep_top_p`` filters for ``TextGenerator``.
+    """
     order = np.argsort(-probas, axis=1)[:, :topk]
     probas = np.take_along_axis(probas, order, axis=1).astype("float64")
     probas /= probas.sum(axis=1, keepdims=True)

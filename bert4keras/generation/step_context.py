@@ -75,7 +75,10 @@ class StepContext:
         return self.cache.entries[self.key]
 
     def update_cache(self, entries: dict[str, Tensor]) -> None:
-        """Write the keys and values of the new tokens, tensors (R, G, 1, d), into the KV cache."""
+        """Write the keys and values of the new tokens, tensors (R, G, 1, d), into the KV cache.
+
+        ``transformers`` calls this cache ``past_key_values``.
+        """
         self.cache.entries[self.key] = {
             name: self._write(self.generated_cache[name], entry) for name, entry in entries.items()
         }
@@ -97,7 +100,10 @@ class StepContext:
 
     @property
     def attention_mask(self) -> Tensor:
-        """The keys that a new token sees, (B, N, K), or (B, 1, K) in cross-attention."""
+        """Padding and causal mask of a step: the keys that a new token sees, (B, N, K).
+
+        In cross-attention (B, 1, K).
+        """
         if self.is_cross_attention:
             return ops.expand_dims(self.prompt_cache["visible"], 1)
         padding = self.padding

@@ -71,7 +71,7 @@ class DotProductAttention(Layer):
     def attention_weights(
         self, scores: Tensor, mask: list | None = None, bias: Tensor | None = None
     ) -> Tensor:
-        """Return weights from scaled scores. Here the padding mask meets the causal mask.
+        """Return weights of scaled scores; ``sequence_masking`` joins padding and causal mask.
 
         Args:
             scores: (B, ..., Lq, Lk).

@@ -108,3 +108,10 @@ class Embedding(keras.layers.Embedding):
         config = {**super().get_config(), "pad_id": self.pad_id}
         (role,) = self.input_roles
         return config if role == "token_ids" else {**config, "input_role": role}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], *args: Any, **kwargs: Any) -> "Embedding":
+        # Files from before input_role, and those of 0.x, tell segments by the name of the layer.
+        if "input_role" not in config and config.get("name", "").endswith("Embedding-Segment"):
+            config = {**config, "input_role": "segment_ids"}
+        return super().from_config(config, *args, **kwargs)

@@ -38,6 +38,7 @@ from bert4keras.models.mixins import (
 )
 from bert4keras.models.transformer import Transformer
 
+# To add a family, follow "Add a family" in CONTRIBUTING.md.
 FAMILIES: dict[str, type[Transformer]] = {
     "bert": BERT,
     "roberta": BERT,  # in the Chinese checkpoints' sense

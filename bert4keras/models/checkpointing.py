@@ -66,7 +66,7 @@ def build_from_checkpoint(self: Transformer, checkpoint: Checkpoint, **arguments
         **arguments: arguments of ``build``.
 
     Raises:
-        MismatchError: as ``LoadPlan.apply``. The model is half loaded: drop it.
+        MismatchError: as ``LoadPlan.apply``. No weight has been changed.
     """
     load = type(self).load_weights_from_checkpoint
     if load is not load_weights_from_checkpoint:  # a script loads its own way

@@ -1,7 +1,7 @@
 """The skeleton of all families: ``Transformer`` and its hooks.
 
 Hooks, in about the order of their calls. A family, or a subclass in your script, overrides those in
-which it differs:
+which it differs; CONTRIBUTING.md says what to write to add a family:
 
 =======================================  ===========================================================
 ``get_inputs()``                         the input tensors

@@ -122,6 +122,7 @@ class AdversarialModel(keras.Model):
         repeat their forward pass.
         """
         weights = [variable.value for variable in self.trainable_variables]
+        # here FGM, PGD and VAT perturb the weights of the embedding
         weights = [w + perturbations[i] if i in perturbations else w for i, w in enumerate(weights)]
         metrics = [variable.value for variable in self.metrics_variables]
         variables = self.trainable_variables + self.non_trainable_variables + self.metrics_variables

@@ -152,6 +152,7 @@ class FGM(_PerturbingRecipe):
     epsilon: float = 0.5
 
     def __call__(self, forward: Forward, model: Any) -> Forward:
+        # FGM perturbs the embedding by one step of PGD along the gradient, of length epsilon
         return PGD(self.pattern, self.epsilon, self.epsilon, steps=1)(forward, model)
 
 

@@ -1,1 +1,1 @@
-"""Families of models, one file each."""
+"""Families of models, one file each; CONTRIBUTING.md says how to add a family."""
