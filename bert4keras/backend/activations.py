@@ -66,7 +66,7 @@ def set_gelu(version: str) -> None:
     custom_objects["gelu"] = versions[version.lower()]
 
 
-def get_activation(identifier: str | Callable | None) -> Callable:
+def get_activation(identifier: str | Callable[..., Any] | None) -> Callable[..., Any]:
     """Return the activation of a name; callables and None as Keras takes them.
 
     Raises:
@@ -77,7 +77,7 @@ def get_activation(identifier: str | Callable | None) -> Callable:
     return keras.activations.get(identifier)
 
 
-def activation_config(function: Callable) -> Any:
+def activation_config(function: Callable[..., Any]) -> Any:
     """Return the name that a config stores for an activation; ``get_activation`` reads it."""
     names = {gelu_erf: "gelu_erf", gelu_tanh: "gelu_tanh", swish: "swish", leaky_relu: "leaky_relu"}
     return names.get(function) or keras.activations.serialize(function)

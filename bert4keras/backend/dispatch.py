@@ -39,7 +39,7 @@ class LazyModule:
         return getattr(importlib.import_module(self._name), attribute)
 
 
-tf = LazyModule("tensorflow")
+tf: Any = LazyModule("tensorflow")
 
 
 def get_available_gpus() -> list[str]:
@@ -111,7 +111,9 @@ def _raise_unless(message, condition, *values):
         raise ValueError(f"{message} ({', '.join(str(int(value)) for value in values)})")
 
 
-def compile_function(function: Callable, variables: Iterable[keras.Variable] = ()) -> Callable:
+def compile_function(
+    function: Callable[..., Any], variables: Iterable[keras.Variable] = ()
+) -> Callable[..., Any]:
     """Compile ``function`` of nested tensors, where the backend compiles. It gets no gradients.
 
     TensorFlow makes a graph without XLA, and retraces with unknown sizes once they vary. JAX
@@ -145,7 +147,7 @@ def compile_function(function: Callable, variables: Iterable[keras.Variable] = (
 
 
 def value_and_grad(
-    function: Callable, tensors: Sequence[Tensor], create_graph: bool = False
+    function: Callable[..., Any], tensors: Sequence[Tensor], create_graph: bool = False
 ) -> tuple[tuple[Tensor, Any], list[Tensor]]:
     """Return the value of a function and its gradients, inside compiled training too.
 

@@ -8,7 +8,7 @@ from bert4keras.backend.types import Tensor
 
 
 def search_layer(
-    inputs: Any, name: str, exclude_from: set | None = None
+    inputs: Any, name: str, exclude_from: set[Any] | None = None
 ) -> keras.layers.Layer | None:
     """Find the layer called ``name`` among those that lead to ``inputs``, nested models included.
 

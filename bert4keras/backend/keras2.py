@@ -14,52 +14,52 @@ from keras.config import epsilon, floatx, set_epsilon, set_floatx  # noqa: F401
 
 from bert4keras.backend.types import NDArray, Tensor
 
-abs = ops.abs
-arange = ops.arange
-cast = ops.cast
-cos = ops.cos
-elu = ops.elu
-equal = ops.equal
-exp = ops.exp
-expand_dims = ops.expand_dims
-greater = ops.greater
-greater_equal = ops.greater_equal
-less = ops.less
-less_equal = ops.less_equal
-log = ops.log
-maximum = ops.maximum
-minimum = ops.minimum
-not_equal = ops.not_equal
-ones_like = ops.ones_like
-pow = ops.power
-repeat_elements = ops.repeat
-round = ops.round
-shape = ops.shape
-sigmoid = ops.sigmoid
-sign = ops.sign
-sin = ops.sin
-softmax = ops.softmax
-softplus = ops.softplus
-sqrt = ops.sqrt
-square = ops.square
-squeeze = ops.squeeze
-stack = ops.stack
-stop_gradient = ops.stop_gradient
-tanh = ops.tanh
-tile = ops.tile
-transpose = ops.transpose
-zeros_like = ops.zeros_like
+abs: Callable[..., Any] = ops.abs
+arange: Callable[..., Any] = ops.arange
+cast: Callable[..., Any] = ops.cast
+cos: Callable[..., Any] = ops.cos
+elu: Callable[..., Any] = ops.elu
+equal: Callable[..., Any] = ops.equal
+exp: Callable[..., Any] = ops.exp
+expand_dims: Callable[..., Any] = ops.expand_dims
+greater: Callable[..., Any] = ops.greater
+greater_equal: Callable[..., Any] = ops.greater_equal
+less: Callable[..., Any] = ops.less
+less_equal: Callable[..., Any] = ops.less_equal
+log: Callable[..., Any] = ops.log
+maximum: Callable[..., Any] = ops.maximum
+minimum: Callable[..., Any] = ops.minimum
+not_equal: Callable[..., Any] = ops.not_equal
+ones_like: Callable[..., Any] = ops.ones_like
+pow: Callable[..., Any] = ops.power
+repeat_elements: Callable[..., Any] = ops.repeat
+round: Callable[..., Any] = ops.round
+shape: Callable[..., Any] = ops.shape
+sigmoid: Callable[..., Any] = ops.sigmoid
+sign: Callable[..., Any] = ops.sign
+sin: Callable[..., Any] = ops.sin
+softmax: Callable[..., Any] = ops.softmax
+softplus: Callable[..., Any] = ops.softplus
+sqrt: Callable[..., Any] = ops.sqrt
+square: Callable[..., Any] = ops.square
+squeeze: Callable[..., Any] = ops.squeeze
+stack: Callable[..., Any] = ops.stack
+stop_gradient: Callable[..., Any] = ops.stop_gradient
+tanh: Callable[..., Any] = ops.tanh
+tile: Callable[..., Any] = ops.tile
+transpose: Callable[..., Any] = ops.transpose
+zeros_like: Callable[..., Any] = ops.zeros_like
 
 
 # Shapes and indices
 
 
-def symbolic(function: Callable) -> Callable:
+def symbolic(function: Callable[..., Any]) -> Callable[..., Any]:
     """Identity: Keras 3 has no separate graph mode for the backend's functions."""
     return function
 
 
-graph_mode_decorator = symbolic  # inherited name, for old subclasses
+graph_mode_decorator: Callable[..., Any] = symbolic  # inherited name, for old subclasses
 
 
 def ndim(x: Tensor) -> int:
@@ -355,7 +355,7 @@ def variable(value: Any, dtype: str | None = None, name: str | None = None) -> k
     return keras.Variable(value, dtype=dtype or floatx(), name=name)
 
 
-def eval(x: Tensor) -> NDArray:
+def eval(x: Tensor) -> NDArray[Any]:
     """The value of an eager tensor or variable as a NumPy array."""
     if keras.backend.is_keras_tensor(x):
         raise NotImplementedError(
@@ -365,7 +365,7 @@ def eval(x: Tensor) -> NDArray:
     return ops.convert_to_numpy(x)
 
 
-get_value = eval
+get_value: Callable[[Tensor], NDArray[Any]] = eval
 
 
 def set_value(x: keras.Variable, value: Any) -> None:
@@ -379,7 +379,7 @@ def update(x: keras.Variable, new_x: Tensor) -> keras.Variable:
     return x
 
 
-def batch_get_value(tensors: list[Tensor]) -> list[NDArray]:
+def batch_get_value(tensors: list[Tensor]) -> list[NDArray[Any]]:
     """Values of several variables as NumPy arrays."""
     return [eval(x) for x in tensors]
 
@@ -454,7 +454,7 @@ def in_train_phase(x: Tensor, alt: Any, training: Any = None) -> Any:
 
 
 def rnn(
-    step_function: Callable,
+    step_function: Callable[..., Any],
     inputs: Tensor,
     initial_states: list[Tensor],
     go_backwards: bool = False,
@@ -510,22 +510,22 @@ def _unavailable(name, remedy):
     return function
 
 
-gradients = _unavailable(
+gradients: Callable[..., Any] = _unavailable(
     "gradients",
     "Take gradients inside a train_step of your own: tf.GradientTape on TensorFlow, jax.grad on "
     "JAX, torch.autograd.grad on PyTorch.",
 )
-function = _unavailable(
+function: Callable[..., Any] = _unavailable(
     "function", "Build keras.Model(inputs, outputs) and call its predict() or the model itself."
 )
-get_session = _unavailable(
+get_session: Callable[..., Any] = _unavailable(
     "get_session", "There are no sessions: read a variable with K.get_value, or call the model."
 )
-learning_phase = _unavailable(
+learning_phase: Callable[..., Any] = _unavailable(
     "learning_phase", "Give `training=True` or `training=False` to the layer or model you call."
 )
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     hint = f"Use keras.ops.{name}." if hasattr(ops, name) else "See keras.ops for similar ones."
     raise AttributeError(f"K has no function {name!r}. {hint}")

@@ -20,7 +20,7 @@ do_recompute: bool = is_env_on("RECOMPUTE")
 _CALL_CONTEXT = "current_call_ctx"  # name of Keras' state of a call, such as ``training``
 
 
-def recompute_grad(call: Callable) -> Callable:
+def recompute_grad(call: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate a layer's ``call`` with gradient checkpointing, for layers that ask for it.
 
     With the environment variable ``RECOMPUTE=1``, or with ``recompute`` true on the layer, training

@@ -44,7 +44,7 @@ class Keras2Checkpoint(LayerCheckpoint):
         array_bytes = sum(file[name].id.get_storage_size() for name in self)
         self._text_bytes = Path(path).stat().st_size - array_bytes  # that can hold texts
         with explain_damage(path):
-            self.layers = self._read_layers(_weights_group(file))
+            self.layers: dict[str, list[str]] = self._read_layers(_weights_group(file))
 
     def _read_layers(self, group: h5py.Group) -> dict[str, list[str]]:
         names = self._texts(group, "layer_names")

@@ -75,6 +75,5 @@ def _group_by_word(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _ranks(names: Sequence[str]) -> list[int]:
-    """Return the rank of each name when they are sorted by their numbers."""
     numbers = [_split_number(name)[1] for name in names]
     return [sorted(numbers).index(number) for number in numbers]

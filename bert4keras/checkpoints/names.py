@@ -16,22 +16,8 @@ from numpy.typing import NDArray
 
 from bert4keras.checkpoints.checkpoint import Checkpoint, Tensors, pairs
 
-__all__ = [
-    "Dialect",
-    "ForeignTensor",
-    "Table",
-    "attention",
-    "dense",
-    "expand_blocks",
-    "hugging_face",
-    "norm",
-    "rename_variables",
-    "to_foreign_names",
-    "to_google_names",
-]
-
 Table = Mapping[str, Sequence[str]]
-Rules = tuple[tuple[str, str], ...]
+_Rules = tuple[tuple[str, str], ...]
 
 
 def dense(prefix: str) -> list[str]:
@@ -119,7 +105,7 @@ def _replace(name: str, replacements: tuple[tuple[str, str], ...]) -> str:
 
 
 # Hugging Face's names for Google's a/b/layer_3/x/kernel, .../gamma, .../word_embeddings
-_HUGGING_FACE: Rules = (
+_HUGGING_FACE: _Rules = (
     (r"_0*(\d+)(?=/)", r"/\1"),
     (r"/kernel$", "/weight^T"),
     (r"/(gamma|scale)$", "/weight"),
@@ -163,7 +149,7 @@ class Dialect:
                       part=(0, 1))
     """
 
-    rules: Rules
+    rules: _Rules
     prefix: str = ""
 
     def rewrite(self, name: str) -> str:
@@ -223,7 +209,7 @@ class DialectCheckpoint(Checkpoint):
     def __init__(self, checkpoint: Checkpoint, dialect: Dialect) -> None:
         super().__init__(checkpoint.path, checkpoint)
         self._checkpoint, self._dialect = checkpoint, dialect
-        self.has_checksums = checkpoint.has_checksums
+        self.has_checksums: bool = checkpoint.has_checksums
 
     def __contains__(self, name: object) -> bool:
         return name in self._checkpoint or bool(self._factors(str(name)))

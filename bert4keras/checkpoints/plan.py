@@ -13,8 +13,6 @@ from bert4keras.checkpoints.checkpoint import (
     ShapeCheckpoint,
 )
 
-__all__ = ["LayerWeights", "LoadPlan"]
-
 LayerWeights = tuple[Any, Sequence[Any], Sequence[str]]  # layer, its weights, their variables
 _Load = Callable[[Mapping[str, Any], str], NDArray[Any]]
 _Resize = Callable[[Any, int, NDArray[Any]], NDArray[Any]]
@@ -79,7 +77,7 @@ class LoadPlan:
         predicts_shapes: bool = True,
     ) -> None:
         self.checkpoint: Checkpoint = checkpoint
-        self.layer_names = frozenset(layer_names)
+        self.layer_names: frozenset[str] = frozenset(layer_names)
         self._layer_weights = layer_weights
         self._load = load or (lambda checkpoint, name: checkpoint[name])
         self._resize = resize or (lambda layer, index, array: array)

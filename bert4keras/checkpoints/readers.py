@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, DictCheckpoint, StrPath
 
-__all__ = ["Source", "open_checkpoint"]
-
 Source = StrPath | Mapping[str, ArrayLike]
 
 # files that a folder is searched for, the preferred first

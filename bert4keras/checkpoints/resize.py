@@ -7,25 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "Rows",
-    "deinterleave_rotary",
-    "interleave_rotary",
-    "keep_rows",
-    "orthogonally_resize",
-    "resize_attention",
-    "resize_feed_forward",
-]
-
-Array = NDArray[Any]
+_Array = NDArray[Any]
 Rows = Sequence[int] | tuple[Sequence[int], Sequence[float]]
 
 
 def keep_rows(
-    array: Array,
+    array: _Array,
     keep_tokens: Sequence[int] | None = None,
     compound_tokens: Sequence[Rows] | None = None,
-) -> Array:
+) -> _Array:
     """Select rows of a vocabulary, then append averages of the selected rows.
 
     Args:
@@ -53,7 +43,7 @@ def keep_rows(
     return np.concatenate([array, np.stack(compounds).astype(array.dtype)])
 
 
-def _rows(array: Array, numbers: Sequence[int], argument: str) -> Array:
+def _rows(array: _Array, numbers: Sequence[int], argument: str) -> _Array:
     indices = np.asarray(numbers, "int64").reshape(-1)
     outside = indices[(indices < 0) | (indices >= len(array))]
     if outside.size:
@@ -64,14 +54,14 @@ def _rows(array: Array, numbers: Sequence[int], argument: str) -> Array:
     return array[indices]
 
 
-def _compound(array: Array, item: Rows) -> Array:
+def _compound(array: _Array, item: Rows) -> _Array:
     pair: Any = item if isinstance(item, tuple) else (item, None)
     numbers, weights = pair
     rows = _rows(array, numbers, "compound_tokens")
     return np.average(rows.astype("float32"), axis=0, weights=weights)
 
 
-def orthogonally_resize(a: Array, new_shape: Sequence[int], window: int = 2) -> Array:
+def orthogonally_resize(a: _Array, new_shape: Sequence[int], window: int = 2) -> _Array:
     """Resize an array by repeating or cropping; its Frobenius norm stays the same.
 
     Each axis is cut into windows and every window is repeated until the axis is long enough, so
@@ -106,14 +96,14 @@ def orthogonally_resize(a: Array, new_shape: Sequence[int], window: int = 2) -> 
     return (result * (old / new)).astype(a.dtype) if new else result  # biases of zeros stay zeros
 
 
-def _repeat_windows(a: Array, axis: int, size: int, window: int) -> Array:
+def _repeat_windows(a: _Array, axis: int, size: int, window: int) -> _Array:
     a = np.moveaxis(a, axis, 0)
     repeats = math.ceil(size / len(a))
     windows = np.repeat(a.reshape(len(a) // window, window, *a.shape[1:]), repeats, axis=0)
     return np.moveaxis(windows.reshape(-1, *a.shape[1:])[:size], 0, axis)
 
 
-def resize_attention(array: Array, shape: Sequence[int], index: int, count: int) -> Array:
+def resize_attention(array: _Array, shape: Sequence[int], index: int, count: int) -> _Array:
     """Resize one weight of an attention layer; the scores keep their scale.
 
     Queries and keys gain the fourth root of the growth of their width, since scores are divided by
@@ -135,8 +125,8 @@ def resize_attention(array: Array, shape: Sequence[int], index: int, count: int)
 
 
 def resize_feed_forward(
-    array: Array, shape: Sequence[int], index: int, count: int, activation: Any = "gelu"
-) -> Array:
+    array: _Array, shape: Sequence[int], index: int, count: int, activation: Any = "gelu"
+) -> _Array:
     """Resize one weight of a feed-forward layer; its hidden values keep their scale.
 
     The first dense layer gains what the last one loses. With ``relu`` and ``leaky_relu`` the scale
@@ -159,11 +149,11 @@ def resize_feed_forward(
     return _scale(orthogonally_resize(array, shape), math.sqrt(gain))
 
 
-def _scale(array: Array, gain: float) -> Array:
+def _scale(array: _Array, gain: float) -> _Array:
     return (array * gain).astype(array.dtype)
 
 
-def interleave_rotary(array: Array, heads: int) -> Array:
+def interleave_rotary(array: _Array, heads: int) -> _Array:
     """Reorder queries or keys for rotary positions: from pairs (j, j + d/2) to neighbours.
 
     Hugging Face's rotary positions pair a head's first half with its second; ours pair
@@ -180,7 +170,7 @@ def interleave_rotary(array: Array, heads: int) -> Array:
     return _swap_parts(array, (heads, 2, -1))
 
 
-def deinterleave_rotary(array: Array, heads: int) -> Array:
+def deinterleave_rotary(array: _Array, heads: int) -> _Array:
     """Reverse ``interleave_rotary``.
 
     Example:
@@ -190,6 +180,6 @@ def deinterleave_rotary(array: Array, heads: int) -> Array:
     return _swap_parts(array, (heads, -1, 2))
 
 
-def _swap_parts(array: Array, parts: tuple[int, int, int]) -> Array:
+def _swap_parts(array: _Array, parts: tuple[int, int, int]) -> _Array:
     """Cut the last axis into three, and swap the last two."""
     return array.reshape(*array.shape[:-1], *parts).swapaxes(-1, -2).reshape(array.shape)

@@ -25,7 +25,7 @@ class TensorFlowCheckpoint(Checkpoint):
             damaged.
     """
 
-    has_checksums = True
+    has_checksums: bool = True
 
     def __init__(self, prefix: StrPath) -> None:
         import tensorflow as tf

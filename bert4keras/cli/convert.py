@@ -79,14 +79,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> Iterator[str]:
-    """Convert, and report in lines what was done."""
     result = convert(
-        options.old,
-        options.new,
-        options.config,
-        options.model,
-        options.application,
-        options.force,
+        options.old, options.new, options.config, options.model, options.application, options.force
     )
     heads = f" ({', '.join(result.heads)})" if result.heads else ""
     yield f"Read {result.weights} weights of {result.family}{heads} from {options.old}"
@@ -129,7 +123,7 @@ class TrackingCheckpoint(Checkpoint):
         super().__init__(checkpoint.path, checkpoint)
         self._checkpoint = checkpoint
         self._used_names: set[str] = set()
-        self.has_checksums = checkpoint.has_checksums
+        self.has_checksums: bool = checkpoint.has_checksums
 
     @property
     def unused_names(self) -> list[str]:

@@ -57,19 +57,21 @@ class DotProductAttention(Layer):
         self.normalization = normalization
         self.attention_scale = attention_scale
         self.attention_dropout = attention_dropout
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
 
     def build_dropout(self) -> None:
         """Build the dropout of the weights, if there is any."""
         if self.attention_dropout:
-            self.dropout = keras.layers.Dropout(self.attention_dropout, dtype=self.dtype_policy)
+            self.dropout: Any = keras.layers.Dropout(
+                self.attention_dropout, dtype=self.dtype_policy
+            )
 
     def scale(self, scores: Tensor) -> Tensor:
         """Divide scores by sqrt(key_size), unless ``attention_scale`` is false."""
         return scores / self.key_size**0.5 if self.attention_scale else scores
 
     def attention_weights(
-        self, scores: Tensor, mask: list | None = None, bias: Tensor | None = None
+        self, scores: Tensor, mask: list[Any] | None = None, bias: Tensor | None = None
     ) -> Tensor:
         """Return weights of scaled scores; ``sequence_masking`` joins padding and causal mask.
 
@@ -237,10 +239,10 @@ class MultiHeadAttention(DotProductAttention):
         )
         self.heads = heads
         self.head_size = head_size
-        self.out_dim = out_dim or heads * head_size
+        self.out_dim: int = out_dim or heads * head_size
         self.return_attention_scores = return_attention_scores
-        self.key_value_heads = key_value_heads or heads
-        self.output_bias = use_bias if output_bias is None else output_bias
+        self.key_value_heads: int = key_value_heads or heads
+        self.output_bias: bool = use_bias if output_bias is None else output_bias
         if heads % self.key_value_heads:
             raise ValueError(
                 "Expected heads to be a multiple of key_value_heads, which they share, got "
@@ -251,10 +253,10 @@ class MultiHeadAttention(DotProductAttention):
         q_shape, k_shape, v_shape = input_shape[:3]
         o_shape = (*q_shape[:-1], self.heads * self.head_size)
         groups = self.key_value_heads
-        self.q_dense = inner_dense(self, "q_dense", self.heads * self.key_size, q_shape)
-        self.k_dense = inner_dense(self, "k_dense", groups * self.key_size, k_shape)
-        self.v_dense = inner_dense(self, "v_dense", groups * self.head_size, v_shape)
-        self.o_dense = inner_dense(self, "o_dense", self.out_dim, o_shape, self.output_bias)
+        self.q_dense: Any = inner_dense(self, "q_dense", self.heads * self.key_size, q_shape)
+        self.k_dense: Any = inner_dense(self, "k_dense", groups * self.key_size, k_shape)
+        self.v_dense: Any = inner_dense(self, "v_dense", groups * self.head_size, v_shape)
+        self.o_dense: Any = inner_dense(self, "o_dense", self.out_dim, o_shape, self.output_bias)
         self.build_dropout()
 
     def position_bias(self, p_bias: str | None) -> PositionBias:
@@ -270,7 +272,7 @@ class MultiHeadAttention(DotProductAttention):
     def call(
         self,
         inputs: list[Tensor],
-        mask: list | None = None,
+        mask: list[Any] | None = None,
         a_bias: bool | None = None,
         p_bias: str | None = None,
     ) -> Any:
@@ -279,7 +281,7 @@ class MultiHeadAttention(DotProductAttention):
     def prefill(
         self,
         inputs: list[Tensor],
-        mask: list | None = None,
+        mask: list[Any] | None = None,
         a_bias: bool | None = None,
         p_bias: str | None = None,
     ) -> tuple[Any, dict[str, Tensor]]:
@@ -349,7 +351,7 @@ class MultiHeadAttention(DotProductAttention):
     def pay_attention_to(
         self,
         inputs: list[Tensor],
-        mask: list | None = None,
+        mask: list[Any] | None = None,
         a_bias: bool | None = None,
         p_bias: str | None = None,
     ) -> tuple[Tensor, Tensor]:
@@ -381,7 +383,7 @@ class MultiHeadAttention(DotProductAttention):
     def compute_output_spec(
         self,
         inputs: list[Tensor],
-        mask: list | None = None,
+        mask: list[Any] | None = None,
         a_bias: bool | None = None,
         p_bias: str | None = None,
     ) -> Any:
@@ -392,7 +394,7 @@ class MultiHeadAttention(DotProductAttention):
         shape = (q.shape[0], self.heads, q.shape[1], k.shape[1])
         return [o, keras.KerasTensor(shape, dtype=self.compute_dtype)]
 
-    def compute_mask(self, inputs: list[Tensor], mask: list | None = None) -> Any:
+    def compute_mask(self, inputs: list[Tensor], mask: list[Any] | None = None) -> Any:
         q_mask = mask[0] if mask else None
         return [q_mask, None] if self.return_attention_scores else q_mask
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
 from bert4keras import backend
 from bert4keras.backend.types import Shape
 
-register = keras.saving.register_keras_serializable("bert4keras")
+_Class = TypeVar("_Class", bound=type)
+
+
+def register(layer_class: _Class) -> _Class:
+    """Register a class for saving by its name."""
+    return keras.saving.register_keras_serializable("bert4keras")(layer_class)
 
 
 class Layer(keras.layers.Layer):
@@ -49,14 +54,16 @@ class Layer(keras.layers.Layer):
     def __init__(self, recompute: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.supports_jit = backend.backend_name != "tensorflow"  # XLA compiles each length anew
+        self.supports_jit: bool = (
+            backend.backend_name != "tensorflow"
+        )  # XLA compiles each length anew
         self.recompute = recompute
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **({"recompute": True} if self.recompute else {})}
 
 
-def integerize_shape(build: Callable) -> Callable:
+def integerize_shape(build: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate ``build`` of old subclasses: Keras 3 shapes hold integers and None already."""
 
     @wraps(build)

@@ -120,10 +120,7 @@ class ConditionalRandomField(SequenceScores):
         return visible_accuracy(labels, scores, visible)
 
     def decode(
-        self,
-        y_pred: Tensor,
-        starts: Iterable[int] | None = None,
-        ends: Iterable[int] | None = None,
+        self, y_pred: Tensor, starts: Iterable[int] | None = None, ends: Iterable[int] | None = None
     ) -> Tensor:
         """Return the best paths (B, L), 0 where hidden, by ``viterbi_decode``.
 

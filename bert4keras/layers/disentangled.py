@@ -148,7 +148,7 @@ class DisentangledAttention(MultiHeadAttention):
         super().__init__(heads, head_size, *args, **kwargs)
         self.position_buckets = position_buckets
         self.max_distance = max_distance
-        self.terms = tuple(terms)
+        self.terms: tuple[str, ...] = tuple(terms)
         self.share_projections = share_projections
         self._check_buckets()
 
@@ -176,12 +176,11 @@ class DisentangledAttention(MultiHeadAttention):
             return
         units, shape = self.heads * self.key_size, input_shape[-1]
         if "c2p" in self.terms:
-            self.position_k_dense = inner_dense(self, "position_k_dense", units, shape)
+            self.position_k_dense: Any = inner_dense(self, "position_k_dense", units, shape)
         if "p2c" in self.terms:
-            self.position_q_dense = inner_dense(self, "position_q_dense", units, shape)
+            self.position_q_dense: Any = inner_dense(self, "position_q_dense", units, shape)
 
     def position_bias(self, p_bias: str | None) -> PositionBias:
-        """Return the position bias that ``p_bias`` names."""
         if p_bias != "disentangled":
             raise ValueError(
                 f"Expected p_bias='disentangled', and the vectors of distances as the last input "

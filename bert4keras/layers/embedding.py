@@ -56,9 +56,11 @@ class Embedding(keras.layers.Embedding):
     ):
         super().__init__(input_dim, output_dim, *args, **kwargs)
         self.pad_id = pad_id
-        self.input_roles = (input_role,)
+        self.input_roles: tuple[str, ...] = (input_role,)
         self.supports_masking = True
-        self.supports_jit = backend.backend_name != "tensorflow"  # XLA compiles each length anew
+        self.supports_jit: bool = (
+            backend.backend_name != "tensorflow"
+        )  # XLA compiles each length anew
 
     def call(self, inputs: Tensor, mode: _Mode = "embedding") -> Tensor:
         table = ops.cast(self.embeddings, self.compute_dtype)

@@ -40,14 +40,14 @@ class FeedForward(Layer):
         super().__init__(**kwargs)
         self.units = units
         activations = activation if isinstance(activation, list | tuple) else [activation]
-        self.activation = [backend.get_activation(name) for name in activations]
+        self.activation: list[Any] = [backend.get_activation(name) for name in activations]
         self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape: Shape) -> None:
         for i, _ in enumerate(self.activation):
             setattr(self, f"i{i}_dense", inner_dense(self, f"i{i}_dense", self.units, input_shape))
-        self.o_dense = inner_dense(
+        self.o_dense: Any = inner_dense(
             self, "o_dense", input_shape[-1], (*input_shape[:-1], self.units)
         )
 

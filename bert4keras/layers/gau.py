@@ -1,5 +1,6 @@
 """The gated attention unit: attention and feed-forward in one layer."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -77,21 +78,21 @@ class GatedAttentionUnit(DotProductAttention):
             **kwargs,
         )
         self.units = units
-        self.activation = backend.get_activation(activation)
+        self.activation: Callable[..., Any] = backend.get_activation(activation)
         self.self_attention = self_attention
 
     def build(self, input_shape: Shape) -> None:
         shapes = [input_shape] if isinstance(input_shape[0], int | None) else input_shape
         q_shape, units, size = shapes[0], self.units, self.key_size
         if self.self_attention:
-            self.i_dense = inner_dense(self, "i_dense", 2 * units + size, q_shape)
-            self.q_scaleoffset = self._scale_offset("q_scaleoffset", q_shape)
-            self.k_scaleoffset = self._scale_offset("k_scaleoffset", q_shape)
+            self.i_dense: Any = inner_dense(self, "i_dense", 2 * units + size, q_shape)
+            self.q_scaleoffset: ScaleOffset = self._scale_offset("q_scaleoffset", q_shape)
+            self.k_scaleoffset: ScaleOffset = self._scale_offset("k_scaleoffset", q_shape)
         else:
-            self.uq_dense = inner_dense(self, "uq_dense", units + size, q_shape)
-            self.k_dense = inner_dense(self, "k_dense", size, shapes[1])
-            self.v_dense = inner_dense(self, "v_dense", units, shapes[2])
-        self.o_dense = inner_dense(self, "o_dense", q_shape[-1], (*q_shape[:-1], units))
+            self.uq_dense: Any = inner_dense(self, "uq_dense", units + size, q_shape)
+            self.k_dense: Any = inner_dense(self, "k_dense", size, shapes[1])
+            self.v_dense: Any = inner_dense(self, "v_dense", units, shapes[2])
+        self.o_dense: Any = inner_dense(self, "o_dense", q_shape[-1], (*q_shape[:-1], units))
         self.build_dropout()
 
     def _scale_offset(self, name, shape):
@@ -110,20 +111,12 @@ class GatedAttentionUnit(DotProductAttention):
 
     @backend.recompute_grad
     def call(
-        self,
-        inputs: Any,
-        mask: Any = None,
-        a_bias: bool | None = None,
-        p_bias: str | None = None,
+        self, inputs: Any, mask: Any = None, a_bias: bool | None = None, p_bias: str | None = None
     ) -> Tensor:
         return self._attend(inputs, mask, a_bias, p_bias)[0]
 
     def prefill(
-        self,
-        inputs: Any,
-        mask: Any = None,
-        a_bias: bool | None = None,
-        p_bias: str | None = None,
+        self, inputs: Any, mask: Any = None, a_bias: bool | None = None, p_bias: str | None = None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the outputs for whole prompts, and the KV cache of them, (B, 1, P, d)."""
         outputs, k, v, biases = self._attend(inputs, mask, a_bias, p_bias)
@@ -180,11 +173,7 @@ class GatedAttentionUnit(DotProductAttention):
         return (uq[..., :units], uq[..., units:], k, v), biases
 
     def pay_attention_to(
-        self,
-        inputs: Any,
-        mask: Any = None,
-        a_bias: bool | None = None,
-        p_bias: str | None = None,
+        self, inputs: Any, mask: Any = None, a_bias: bool | None = None, p_bias: str | None = None
     ) -> tuple[Tensor, Tensor]:
         """Compute the attention itself; subclasses may replace it.
 
@@ -207,11 +196,7 @@ class GatedAttentionUnit(DotProductAttention):
         return ops.einsum("bqk,bkd->bqd", weights, v), scores
 
     def compute_output_spec(
-        self,
-        inputs: Any,
-        mask: Any = None,
-        a_bias: bool | None = None,
-        p_bias: str | None = None,
+        self, inputs: Any, mask: Any = None, a_bias: bool | None = None, p_bias: str | None = None
     ) -> keras.KerasTensor:
         x = inputs[0] if isinstance(inputs, list | tuple) else inputs
         return keras.KerasTensor(x.shape, dtype=self.compute_dtype)

@@ -50,7 +50,7 @@ class UniLMMask(Layer):
 
     is_causal_mask = True
     generated_segment_id = 1
-    input_roles = ("segment_ids",)
+    input_roles: tuple[str, ...] = ("segment_ids",)
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)

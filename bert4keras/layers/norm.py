@@ -1,5 +1,6 @@
 """Layer normalization and RMS norm, plain and conditional."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -50,31 +51,31 @@ class ScaleOffset(Layer):
         self.offset: Any = offset
         self.conditional = conditional
         self.hidden_units = hidden_units
-        self.hidden_activation = backend.get_activation(hidden_activation)
-        self.hidden_initializer = keras.initializers.get(hidden_initializer)
+        self.hidden_activation: Callable[..., Any] = backend.get_activation(hidden_activation)
+        self.hidden_initializer: Any = keras.initializers.get(hidden_initializer)
 
     def build(self, input_shape: Shape) -> None:
         x_shape, condition_shape = input_shape if self.conditional else (input_shape, None)
         size = x_shape[-1]
         if self.offset is True:
-            self.beta = self.add_weight(shape=(size,), initializer="zeros", name="beta")
+            self.beta: Any = self.add_weight(shape=(size,), initializer="zeros", name="beta")
         if self.scale is True:
-            self.gamma = self.add_weight(shape=(size,), initializer="ones", name="gamma")
+            self.gamma: Any = self.add_weight(shape=(size,), initializer="ones", name="gamma")
         if self.conditional:
             self._build_condition(condition_shape, size)
 
     def _build_condition(self, shape, size):
         if self.hidden_units is not None:
-            self.hidden_dense = self._linear(
+            self.hidden_dense: Any = self._linear(
                 "hidden_dense", self.hidden_units, self.hidden_initializer, self.hidden_activation
             )
             self.hidden_dense.build(shape)
             shape = (*shape[:-1], self.hidden_units)
         if self._is_on(self.offset):
-            self.beta_dense = self._linear("beta_dense", size, "zeros")
+            self.beta_dense: Any = self._linear("beta_dense", size, "zeros")
             self.beta_dense.build(shape)
         if self._is_on(self.scale):
-            self.gamma_dense = self._linear("gamma_dense", size, "zeros")
+            self.gamma_dense: Any = self._linear("gamma_dense", size, "zeros")
             self.gamma_dense.build(shape)
 
     def _linear(self, name, units, initializer, activation=None):
@@ -164,7 +165,7 @@ class LayerNormalization(ScaleOffset):
         super().__init__(**kwargs)
         self.zero_mean = zero_mean
         self.unit_variance = unit_variance
-        self.epsilon = epsilon or keras.config.epsilon()
+        self.epsilon: float = epsilon or keras.config.epsilon()
 
     @backend.recompute_grad
     def call(self, inputs: Any) -> Tensor:

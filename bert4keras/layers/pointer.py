@@ -60,7 +60,7 @@ class GlobalPointer(Layer):
         self.RoPE = RoPE
         self.use_bias = use_bias
         self.tril_mask = tril_mask
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
         if RoPE and head_size % 2:
             raise ValueError(
                 f"Expected an even head_size, as RoPE rotates pairs of features, got {head_size}. "
@@ -68,7 +68,7 @@ class GlobalPointer(Layer):
             )
 
     def build(self, input_shape: Shape) -> None:
-        self.dense = inner_dense(self, "dense", 2 * self.heads * self.head_size, input_shape)
+        self.dense: Any = inner_dense(self, "dense", 2 * self.heads * self.head_size, input_shape)
 
     @backend.recompute_grad
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -119,9 +119,9 @@ class EfficientGlobalPointer(GlobalPointer):
     """
 
     def build(self, input_shape: Shape) -> None:
-        self.p_dense = inner_dense(self, "p_dense", 2 * self.head_size, input_shape)
+        self.p_dense: Any = inner_dense(self, "p_dense", 2 * self.head_size, input_shape)
         shape = (*input_shape[:-1], 2 * self.head_size)
-        self.q_dense = inner_dense(self, "q_dense", 2 * self.heads, shape)
+        self.q_dense: Any = inner_dense(self, "q_dense", 2 * self.heads, shape)
 
     def _scores(self, inputs, positions):
         x = self.p_dense(inputs)

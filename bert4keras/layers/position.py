@@ -126,10 +126,10 @@ class PositionEmbedding(_PositionEmbedding):
         super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
         self.input_dim = input_dim
         self.hierarchical = hierarchical
-        self.embeddings_initializer = get_initializer(embeddings_initializer)
+        self.embeddings_initializer: Any = get_initializer(embeddings_initializer)
 
     def build(self, input_shape: Shape) -> None:
-        self.embeddings = self.add_weight(
+        self.embeddings: Any = self.add_weight(
             shape=(self.input_dim, self.output_dim),
             initializer=self.embeddings_initializer,
             name="embeddings",

@@ -55,7 +55,9 @@ class SelfOrthogonality(Layer):
                 "Expected mean and square of 0 or more and gamma above 0 in SelfOrthogonality, got "
                 f"{mean}, {square} and {gamma}. Its authors use 100, 1 and 10."
             )
-        self.mean, self.square, self.gamma = mean, square, gamma
+        self.mean = mean
+        self.square = square
+        self.gamma = gamma
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         y = ops.tanh(self.gamma * ops.cast(inputs, "float32"))

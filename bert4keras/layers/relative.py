@@ -30,11 +30,11 @@ class RelativeEmbeddingTable(Layer):
         super().__init__(**kwargs)
         self.input_dim = input_dim
         self.output_dim = output_dim
-        self.embeddings_initializer = get_initializer(embeddings_initializer)
+        self.embeddings_initializer: Any = get_initializer(embeddings_initializer)
         self.autocast = False  # the inputs may be ids
 
     def build(self, input_shape: Shape) -> None:
-        self.embeddings = self.add_weight(
+        self.embeddings: Any = self.add_weight(
             shape=(self.input_dim, self.output_dim),
             initializer=self.embeddings_initializer,
             name="embeddings",

@@ -37,7 +37,7 @@ def has_started(state: Tensor) -> Tensor:
 
 
 def extend_paths(
-    state: Tensor, position: Tensor, trans: Tensor, combine: Callable, start: Any = 0.0
+    state: Tensor, position: Tensor, trans: Tensor, combine: Callable[..., Any], start: Any = 0.0
 ) -> Tensor:
     """Extend the paths by one position.
 
@@ -58,7 +58,7 @@ def extend_paths(
 
 
 def scan_positions(
-    step: Callable, init: Tensor, sequence: Tensor, reverse: bool = False
+    step: Callable[..., Any], init: Tensor, sequence: Tensor, reverse: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Loop ``step(carry, position) -> carry`` over axis 1 of one tensor.
 
@@ -184,11 +184,11 @@ class ViterbiDecoder:
         self.starts = starts
         self.ends = ends
 
-    def decode(self, nodes: ArrayLike) -> NDArray:
+    def decode(self, nodes: ArrayLike) -> NDArray[Any]:
         """Return the best path (L,) through ``nodes`` (L, n); positions of -inf alone give 0."""
         return self.decode_batch(ops.convert_to_numpy(nodes)[None])[0]
 
-    def decode_batch(self, nodes: ArrayLike, lengths: Sequence[int] | None = None) -> NDArray:
+    def decode_batch(self, nodes: ArrayLike, lengths: Sequence[int] | None = None) -> NDArray[Any]:
         """Return the best path of every row.
 
         Args:

@@ -32,10 +32,7 @@ from bert4keras.models.families.roformer import RoFormer
 from bert4keras.models.families.roformer_v2 import RoFormerV2
 from bert4keras.models.families.t5 import T5, T5_Decoder, T5_Encoder
 from bert4keras.models.families.t5_base import T5_VERSIONS
-from bert4keras.models.mixins import (
-    extend_with_language_model,
-    extend_with_unified_language_model,
-)
+from bert4keras.models.mixins import extend_with_language_model, extend_with_unified_language_model
 from bert4keras.models.transformer import Transformer
 
 # To add a family, follow "Add a family" in CONTRIBUTING.md.
@@ -184,7 +181,6 @@ def family_of(
 
 
 def _application_of(config: Mapping[str, Any], family: type[Transformer]) -> str:
-    """Return the application that the classes of a configuration ask for."""
     classes = config.get("architectures") or ()
     decodes = any(name.endswith(("LMHeadModel", "ForCausalLM")) for name in classes)
     return "lm" if decodes and "lm" in family.config_spec.applications else "encoder"

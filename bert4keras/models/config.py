@@ -112,7 +112,6 @@ def _activation_name(activation: Any, names: Mapping[str, str]) -> Any:
 
 
 def _find_config(path: Path) -> Path:
-    """Return a path, or the configuration in a folder."""
     if not path.is_dir():
         return path
     for pattern in _FILES:

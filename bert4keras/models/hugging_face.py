@@ -36,8 +36,7 @@ RESIDUAL_SCORES = Unsupported(
 CAUSAL_MASK = Unsupported("a causal mask", lambda model: model.mask_kind == "causal")
 UNILM_MASK = Unsupported("a UniLM mask", lambda model: model.mask_kind == "unilm")
 EMBEDDING_SIZE = Unsupported(
-    "embedding_size other than hidden_size",
-    lambda model: model.embedding_size != model.hidden_size,
+    "embedding_size other than hidden_size", lambda model: model.embedding_size != model.hidden_size
 )
 KEY_SIZE = Unsupported(
     "keys and values of different sizes",

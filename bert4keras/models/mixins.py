@@ -4,7 +4,7 @@ Each defines hooks of ``Transformer`` that the others do not, and calls no ``sup
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from keras.layers import Activation
 
@@ -31,12 +31,14 @@ else:
 class LM_Mask(_Base):
     """Causal mask: each position sees itself and those before it, as in a language model."""
 
-    mask_kind = "causal"
+    mask_kind: Literal["full", "causal", "unilm"] = "causal"
 
     def compute_attention_bias(self, index: Any = None) -> Tensor:
         """Return the causal mask."""
         if self.attention_bias is None:
-            self.attention_bias = self.apply(self.inputs[0], CausalMask, name="Attention-LM-Mask")
+            self.attention_bias: Tensor | None = self.apply(
+                self.inputs[0], CausalMask, name="Attention-LM-Mask"
+            )
         return self.attention_bias
 
 
@@ -46,7 +48,7 @@ class UniLM_Mask(_Base):
     From "Unified Language Model Pre-training" (arXiv:1905.03197, https://kexue.fm/archives/6933).
     """
 
-    mask_kind = "unilm"
+    mask_kind: Literal["full", "causal", "unilm"] = "unilm"
 
     def compute_attention_bias(self, index: Any = None) -> Tensor:
         """Return the UniLM mask."""
@@ -57,7 +59,9 @@ class UniLM_Mask(_Base):
                     "application='unilm' tells source from target by segment ids, but the model "
                     "has no input of segments. Leave segment_vocab_size above 0, or use 'lm'."
                 )
-            self.attention_bias = self.apply(segments, UniLMMask, name="Attention-UniLM-Mask")
+            self.attention_bias: Tensor | None = self.apply(
+                segments, UniLMMask, name="Attention-UniLM-Mask"
+            )
         return self.attention_bias
 
 
@@ -129,7 +133,7 @@ class PreNorm(_Base):
 class RMSNorm(_Base):
     """Root mean square normalization, without centering and offset (arXiv:1910.07467)."""
 
-    norm_options = {"zero_mean": False, "offset": False}
+    norm_options: Mapping[str, Any] = {"zero_mean": False, "offset": False}
 
 
 # Positions
@@ -162,7 +166,7 @@ class RotaryPositions(_Base):
     position_kind: str | None = "rotary"
     position_dtype = "float32"  # fractions are positions too
     rotary_options: Mapping[str, Any] = {}  # further arguments of the sines and cosines
-    unsupported_args = ("hierarchical_position",)
+    unsupported_args: tuple[str, ...] = ("hierarchical_position",)
     custom_position_ids: bool
 
     def embed_positions(self, inputs: Any) -> Tensor:
@@ -178,7 +182,7 @@ class RotaryPositions(_Base):
             )
         if self.position_bias is None:
             ids = [self.layers[self.prefix + "Input-Position"]] if self.custom_position_ids else []
-            self.position_bias = self.apply(
+            self.position_bias: Any = self.apply(
                 self.simplify([inputs, *ids]),
                 SinusoidalPositionEmbedding,
                 output_dim=self.attention_key_size,
@@ -198,7 +202,7 @@ class RelativePositions(_Base):
 
     position_kind: str | None = "typical_relative"
     max_relative_position: int = 64  # distances beyond it count as it
-    unsupported_args = ("hierarchical_position", "custom_position_ids")
+    unsupported_args: tuple[str, ...] = ("hierarchical_position", "custom_position_ids")
 
     def embed_positions(self, inputs: Any) -> Tensor:
         """Return the vectors as they are: nothing is added."""
@@ -208,7 +212,7 @@ class RelativePositions(_Base):
         """Return vectors of distances (L, L, key_size): sines and cosines that are not trained."""
         check_equal_sizes(self, "have vectors of distances in common")
         if self.position_bias is None:
-            self.position_bias = self.apply(
+            self.position_bias: Any = self.apply(
                 [inputs, inputs],
                 RelativePositionEmbedding,
                 input_dim=2 * self.max_relative_position + 1,

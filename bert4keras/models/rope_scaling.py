@@ -72,7 +72,6 @@ def rotary_frequencies(
 
 
 def _parse_scaling(scaling: Mapping[str, Any]) -> tuple[Any, list[Any]]:
-    """Return the function of a scaling, and its settings."""
     kind = scaling.get("rope_type", scaling.get("type", "default"))
     if kind not in _SCALINGS:
         raise ValueError(

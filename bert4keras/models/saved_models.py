@@ -88,7 +88,6 @@ def _make_model(description: Mapping[str, Any], objects: Mapping[str, Any]) -> k
 def _make_layer(
     description: Mapping[str, Any], objects: Mapping[str, Any], inputs: Any = None
 ) -> Any:
-    """Make a layer or a nested model."""
     if description["class_name"] in MODELS:
         return _make_model(description, objects)
     return make_layer(description, objects, inputs)

@@ -31,7 +31,7 @@ which it differs; CONTRIBUTING.md says what to write to add a family:
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import keras
 from keras.layers import Dense, Dropout, Input
@@ -39,13 +39,7 @@ from keras.layers import Dense, Dropout, Input
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import expand_blocks, keep_rows
-from bert4keras.layers import (
-    Add,
-    Embedding,
-    FeedForward,
-    LayerNormalization,
-    MultiHeadAttention,
-)
+from bert4keras.layers import Add, Embedding, FeedForward, LayerNormalization, MultiHeadAttention
 from bert4keras.models import checkpointing
 from bert4keras.models.config import check_required_values, export_settings, translate_keys
 from bert4keras.models.hugging_face import check_writable
@@ -88,8 +82,8 @@ class Transformer:
             keep in memory (arXiv:1604.06174). Same numbers, less memory, more time.
     """
 
-    checkpoint_spec: ClassVar[CheckpointSpec] = CheckpointSpec()
-    config_spec: ClassVar[ConfigSpec] = ConfigSpec()
+    checkpoint_spec: CheckpointSpec = CheckpointSpec()
+    config_spec: ConfigSpec = ConfigSpec()
     epsilon: float | None = None  # of the normalizations; None is Keras' own, 1e-7
     norm_options: Mapping[str, Any] = {}  # further arguments of the normalizations
     use_bias: bool = True  # in attention and feed-forward layers
@@ -125,25 +119,25 @@ class Transformer:
         recompute: bool = False,
     ) -> None:
         rows = vocab_size if keep_tokens is None else len(keep_tokens)
-        self.vocab_size = rows + len(compound_tokens or ())
+        self.vocab_size: int = rows + len(compound_tokens or ())
         self.hidden_size = hidden_size
         self.num_hidden_layers = num_hidden_layers
         self.num_attention_heads = num_attention_heads
-        self.attention_head_size = attention_head_size or hidden_size // num_attention_heads
-        self.attention_key_size = attention_key_size or self.attention_head_size
+        self.attention_head_size: int = attention_head_size or hidden_size // num_attention_heads
+        self.attention_key_size: int = attention_key_size or self.attention_head_size
         self.intermediate_size = intermediate_size
         self.hidden_act: Any = hidden_act
         self.dropout_rate = dropout_rate or 0
         self.attention_dropout_rate = attention_dropout_rate or 0
-        self.embedding_size = embedding_size or hidden_size
+        self.embedding_size: int = embedding_size or hidden_size
         self.sequence_length = sequence_length
         self.keep_tokens = keep_tokens
         self.compound_tokens = compound_tokens
         self.residual_attention_scores = residual_attention_scores
         self.ignore_invalid_weights = ignore_invalid_weights
         self.autoresize_weights = autoresize_weights
-        self.layers = {} if layers is None else layers
-        self.prefix = _without_slashes(prefix or "")
+        self.layers: dict[str, Any] = {} if layers is None else layers
+        self.prefix: str = _without_slashes(prefix or "")
         self.name = name
         self.layer_norm_eps = layer_norm_eps
         self.pad_token_id = pad_token_id
@@ -185,8 +179,8 @@ class Transformer:
         """
         if self.built:
             return
-        self.attention_caches = attention_caches or {}
-        self.layer_norm_conds = [
+        self.attention_caches: Mapping[str, Sequence[Tensor]] = attention_caches or {}
+        self.layer_norm_conds: list[Any] = [
             layer_norm_cond,
             layer_norm_cond_hidden_size,
             layer_norm_cond_hidden_act or "linear",
@@ -194,7 +188,7 @@ class Transformer:
         inputs = self.get_inputs()
         self.set_inputs(inputs, additional_input_layers)
         self.set_outputs(self.call(inputs))
-        self.model = keras.Model(self.input, self.output, name=self.name)
+        self.model: Any = keras.Model(self.input, self.output, name=self.name)
         self.built = True
 
     def call(self, inputs: Any) -> Any:
@@ -242,15 +236,15 @@ class Transformer:
         self, inputs: Any, additional_input_layers: Tensor | Sequence[Tensor] | None = None
     ) -> None:
         """Store the model's inputs, with further ones behind them."""
-        self.inputs = _as_list(inputs)
+        self.inputs: list[Any] = _as_list(inputs)
         if additional_input_layers is not None:
             self.inputs += _as_list(additional_input_layers)
-        self.input = self.inputs if len(self.inputs) > 1 else self.inputs[0]
+        self.input: Any = self.inputs if len(self.inputs) > 1 else self.inputs[0]
 
     def set_outputs(self, outputs: Any) -> None:
         """Store the model's outputs."""
-        self.outputs = _as_list(outputs)
-        self.output = self.outputs if len(self.outputs) > 1 else self.outputs[0]
+        self.outputs: list[Any] = _as_list(outputs)
+        self.output: Any = self.outputs if len(self.outputs) > 1 else self.outputs[0]
 
     def simplify(self, inputs: Iterable[Any]) -> Any:
         """Drop None from a list; return a single item without the list."""
@@ -296,12 +290,7 @@ class Transformer:
         )
 
     def dense(
-        self,
-        x: Tensor,
-        units: int,
-        name: str,
-        activation: Activation | None = None,
-        **kwargs: Any,
+        self, x: Tensor, units: int, name: str, activation: Activation | None = None, **kwargs: Any
     ) -> Tensor:
         """Apply a dense layer with the family's initializer."""
         return self.apply(
@@ -342,7 +331,7 @@ class Transformer:
         bias: Tensor | None = None,
         position: Tensor | None = None,
         *,
-        layer: type[MultiHeadAttention] = MultiHeadAttention,
+        layer: type[Any] = MultiHeadAttention,
         **options: Any,
     ) -> Tensor:
         """Apply an attention layer of the family's sizes.
@@ -430,11 +419,11 @@ class Transformer:
 
     # Configurations and checkpoints
 
-    load_weights_from_checkpoint = checkpointing.load_weights_from_checkpoint
-    build_from_checkpoint = checkpointing.build_from_checkpoint
-    plan_loading = checkpointing.plan_loading
-    save_weights_as_checkpoint = checkpointing.save_weights_as_checkpoint
-    save_pretrained = checkpointing.save_pretrained
+    load_weights_from_checkpoint: Callable[..., Any] = checkpointing.load_weights_from_checkpoint
+    build_from_checkpoint: Callable[..., Any] = checkpointing.build_from_checkpoint
+    plan_loading: Callable[..., Any] = checkpointing.plan_loading
+    save_weights_as_checkpoint: Callable[..., Any] = checkpointing.save_weights_as_checkpoint
+    save_pretrained: Callable[..., Any] = checkpointing.save_pretrained
 
     @classmethod
     def parse_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -514,7 +503,6 @@ def head_activation(value: Activation | bool, default: Activation) -> Activation
 
 
 def _as_list(tensors: Any) -> list[Any]:
-    """Return a list of one or several tensors."""
     return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
 
 

@@ -84,7 +84,6 @@ class ALBERT(BERT):
         return "Transformer"
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same heads."""
         if self.with_nsp:
             return "AlbertForPreTraining"
         return "AlbertForMaskedLM" if self.with_mlm else "AlbertModel"

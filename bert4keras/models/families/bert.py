@@ -110,7 +110,7 @@ class BERT(Transformer):
         self.max_position = max_position
         self.segment_vocab_size = segment_vocab_size
         self.with_nsp = with_nsp
-        self.with_pool = with_pool or bool(with_nsp)
+        self.with_pool: Activation | bool = with_pool or bool(with_nsp)
         self.with_mlm = with_mlm
         self.hierarchical_position = hierarchical_position
         self.custom_position_ids = custom_position_ids
@@ -194,24 +194,18 @@ class BERT(Transformer):
         """Apply the activation that ``with_mlm`` asks for to scores of tokens."""
         activation = backend.get_activation(head_activation(self.with_mlm, "softmax"))
         return self.apply(
-            x,
-            keras.layers.Activation,
-            activation=activation,
-            dtype=self.output_dtype,
-            name=name,
+            x, keras.layers.Activation, activation=activation, dtype=self.output_dtype, name=name
         )
 
     # In transformers
 
     def hugging_face_config(self) -> dict[str, Any]:
-        """Return the ``config.json`` of the same model in ``transformers``."""
         config = super().hugging_face_config()
         if self.checkpoint_spec.hugging_face is None:
             return config
         return {**config, "is_decoder": self.mask_kind == "causal"}
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same heads."""
         if self.mask_kind == "causal":
             return "BertLMHeadModel"
         if self.with_mlm:

@@ -132,7 +132,7 @@ class DeBERTaV2(BERT):
         super().__init__(*args, segment_vocab_size=segment_vocab_size, **kwargs)
         self.position_buckets = position_buckets
         self.max_relative_positions = max_relative_positions
-        self.pos_att_type = _split_terms(pos_att_type)
+        self.pos_att_type: list[str] = _split_terms(pos_att_type)
         self.share_att_key = share_att_key
         self.norm_rel_ebd = norm_rel_ebd
         self.position_biased_input = position_biased_input
@@ -140,7 +140,7 @@ class DeBERTaV2(BERT):
         self.conv_act = conv_act
         self.pooler_hidden_act = pooler_hidden_act
         if self.with_pool is True:
-            self.with_pool = translate_activation(pooler_hidden_act)
+            self.with_pool: Activation | bool = translate_activation(pooler_hidden_act)
         if self.autoresize_weights and not share_att_key:
             raise ValueError(
                 "autoresize_weights needs share_att_key=True: it knows no scale for projections of "
@@ -174,7 +174,7 @@ class DeBERTaV2(BERT):
         """Return vectors of all distances (1, 2n, D)."""
         if self.position_bias is None:
             span = self.position_buckets if self.position_buckets > 0 else self.max_distance
-            self.position_bias = self.apply(
+            self.position_bias: Any = self.apply(
                 inputs,
                 DistanceEmbedding,
                 input_dim=2 * span,
@@ -242,7 +242,6 @@ class DeBERTaV2(BERT):
         return mapping
 
     def hugging_face_config(self) -> dict[str, Any]:
-        """Return the ``config.json`` of the same model in ``transformers``."""
         return {**super().hugging_face_config(), "relative_attention": True}
 
     def architecture(self) -> str:

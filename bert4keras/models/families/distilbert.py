@@ -82,5 +82,4 @@ class DistilBERT(BERT):
         return x if name.endswith("SelfAttention-Dropout") else super().dropout(x, name)
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same heads."""
         return "DistilBertForMaskedLM" if self.with_mlm else "DistilBertModel"

@@ -60,7 +60,7 @@ class ELECTRA(BERT):
         applications=("encoder",),
         hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE} | {_BOTH_HEADS},
     )
-    token_activation = "gelu_erf"
+    token_activation: Activation | None = "gelu_erf"
 
     def __init__(
         self,
@@ -71,10 +71,10 @@ class ELECTRA(BERT):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.with_discriminator = with_discriminator
-        self.with_mlm = self.with_generator = with_generator
+        self.with_generator = with_generator
+        self.with_mlm = with_generator
 
     def apply_final_layers(self, inputs: Tensor) -> Any:
-        """Apply the heads that were asked for; without any, return the vectors."""
         if not self.with_discriminator:
             return super().apply_final_layers(inputs)
         scores = self.discriminate(inputs)
@@ -87,7 +87,6 @@ class ELECTRA(BERT):
         return self.dense(x, 1, "Discriminator-Prediction", activation, dtype=self.output_dtype)
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same heads."""
         if self.with_discriminator:
             return "ElectraForPreTraining"
         return "ElectraForMaskedLM" if self.with_generator else "ElectraModel"

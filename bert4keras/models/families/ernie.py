@@ -90,6 +90,5 @@ class ERNIE(BERT):
         return self.apply([x, tasks], Add, name="Embedding-Position-Task")
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same heads."""
         head = super().architecture().removeprefix("Bert")
         return "Ernie" + head.replace("LMHeadModel", "ForCausalLM")

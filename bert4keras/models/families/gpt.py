@@ -124,12 +124,10 @@ class GPT(LM_Mask, LanguageModelHead, BERT):
     # In transformers
 
     def hugging_face_config(self) -> dict[str, Any]:
-        """Return the ``config.json`` of the same model in ``transformers``."""
         config = super().hugging_face_config()
         if config.get("afn") == "gelu_new":
             config["afn"] = "gelu"
         return config
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same head."""
         return "OpenAIGPTLMHeadModel"

@@ -85,5 +85,4 @@ class GPT2(PreNorm, GPT):
         return super().apply_final_layers(x)
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same head."""
         return "GPT2LMHeadModel"

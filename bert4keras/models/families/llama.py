@@ -119,12 +119,14 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
         self.max_position = max_position
         self.custom_position_ids = custom_position_ids
         self.final_activation = final_activation
-        self.key_value_heads = key_value_heads or self.num_attention_heads
+        self.key_value_heads: int = key_value_heads or self.num_attention_heads
         self.rope_theta = rope_theta
         self.rope_scaling = rope_scaling
         frequencies = rotary_frequencies(self.attention_key_size, rope_theta, rope_scaling)
-        self.rotary_options = {"frequencies": frequencies}
-        self.use_bias = self.projection_bias = self.output_bias = projection_bias
+        self.rotary_options: Mapping[str, Any] = {"frequencies": frequencies}
+        self.use_bias = projection_bias
+        self.projection_bias: bool = projection_bias
+        self.output_bias: bool = projection_bias
         self.mlp_bias = mlp_bias
         self.tie_word_embeddings: bool = tie_word_embeddings
 
@@ -224,7 +226,6 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
         return interleave_rotary(variable, heads) if heads else variable
 
     def create_variable(self, name: str, value: Any, dtype: Any = None) -> Any:
-        """Convert one weight to the layout of a checkpoint."""
         heads = self.rotary_heads(name)
         value = deinterleave_rotary(value, heads) if heads else value
         return super().create_variable(name, value, dtype)
@@ -244,7 +245,6 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
         }
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same head."""
         return f"{str(self.model_type).capitalize()}ForCausalLM"
 
 

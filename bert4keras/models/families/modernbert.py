@@ -106,7 +106,7 @@ class ModernBERT(PreNorm, BERT):
         hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS},
     )
     use_bias = False
-    norm_options = {"offset": False}
+    norm_options: Mapping[str, Any] = {"offset": False}
     epsilon: float | None = 1e-5
     position_kind: str | None = "rotary"
 
@@ -124,14 +124,14 @@ class ModernBERT(PreNorm, BERT):
         super().__init__(*args, **{**kwargs, "segment_vocab_size": 0})
         self.local_attention = local_attention
         self.global_attn_every_n_layers = global_attn_every_n_layers
-        self.layer_types = layer_types or [
+        self.layer_types: Sequence[str] = layer_types or [
             _SLIDING if i % global_attn_every_n_layers else _FULL
             for i in range(self.num_hidden_layers)
         ]
         self.global_rope_theta = global_rope_theta
-        self.local_rope_theta = local_rope_theta or global_rope_theta
+        self.local_rope_theta: float = local_rope_theta or global_rope_theta
         self.classifier_activation = classifier_activation
-        self.token_activation = translate_activation(classifier_activation)
+        self.token_activation: Activation | None = translate_activation(classifier_activation)
         self._check_layer_types()
 
     def _check_layer_types(self) -> None:
@@ -159,8 +159,10 @@ class ModernBERT(PreNorm, BERT):
     def apply_embeddings(self, inputs: Tensor) -> Tensor:
         """Embed tokens and normalize; make the angles and windows of all blocks."""
         x = super().apply_embeddings(inputs)
-        self.angles = {kind: self.rotary_angles(x, kind) for kind in sorted(set(self.layer_types))}
-        self.windows = {_FULL: None}
+        self.angles: dict[str, Tensor] = {
+            kind: self.rotary_angles(x, kind) for kind in sorted(set(self.layer_types))
+        }
+        self.windows: dict[str, Any] = {_FULL: None}
         if _SLIDING in self.layer_types:
             reach = self.local_attention // 2
             self.windows[_SLIDING] = self.apply(x, WindowMask, reach=reach, name="Attention-Window")
@@ -215,15 +217,12 @@ class ModernBERT(PreNorm, BERT):
         return interleave_rotary(variable, self.num_attention_heads) if is_rotary else variable
 
     def create_variable(self, name: str, value: Any, dtype: Any = None) -> Any:
-        """Convert one weight to the layout of a checkpoint."""
         if name.endswith(_ROTARY_KERNELS):
             value = deinterleave_rotary(value, self.num_attention_heads)
         return super().create_variable(name, value, dtype)
 
     def hugging_face_config(self) -> dict[str, Any]:
-        """Return the ``config.json`` of the same model in ``transformers``."""
         return {**super().hugging_face_config(), "embedding_dropout": self.dropout_rate}
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same heads."""
         return "ModernBertForMaskedLM" if self.with_mlm else "ModernBertModel"

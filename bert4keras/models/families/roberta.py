@@ -9,6 +9,7 @@ from bert4keras.layers import ConstantIds, PaddingAwarePositions
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.hugging_face import Unsupported
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
+from bert4keras.models.transformer import Activation
 
 _HUGGING_FACE = hugging_face(
     (r"^bert/", "roberta/"),
@@ -55,7 +56,7 @@ class RoBERTa(BERT):
         applications=("encoder", "lm"),
         hf_unsupported=BERT.config_spec.hf_unsupported | {_FIRST_POSITION},
     )
-    token_activation = "gelu_erf"
+    token_activation: Activation | None = "gelu_erf"
 
     def __init__(
         self,
@@ -113,6 +114,5 @@ class RoBERTa(BERT):
         return super().apply_embeddings([tokens, *ids])
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same heads."""
         head = super().architecture().removeprefix("Bert")
         return "Roberta" + head.replace("LMHeadModel", "ForCausalLM")

@@ -57,10 +57,9 @@ class RoFormer(RotaryPositions, BERT):
         self.rotary_value = rotary_value
         if rotary_value:
             check_equal_sizes(self, "are turned alike with rotary_value")
-            self.position_kind: str = "rotary_value"
+            self.position_kind: str | None = "rotary_value"
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same heads."""
         if self.mask_kind == "causal":
             return "RoFormerForCausalLM"
         return "RoFormerForMaskedLM" if self.with_mlm else "RoFormerModel"

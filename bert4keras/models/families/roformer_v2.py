@@ -1,5 +1,6 @@
 """RoFormerV2 (https://kexue.fm/archives/8998): RoFormer without biases, and simpler norms."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras
@@ -60,7 +61,7 @@ class RoFormerV2(RotaryPositions, BERT):
     )
     epsilon: float | None = None
     use_bias = False
-    norm_options = {"zero_mean": False, "scale": False, "offset": False}
+    norm_options: Mapping[str, Any] = {"zero_mean": False, "scale": False, "offset": False}
     depth_order = 2  # the deeper, the smaller the initial weights: by depth^(-1/2)
 
     @property

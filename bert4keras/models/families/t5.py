@@ -1,7 +1,7 @@
 """T5 (Raffel et al., arXiv:1910.10683), T5.1.1 and mT5 (Xue et al., arXiv:2010.11934)."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from keras.layers import Input
@@ -47,7 +47,7 @@ class T5_Encoder(T5_Base):
     config_spec: ConfigSpec = T5_Base.config_spec.replace(
         unsupported_args=(*T5_Base.config_spec.unsupported_args, "with_lm")
     )
-    stack = "Encoder"
+    stack: Literal["Encoder", "Decoder"] = "Encoder"
 
     def get_inputs(self) -> Tensor:
         """Make the input of the source's token ids."""
@@ -60,7 +60,7 @@ class T5_Encoder(T5_Base):
     def compute_position_bias(self, inputs: Any = None) -> Tensor:
         """Return biases of the distances within the source."""
         if self.position_bias is None:
-            self.position_bias = self.relative_position_bias(inputs, inputs)
+            self.position_bias: Any = self.relative_position_bias(inputs, inputs)
         return self.position_bias
 
     def apply_final_layers(self, inputs: Tensor) -> Tensor:
@@ -68,7 +68,6 @@ class T5_Encoder(T5_Base):
         return self.output_norm(inputs)
 
     def architecture(self) -> str:
-        """Return the class of ``transformers``."""
         return f"{self.model_type.upper()}EncoderModel"
 
 
@@ -101,7 +100,7 @@ class T5_Decoder(LM_Mask, T5_Base):
         model_type="t5_decoder",
         keys={**T5_Base.config_spec.keys, **{name: name for name in _DECODER_KEYS}},
     )
-    stack = "Decoder"
+    stack: Literal["Encoder", "Decoder"] = "Decoder"
 
     def __init__(
         self,
@@ -113,7 +112,7 @@ class T5_Decoder(LM_Mask, T5_Base):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.num_hidden_layers = self.num_decoder_layers
+        self.num_hidden_layers: int = self.num_decoder_layers
         self.with_lm = with_lm
         self.cross_position_bias = cross_position_bias
         self.scale_decoder_outputs = scale_decoder_outputs
@@ -154,7 +153,9 @@ class T5_Decoder(LM_Mask, T5_Base):
     def compute_attention_bias(self, index: Any = None) -> Tensor:
         """Return a causal mask over the target, which is the second input."""
         if self.attention_bias is None:
-            self.attention_bias = self.apply(self.inputs[1], CausalMask, name="Attention-LM-Mask")
+            self.attention_bias: Tensor | None = self.apply(
+                self.inputs[1], CausalMask, name="Attention-LM-Mask"
+            )
         return self.attention_bias
 
     def compute_position_bias(self, inputs: Any = None) -> tuple[Tensor, Tensor | None]:
@@ -162,7 +163,7 @@ class T5_Decoder(LM_Mask, T5_Base):
         if self.position_bias is None:
             context, x = inputs
             across = self.relative_position_bias(x, context) if self.cross_position_bias else None
-            self.position_bias = self.relative_position_bias(x, x), across
+            self.position_bias: Any = self.relative_position_bias(x, x), across
         return self.position_bias
 
     def apply_main_layers(self, inputs: list[Tensor], index: int) -> list[Tensor]:
@@ -272,7 +273,8 @@ class T5(T5_Base):
         """Build encoder and decoder, then the whole; arguments as for ``Transformer.build``."""
         for part in (self._encoder, self._decoder):
             part.build(*args, **kwargs)
-        self.encoder, self.decoder = self._encoder.model, self._decoder.model
+        self.encoder: keras.Model = self._encoder.model
+        self.decoder: keras.Model = self._decoder.model
         super().build(*args, **kwargs)
 
     def get_inputs(self) -> list[Tensor]:
@@ -289,6 +291,5 @@ class T5(T5_Base):
         return self._encoder.variable_mapping() | self._decoder.variable_mapping()
 
     def architecture(self) -> str:
-        """Return the class of ``transformers`` with the same head."""
         head = "ForConditionalGeneration" if self._decoder.with_lm else "Model"
         return f"{self.model_type.upper()}{head}"

@@ -140,7 +140,7 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
         self.version = version
         is_tied = version == "t5.1.0" if tie_word_embeddings is None else tie_word_embeddings
         self.tie_word_embeddings = is_tied
-        self.num_decoder_layers = num_decoder_layers or self.num_hidden_layers
+        self.num_decoder_layers: int = num_decoder_layers or self.num_hidden_layers
         self.relative_attention_num_buckets = relative_attention_num_buckets
         self.relative_attention_max_distance = relative_attention_max_distance
 
@@ -249,11 +249,9 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
 
     @property
     def model_type(self) -> str:
-        """Name of the family in a ``config.json``."""
         return self.version.partition(".")[0]
 
     def hugging_face_config(self) -> dict[str, Any]:
-        """Return the ``config.json`` of the same model."""
         config = super().hugging_face_config()
         if self.checkpoint_spec.hugging_face is None:
             return config
