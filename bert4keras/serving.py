@@ -41,7 +41,7 @@ class WebServing:
         self.port = port
         self.server = server
         self.routes: dict[str, dict[str, Callable[[Mapping[str, Any]], str]]] = {}
-        self.lock = Lock()
+        self._lock = Lock()
 
     def wraps(
         self,
@@ -68,7 +68,7 @@ class WebServing:
                     for name, (convert, _) in arguments.items()
                     if name in values
                 }
-                with self.lock:
+                with self._lock:
                     data = func(**kwargs)
                 return _to_json(0, "succeeded", data)
             except Exception as error:  # one bad request must not stop the server

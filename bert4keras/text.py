@@ -158,7 +158,6 @@ def text_segmentate(
 
 
 def _split_after(text: str, separator: str) -> list[str]:
-    """Split a text after each run of separators."""
     sign = re.escape(separator)
     return re.findall(f"[^{sign}]+{sign}*|{sign}+", text)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -17,19 +17,6 @@ from bert4keras.data.parallel import parallel_apply_generator, restore_order
 
 _SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…\n]+[”’」』）)]*|[^。！？!?…\n]+")
 _TEXTS_PER_CHUNK = 200  # texts that a worker process gets at once
-
-
-class _Tokenizer(Protocol):
-    """Tokenizer with the special tokens of a row."""
-
-    @property
-    def pad_id(self) -> int | None: ...
-    @property
-    def start_id(self) -> int | None: ...
-    @property
-    def end_id(self) -> int | None: ...
-    def tokenize(self, text: str) -> list[str]: ...
-    def tokens_to_ids(self, tokens: list[str]) -> list[int]: ...
 
 
 def find_text_files(patterns: StrPath | Iterable[StrPath]) -> list[str]:
@@ -115,7 +102,7 @@ def _decode(line: Any, path: StrPath, number: int, encoding: str) -> str:
 
 def pack_sequences(
     texts: Iterable[str],
-    tokenizer: _Tokenizer,
+    tokenizer: Any,
     maxlen: int = 512,
     word_segment: Callable[[str], Iterable[str]] | None = None,
     join_texts: bool = True,
@@ -169,7 +156,7 @@ def pack_sequences(
     return _pack(chain.from_iterable(results), tokenizer, maxlen, join_texts)
 
 
-def _check_arguments(tokenizer: _Tokenizer, maxlen: int) -> None:
+def _check_arguments(tokenizer: Any, maxlen: int) -> None:
     ids = {"start": tokenizer.start_id, "end": tokenizer.end_id, "pad": tokenizer.pad_id}
     missing = [name for name, token_id in ids.items() if token_id is None]
     if missing or maxlen < 3:
@@ -183,13 +170,7 @@ def _check_arguments(tokenizer: _Tokenizer, maxlen: int) -> None:
 _Sentence = tuple[list[int], list[bool]]  # token ids, and True where one continues a word
 
 
-def _tokenize_texts(
-    texts: list[str],
-    tokenizer: _Tokenizer,
-    word_segment: Callable[[str], Iterable[str]] | None,
-    maxlen: int,
-) -> list[list[_Sentence]]:
-    """Tokenize the sentences of each text; split those of more than ``maxlen`` tokens."""
+def _tokenize_texts(texts, tokenizer, word_segment, maxlen):
     return [
         [
             part
@@ -200,11 +181,7 @@ def _tokenize_texts(
     ]
 
 
-def _tokenize(
-    sentence: str,
-    tokenizer: _Tokenizer,
-    word_segment: Callable[[str], Iterable[str]] | None,
-) -> _Sentence:
+def _tokenize(sentence, tokenizer, word_segment):
     token_ids, is_continuation = [], []
     for word in [sentence] if word_segment is None else word_segment(sentence):
         tokens = tokenizer.tokenize(word)[1:-1]
@@ -216,9 +193,7 @@ def _tokenize(
     return token_ids, is_continuation
 
 
-def _split_sentence(
-    token_ids: list[int], is_continuation: list[bool], maxlen: int
-) -> Iterator[_Sentence]:
+def _split_sentence(token_ids, is_continuation, maxlen):
     """Split a sentence into parts that fit, between words unless a word is longer."""
     begin = 0
     while begin < len(token_ids):
@@ -231,10 +206,7 @@ def _split_sentence(
         begin = end
 
 
-def _pack(
-    texts: Iterable[list[_Sentence]], tokenizer: _Tokenizer, maxlen: int, join_texts: bool
-) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
-    """Pack tokenized sentences greedily into rows."""
+def _pack(texts, tokenizer, maxlen, join_texts):
     start, end, pad = tokenizer.start_id, tokenizer.end_id, tokenizer.pad_id
 
     def make_row():

@@ -54,9 +54,9 @@ class DataGenerator:
     ) -> None:
         self.data: Any = data
         self.batch_size = batch_size
-        self.buffer_size = buffer_size or batch_size * 1000
+        self.buffer_size: int = buffer_size or batch_size * 1000
         self.length_func = length_func
-        self.steps = -(-len(data) // batch_size) if isinstance(data, Sized) else None
+        self.steps: int | None = -(-len(data) // batch_size) if isinstance(data, Sized) else None
         self._random_state = None if seed is None else np.random.RandomState(seed)
 
     def __len__(self) -> int:
@@ -103,7 +103,7 @@ class DataGenerator:
             return samples
         return _sort_in_pools(samples, self.length_func, self.batch_size, state)
 
-    def forfit(self, random: bool = True) -> BatchStream:
+    def forfit(self, random: bool = True) -> Iterator[Any]:
         """Return endless batches, for ``model.fit(..., steps_per_epoch=len(generator))``.
 
         Args:
@@ -118,7 +118,7 @@ class DataGenerator:
         """
         return BatchStream(map(to_keras_batch, self._iterate_forever(random)))
 
-    def fortest(self, random: bool = False) -> BatchStream:
+    def fortest(self, random: bool = False) -> Iterator[Any]:
         """Return endless inputs, for ``model.predict(..., steps=len(generator))``.
 
         Args:
@@ -191,9 +191,7 @@ def _shuffle_in_buffer(samples: Iterable[Any], size: int, state: Any) -> Iterato
 _BATCHES_PER_POOL = 64  # batches whose samples are sorted by length together
 
 
-def _sort_in_pools(
-    samples: Iterable[Any], length_func: Callable[[Any], float], batch_size: int, state: Any
-) -> Iterator[Any]:
+def _sort_in_pools(samples, length_func, batch_size, state):
     """Reorder samples so that those of a batch have similar lengths."""
     samples = iter(samples)
     while pool := sorted(islice(samples, _BATCHES_PER_POOL * batch_size), key=length_func):

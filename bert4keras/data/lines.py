@@ -55,7 +55,9 @@ class open:
         self.file: Any = builtins.open(name, mode, **({} if is_binary else self._text))
         self._lines: Any = builtins.open(name, "rb") if indexable else None
         if indexable:
-            self.offsets = self._load_offsets(None if isinstance(indexable, bool) else indexable)
+            self.offsets: list[int] = self._load_offsets(
+                None if isinstance(indexable, bool) else indexable
+            )
 
     def _load_offsets(self, path: StrPath | None) -> list[int]:
         """Return the offset of each line, from the file at ``path`` if it exists, else stored."""

@@ -1,40 +1,16 @@
 """Pretraining objectives: masked, causal and prefix language models over rows of tokens."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from bert4keras.backend.types import ArrayLike, NDArray
+from bert4keras.backend.types import NDArray
 
 
-class _TokenizerIds(Protocol):
-    """Special tokens of a tokenizer, as an objective reads them."""
-
-    @property
-    def pad_id(self) -> int | None: ...
-    @property
-    def start_id(self) -> int | None: ...
-    @property
-    def end_id(self) -> int | None: ...
-    @property
-    def mask_id(self) -> int | None: ...
-    @property
-    def vocab_size(self) -> int: ...
-
-
-def _draw_uniform(
-    seed: int, epochs: ArrayLike, row_indices: ArrayLike, shape: Sequence[int]
-) -> NDArray[np.float64]:
+def _draw_uniform(seed, epochs, row_indices, shape):
     """Draw numbers from [0, 1) that depend only on seed, epoch and the index of a row.
 
-    Args:
-        seed: an integer from 0.
-        epochs, row_indices: (B,), of the rows.
-        shape: shape of the numbers of a row.
-
-    Returns:
-        Array (B, *shape), by the counter-based generator Philox: the same in any batch.
+    Philox, a counter-based generator, gives the same array (B, *shape) in any batch.
 
     Example:
         >>> batch = _draw_uniform(1, [0, 0], [5, 6], (2,))
@@ -49,28 +25,19 @@ def _draw_uniform(
 
 
 class _Objective:
-    """Base of the objectives: a callable from rows to a batch.
+    """Base of the objectives: a callable from rows to a batch."""
 
-    Args:
-        tokenizer: tokenizer of the rows.
-        seed: seed of all random choices, which are made anew for each row in each epoch.
-    """
+    application: Any = None  # for build_transformer_model
 
-    application: str | None = None  # for build_transformer_model
-
-    def __init__(self, tokenizer: _TokenizerIds, seed: int = 0) -> None:
-        self.seed = seed
+    def __init__(self, tokenizer: Any, seed: int = 0) -> None:
+        self.seed: int = seed
         self.pad_id: Any = tokenizer.pad_id
         self.end_id: Any = tokenizer.end_id
         special_ids = (tokenizer.pad_id, tokenizer.start_id, tokenizer.end_id, tokenizer.mask_id)
-        self.special_ids = [token_id for token_id in special_ids if token_id is not None]
+        self.special_ids: list[int] = [token_id for token_id in special_ids if token_id is not None]
 
     def __call__(
-        self,
-        token_ids: NDArray[Any],
-        is_continuation: NDArray[np.bool_],
-        row_indices: ArrayLike,
-        epochs: ArrayLike,
+        self, token_ids: Any, is_continuation: Any, row_indices: Any, epochs: Any
     ) -> tuple[Any, ...]:
         """Return a batch for ``fit``.
 
@@ -115,11 +82,11 @@ class MaskedLM(_Objective):
         ([[2, 5, 6, 3, 0]], [0.0, 0.0, 0.0])
     """
 
-    application = "encoder"
+    application: str = "encoder"
 
     def __init__(
         self,
-        tokenizer: _TokenizerIds,
+        tokenizer: Any,
         seed: int = 0,
         mask_rate: float = 0.15,
         max_predictions: int | None = None,
@@ -131,16 +98,13 @@ class MaskedLM(_Objective):
                 f"mask_id={tokenizer.mask_id} and mask_rate={mask_rate}. Add the token to the "
                 "vocabulary, or pass a share such as 0.15."
             )
-        self.mask_id, self.mask_rate = tokenizer.mask_id, mask_rate
+        self.mask_id: int = tokenizer.mask_id
+        self.mask_rate: float = mask_rate
         self.max_predictions = max_predictions
         self._random_ids = np.setdiff1d(np.arange(tokenizer.vocab_size), self.special_ids)
 
     def __call__(
-        self,
-        token_ids: NDArray[Any],
-        is_continuation: NDArray[np.bool_],
-        row_indices: ArrayLike,
-        epochs: ArrayLike,
+        self, token_ids: Any, is_continuation: Any, row_indices: Any, epochs: Any
     ) -> tuple[Any, ...]:
         selection, action, choice = np.moveaxis(
             _draw_uniform(self.seed, epochs, row_indices, (3, token_ids.shape[1])), 1, 0
@@ -158,12 +122,7 @@ class MaskedLM(_Objective):
         targets, weights = (np.take_along_axis(x, positions, axis=1) for x in (targets, weights))
         return (*inputs, positions), targets, weights
 
-    def _select_words(
-        self,
-        token_ids: NDArray[Any],
-        is_continuation: NDArray[np.bool_],
-        selection: NDArray[np.float64],
-    ) -> NDArray[np.bool_]:
+    def _select_words(self, token_ids, is_continuation, selection):
         """Select tokens by the random number of the first token of their word."""
         starts = np.where(is_continuation, 0, np.arange(token_ids.shape[1]))
         starts = np.maximum.accumulate(starts, axis=1)  # where the word of each token starts
@@ -192,14 +151,10 @@ class CausalLM(_Objective):
         ([[4, 5, 3, 0, 0]], [[1.0, 1.0, 1.0, 0.0, 0.0]])
     """
 
-    application = "lm"
+    application: str = "lm"
 
     def __call__(
-        self,
-        token_ids: NDArray[Any],
-        is_continuation: NDArray[np.bool_],
-        row_indices: ArrayLike,
-        epochs: ArrayLike,
+        self, token_ids: Any, is_continuation: Any, row_indices: Any, epochs: Any
     ) -> tuple[Any, ...]:
         targets = self._shift_left(token_ids)
         return _make_batch(token_ids, 0, targets, targets != self.pad_id)
@@ -231,14 +186,10 @@ class PrefixLM(CausalLM):
         ([[2, 4, 3, 5, 3]], [[0, 0, 0, 1, 1]])
     """
 
-    application = "unilm"
+    application: str = "unilm"
 
     def __call__(
-        self,
-        token_ids: NDArray[Any],
-        is_continuation: NDArray[np.bool_],
-        row_indices: ArrayLike,
-        epochs: ArrayLike,
+        self, token_ids: Any, is_continuation: Any, row_indices: Any, epochs: Any
     ) -> tuple[Any, ...]:
         positions = np.arange(token_ids.shape[1])
         draws = _draw_uniform(self.seed, epochs, row_indices, (1,))
@@ -252,12 +203,7 @@ class PrefixLM(CausalLM):
         is_target = (positions >= cuts) & (targets != self.pad_id)
         return _make_batch(new_ids, segment_ids, targets, is_target)
 
-    def _select_cuts(
-        self,
-        token_ids: NDArray[Any],
-        is_continuation: NDArray[np.bool_],
-        draws: NDArray[np.float64],
-    ) -> NDArray[np.int64]:
+    def _select_cuts(self, token_ids, is_continuation, draws):
         """Return where targets begin, (B, 1): at a word, or at the end if there is only one."""
         positions = np.arange(token_ids.shape[1])
         lengths = (token_ids != self.pad_id).sum(axis=1, keepdims=True) - 2
@@ -267,9 +213,7 @@ class PrefixLM(CausalLM):
         return distances.argmin(axis=1)[:, None]
 
 
-def _make_batch(
-    token_ids: NDArray[Any], segment_ids: ArrayLike, targets: NDArray[Any], is_target: NDArray[Any]
-) -> tuple[Any, ...]:
+def _make_batch(token_ids, segment_ids, targets, is_target):
     segment_ids = np.broadcast_to(segment_ids, token_ids.shape)
     arrays = (token_ids, segment_ids, targets)
     token_ids, segment_ids, targets = (np.ascontiguousarray(x, "int32") for x in arrays)

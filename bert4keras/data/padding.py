@@ -88,9 +88,7 @@ def _lengths_per_axis(length: int | Sequence[int], seq_dims: int) -> list[int]:
     return lengths
 
 
-def _to_row(
-    row: Any, lengths: list[int] | None, value: float, seq_dims: int, mode: Literal["post", "pre"]
-) -> NDArray[Any]:
+def _to_row(row, lengths, value, seq_dims, mode):
     """Convert one sequence to an array of at least ``seq_dims`` axes; pad nested lists."""
     if seq_dims > 1 and not isinstance(row, np.ndarray):
         return sequence_padding(row, lengths and lengths[1:], value, seq_dims - 1, mode)
@@ -113,10 +111,7 @@ def _item_shape(rows: list[NDArray[Any]], seq_dims: int) -> tuple[int, ...]:
     return shapes.pop()
 
 
-def _copy_row(
-    target: NDArray[Any], row: NDArray[Any], lengths: list[int], mode: Literal["post", "pre"]
-) -> None:
-    """Copy a row into its padded target, truncated on the right."""
+def _copy_row(target, row, lengths, mode):
     sizes = [min(size, length) for size, length in zip(row.shape, lengths)]
     starts = [length - size if mode == "pre" else 0 for size, length in zip(sizes, lengths)]
     window = tuple(slice(start, start + size) for start, size in zip(starts, sizes))

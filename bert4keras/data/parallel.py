@@ -158,12 +158,7 @@ class _Process:
         self.process.join()
 
 
-def _start(
-    func: Callable[[Any], Any],
-    workers: int,
-    random_seeds: bool | Sequence[int],
-    start_method: str | None,
-) -> list[_Process]:
+def _start(func, workers, random_seeds, start_method):
     if start_method is None and sys.platform == "linux":
         start_method = "fork"
     context = multiprocessing.get_context(start_method)

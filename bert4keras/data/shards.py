@@ -120,9 +120,11 @@ class ShardedDataset:
         num_processes: int = 1,
         skip_damaged: bool = False,
     ) -> None:
-        self.folder, self.seed, self.shuffle_window = Path(folder), seed, shuffle_window
+        self.folder: Path = Path(folder)
+        self.seed: int = seed
+        self.shuffle_window: int = shuffle_window
         index = self._read_index()
-        self.metadata = index["about"]
+        self.metadata: Any = index["about"]
         self._names, self._counts = self._check_shards(index["shards"], skip_damaged)
         self._first_rows = np.cumsum([0, *self._counts])[:-1]  # row index of each shard's first row
         self.num_rows: int = int(sum(self._counts))
@@ -146,9 +148,7 @@ class ShardedDataset:
                 "the shards are incomplete. Write them again."
             ) from None
 
-    def _check_shards(
-        self, shards: dict[str, list[int]], skip_damaged: bool
-    ) -> tuple[list[str], list[int]]:
+    def _check_shards(self, shards, skip_damaged):
         """Return names and row counts of the shards whose size is that in the index."""
         faults = {}
         for name, (_, size) in shards.items():
@@ -205,7 +205,6 @@ class ShardedDataset:
         return order, np.append(ends[self.shuffle_window - 1 :: self.shuffle_window], ends[-1])
 
     def _read_window(self, epoch: int, window: int) -> list[NDArray[Any]]:
-        """Read the rows of a window and their indices, shuffled."""
         begin = window * self.shuffle_window
         shards = self._get_order(epoch)[0][begin : begin + self.shuffle_window]
         arrays = [self._read_shard(shard) for shard in shards]

@@ -67,14 +67,14 @@ class BatchStream(_EndlessDataset):
         self, items: Iterable[Any], convert: Callable[[Any], tuple[Any, ...]] = to_keras_batch
     ) -> None:
         super().__init__()
-        self.items = iter(items)
+        self.items: Iterator[Any] = iter(items)
         self.convert = convert
-        self.lookahead = deque()  # items that probes were made of, not yet returned
-        self.lock = threading.RLock()  # one fit may still read ahead when the next begins
+        self.lookahead: deque[Any] = deque()  # items that probes were made of, not yet returned
+        self.lock: Any = threading.RLock()  # one fit may still read ahead when the next begins
         self.in_epoch: bool = False
         self.probe_count: int = 0
         self.is_fresh: bool = True  # True until the first batch is read
-        self.build_batch = None  # the batch that Keras built the model with
+        self.build_batch: Any = None  # the batch that Keras built the model with
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -195,8 +195,10 @@ class PretrainingDataset(_EndlessDataset):
         first_batch: int = 0,
     ) -> None:
         super().__init__()
-        self.dataset, self.objective = dataset, objective
-        self.batch_size, self.first_batch = batch_size, first_batch
+        self.dataset: Any = dataset
+        self.objective: Callable[..., tuple[Any, ...]] = objective
+        self.batch_size: int = batch_size
+        self.first_batch: int = first_batch
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
         begin = (self.first_batch + number) * self.batch_size

@@ -53,11 +53,7 @@ def make_tf_dataset(
 
 
 def _name_parts(names: Any, parts: Any) -> Any:
-    """Convert parts to dicts by name.
-
-    Args:
-        names: a string, a tuple of strings, or a tuple of these; None changes nothing.
-        parts: values, nested likewise.
+    """Convert parts to dicts by name; no names change nothing.
 
     Example:
         >>> _name_parts((("tokens", "segments"), "labels"), ((1, 2), 3))

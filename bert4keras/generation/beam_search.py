@@ -4,7 +4,7 @@ Letters in shapes are those of ``samplers``; k is the number of continuations th
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from keras import ops
@@ -75,7 +75,7 @@ class BeamSearch:
     early_stopping: bool | Literal["never"] = False
     processors: LogitsProcessors = LogitsProcessors()
 
-    def init_state(self, tokens: NDArray) -> BeamState:
+    def init_state(self, tokens: NDArray[Any]) -> BeamState:
         """Return the state before the first token, as arrays, for tokens (B, N, T)."""
         rows = tokens.shape[:2]
         score = np.zeros(rows, "float32")
@@ -179,11 +179,11 @@ class BeamSearch:
         is_done = attainable <= worst
         return is_done | is_full if self.early_stopping is True else is_done
 
-    def is_live(self, state: BeamState) -> NDArray:
+    def is_live(self, state: BeamState) -> NDArray[Any]:
         """True where a beam (B, N) gets further tokens, from a state of arrays."""
         return (state.score > -np.inf) & ~state.is_done[:, None]
 
-    def results(self, state: BeamState, row: int, count: int) -> tuple[NDArray, NDArray]:
+    def results(self, state: BeamState, row: int, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return tokens and scores of at most ``count`` finished sequences of a prompt."""
         index = np.flatnonzero(state.is_finished[row])[:count]
         return state.finished_tokens[row, index], state.finished_score[row, index]

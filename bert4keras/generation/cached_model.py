@@ -82,15 +82,17 @@ class CachedModel:
                 f"{model.name} must have one output, the scores of tokens, got "
                 f"{len(model.outputs)}. Give keras.Model(model.inputs, model.outputs[i])"
             )
-        self.model = model
-        self.trace = GraphTrace(model)
-        self.input_roles = self._find_roles(dict(input_roles or {}))
-        self.sequence_inputs = list(
+        self.model: Any = model
+        self.trace: GraphTrace = GraphTrace(model)
+        self.input_roles: list[Any] = self._find_roles(dict(input_roles or {}))
+        self.sequence_inputs: list[int] = list(
             self._find_sequences() if sequence_inputs is None else sequence_inputs
         )
         self._keep_one_role()
         self.trace.mark_sequential(self.sequence_inputs)
-        self.cached_calls = [x for x in self.trace if x.is_sequential and x.has_cache]
+        self.cached_calls: list[LayerCall] = [
+            x for x in self.trace if x.is_sequential and x.has_cache
+        ]
         self._check_calls()
         self._takes_log = as_logits and self._returns_probabilities()
 
@@ -303,7 +305,6 @@ class CachedModel:
         return self._output(values), context.cache
 
     def _next_aux_inputs(self, context):
-        """Ids that the other sequence inputs hold for the new tokens."""
         aux_inputs = []
         for i, last in zip(self.sequence_inputs[1:], context.prompts.aux_inputs):
             last = ops.repeat(last, context.rows_per_prompt, axis=0)

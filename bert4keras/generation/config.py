@@ -71,7 +71,7 @@ class GenerationConfig:
     logits_processor: Callable[..., Any] | None = None
     prefix_allowed_tokens_fn: Callable[[int, list[int]], Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, (rule, is_valid) in _RULES.items():
             value = getattr(self, name)
             if not is_valid(value):

@@ -46,9 +46,13 @@ class AutoRegressiveDecoder:
     def __init__(self, start_id: int | None, end_id: int, maxlen: int, minlen: int = 1):
         if maxlen < 1:
             raise ValueError(f"maxlen must be at least 1, got {maxlen}: nothing would be decoded")
-        self.start_id, self.end_id = start_id, end_id
-        self.maxlen, self.minlen = maxlen, minlen
-        self.first_output_ids = np.array([[] if start_id is None else [start_id]], dtype=int)
+        self.start_id: int | None = start_id
+        self.end_id: int = end_id
+        self.maxlen: int = maxlen
+        self.minlen: int = minlen
+        self.first_output_ids: NDArray[Any] = np.array(
+            [[] if start_id is None else [start_id]], dtype=int
+        )
 
     @staticmethod
     def wraps(
@@ -91,7 +95,9 @@ class AutoRegressiveDecoder:
             predictors[id(model)] = IncrementalPredictor(model)
         return predictors[id(model)]
 
-    def predict(self, inputs: list[NDArray], output_ids: NDArray, states: Any = None) -> Any:
+    def predict(
+        self, inputs: list[NDArray[Any]], output_ids: NDArray[Any], states: Any = None
+    ) -> Any:
         """Score the next token of each row of output ids; a subclass defines it.
 
         Args:
@@ -111,7 +117,7 @@ class AutoRegressiveDecoder:
         states: Any = None,
         temperature: float = 1,
         min_ends: int = 1,
-    ) -> NDArray:
+    ) -> NDArray[Any]:
         """Decode by beam search: follow the ``topk`` most probable outputs.
 
         The best one is returned as soon as it ends. Others that end are dropped, and leave the
@@ -153,7 +159,7 @@ class AutoRegressiveDecoder:
         states: Any = None,
         temperature: float = 1,
         min_ends: int = 1,
-    ) -> list[NDArray]:
+    ) -> list[NDArray[Any]]:
         """Draw outputs by their probability, with NumPy's global generator.
 
         Args:
@@ -182,7 +188,6 @@ class AutoRegressiveDecoder:
         return outputs + list(rows.ids)
 
     def _predict_scores(self, rows, states, temperature, rtype, step):
-        """The result of ``predict`` for rows, if it is numbers."""
         predict: Any = self.predict  # decorated with ``wraps``
         scores, states = predict(rows.inputs, rows.ids, states, temperature, rtype)
         invalid = np.flatnonzero(np.isnan(scores).any(axis=-1))
@@ -207,21 +212,17 @@ class _Outputs:
         return is_end[:, -1] & (is_end.sum(axis=1) >= min_ends)
 
     def take(self, index):
-        """Return the rows at an index, repeated where it repeats."""
         inputs = [x[index] for x in self.inputs]
         return _Outputs(inputs, self.ids[index], self.end_id, self.scores[index])
 
     def filter(self, mask):
-        """Return the rows where a mask is True."""
         return self if mask.all() else self.take(np.flatnonzero(mask))
 
     def extend(self, tokens):
-        """Return the rows with one more token each."""
         ids = np.concatenate([self.ids, tokens[:, None]], axis=1)
         return _Outputs(self.inputs, ids, self.end_id, self.scores)
 
     def extend_best(self, scores, topk):
-        """Return the topk best continuations of all rows."""
         scores = self.scores[:, None] + scores
         index = np.argpartition(scores, -topk, axis=None)[-topk:]
         parents, tokens = np.unravel_index(index, scores.shape)
@@ -286,20 +287,19 @@ class IncrementalPredictor:
     def __init__(self, model: Any):
         self.model = model
         self.rows: list[bytes] | None = None  # rows of the call before, if the cache holds them
-        self.cached_model: CachedModel | None = None
+        self.cached_model: Any = None
         try:
             self.cached_model = CachedModel(model)
         except IncrementalDecodingError:
             return
-        self.sequence_inputs = self.cached_model.sequence_inputs
-        self.segment_inputs = self.cached_model.segment_inputs
-        self.max_positions = self.cached_model.max_positions
-        self.padded_length = self.cached_model.padded_length
-        self.init_cache = self.cached_model.init_cache
-        self.prefill = compile_function(self.cached_model.prefill, model.variables)
-        self.step = compile_function(self.cached_model.step, model.variables)
+        self._segment_inputs = self.cached_model.segment_inputs
+        self._max_positions = self.cached_model.max_positions
+        self._compiled_prefill = compile_function(self.cached_model.prefill, model.variables)
+        self.step: Any = compile_function(self.cached_model.step, model.variables)
 
-    def predict(self, inputs: ArrayLike | list[ArrayLike], *args: Any, **kwargs: Any) -> NDArray:
+    def predict(
+        self, inputs: ArrayLike | list[ArrayLike], *args: Any, **kwargs: Any
+    ) -> NDArray[Any]:
         """Return the output at the last token of each row, an array (B, ...).
 
         Args:
@@ -313,74 +313,77 @@ class IncrementalPredictor:
             return self.model.predict_on_batch(structure)[:, -1]
         parents = self._find_parents(arrays)
         output = self._prefill(arrays) if parents is None else self._step(arrays, parents)
-        self.rows, self.length = _row_bytes(arrays), arrays[self.sequence_inputs[0]].shape[1]
+        self.rows, self._length = (
+            _row_bytes(arrays),
+            arrays[self.cached_model.sequence_inputs[0]].shape[1],
+        )
         return ops.convert_to_numpy(output)
 
     def _can_use_cache(self, arrays):
         """True if the arrays are rows of tokens, no longer than the model has positions."""
         if len(arrays) != len(self.model.inputs):
             return False
-        shapes = {arrays[i].shape for i in self.sequence_inputs}
+        shapes = {arrays[i].shape for i in self.cached_model.sequence_inputs}
         count, length = shapes.pop()
-        is_within = self.max_positions is None or length <= self.max_positions
+        is_within = self._max_positions is None or length <= self._max_positions
         return bool(not shapes and count and length and is_within)
 
     def _find_parents(self, arrays):
         """The index of the earlier row that each row continues; None if one continues none."""
         if self.rows is None:
             return None
-        if any(arrays[i].shape[1] != self.length + 1 for i in self.sequence_inputs):
+        if any(arrays[i].shape[1] != self._length + 1 for i in self.cached_model.sequence_inputs):
             return None
-        if any((arrays[i][:, -1] < 1).any() for i in self.segment_inputs):
+        if any((arrays[i][:, -1] < 1).any() for i in self._segment_inputs):
             return None  # earlier tokens would see a new one of the source
-        before = [x[:, :-1] if i in self.sequence_inputs else x for i, x in enumerate(arrays)]
+        before = [
+            x[:, :-1] if i in self.cached_model.sequence_inputs else x for i, x in enumerate(arrays)
+        ]
         row_indices = {row: index for index, row in enumerate(self.rows)}
         parents = [row_indices.get(row) for row in _row_bytes(before)]
         return None if None in parents else np.array(parents)
 
     def _prefill(self, arrays):
-        """Compute rows whole, and fill the KV cache of prompts."""
-        count, length = arrays[self.sequence_inputs[0]].shape
-        extra = self.padded_length(length) - length
+        count, length = arrays[self.cached_model.sequence_inputs[0]].shape
+        extra = self.cached_model.padded_length(length) - length
         inputs = [
-            np.pad(x, [(0, 0), (0, extra)]) if i in self.sequence_inputs else x
+            np.pad(x, [(0, 0), (0, extra)]) if i in self.cached_model.sequence_inputs else x
             for i, x in enumerate(arrays)
         ]
         lengths = np.full(count, length, "int32")
-        output, self.prompt_cache = self.prefill(*to_tensors((inputs, lengths)))
-        self.prompts, self.cache_index, self.capacity = np.arange(count), 0, _CAPACITY
-        self.generated_cache = self.init_cache(count, _CAPACITY)
+        output, self._prompt_cache = self._compiled_prefill(*to_tensors((inputs, lengths)))
+        self._prompts, self._cache_index, self._capacity = np.arange(count), 0, _CAPACITY
+        self._generated_cache = self.cached_model.init_cache(count, _CAPACITY)
         return output
 
     def _step(self, arrays, parents):
         """Compute the last token of rows whose parents are in the KV cache, and update it."""
-        if not np.array_equal(parents, np.arange(len(self.prompts))):
-            self.generated_cache = take_rows(self.generated_cache, parents)
-        self._arrange_prompts(self.prompts[parents])
-        if self.cache_index == self.capacity:
-            self.generated_cache = grow_cache(self.generated_cache, self.capacity)
-            self.capacity *= 2
-        tokens, *aux_inputs = (arrays[i][:, -1] for i in self.sequence_inputs)
+        if not np.array_equal(parents, np.arange(len(self._prompts))):
+            self._generated_cache = take_rows(self._generated_cache, parents)
+        self._arrange_prompts(self._prompts[parents])
+        if self._cache_index == self._capacity:
+            self._generated_cache = grow_cache(self._generated_cache, self._capacity)
+            self._capacity *= 2
+        tokens, *aux_inputs = (arrays[i][:, -1] for i in self.cached_model.sequence_inputs)
         tokens, cache_index, aux_inputs = to_tensors(
-            (tokens.astype("int32"), np.int32(self.cache_index), aux_inputs)
+            (tokens.astype("int32"), np.int32(self._cache_index), aux_inputs)
         )
-        output, self.generated_cache = self.step(
-            tokens, cache_index, self.prompt_cache, self.generated_cache, aux_inputs
+        output, self._generated_cache = self.step(
+            tokens, cache_index, self._prompt_cache, self._generated_cache, aux_inputs
         )
-        self.cache_index += 1
+        self._cache_index += 1
         return output
 
     def _arrange_prompts(self, prompts):
         """Give all cached prompts equal numbers of rows, one prompt after the other."""
-        count = len(ops.convert_to_numpy(self.prompt_cache.lengths))
+        count = len(ops.convert_to_numpy(self._prompt_cache.lengths))
         width = len(prompts) // count
         if not np.array_equal(prompts, np.repeat(np.arange(count), width)):
             index = prompts[:1] if (prompts == prompts[0]).all() else prompts
-            self.prompt_cache = take_rows(self.prompt_cache, index)
+            self._prompt_cache = take_rows(self._prompt_cache, index)
             prompts = np.zeros_like(prompts) if len(index) == 1 else np.arange(len(prompts))
-        self.prompts = prompts
+        self._prompts = prompts
 
 
 def _row_bytes(arrays):
-    """The rows of several arrays as bytes."""
     return [b"".join(x[i].tobytes() for x in arrays) for i in range(len(arrays[0]))]

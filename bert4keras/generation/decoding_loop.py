@@ -163,7 +163,7 @@ class DecodingLoop:
     ):
         self.step = step
         self.init_cache = init_cache
-        self.variables = list(variables)
+        self.variables: list[Any] = list(variables)
         self._programs = lru_cache(maxsize=16)(self._compile)
 
     def _compile(self, sampler):
@@ -274,15 +274,7 @@ def _next_power_of_two(n):
 
 
 class _DecodingBatch:
-    """Prompts that are decoded together, seen from the host, and the results of finished ones.
-
-    Args:
-        loop: the ``DecodingLoop``.
-        config: the options.
-        logits: (B, V) after the prompts.
-        prompt_cache: nested tensors (B, ...).
-        prompts: (B, P) ids, right-aligned.
-    """
+    """Prompts that are decoded together, seen from the host, and the results of finished ones."""
 
     def __init__(self, loop, config, logits, prompt_cache, prompts):
         self.config, self.sampler = config, config.sampler()
@@ -305,10 +297,7 @@ class _DecodingBatch:
         self.state = to_tensors(self.sampler.init_state(tokens))
 
     def _draw_uniform(self, columns):
-        """Random numbers (B, N, columns) for further steps.
-
-        Each prompt has its own generator, so that no prompt's numbers depend on the others.
-        """
+        """Random numbers (B, N, columns); each prompt has its own generator."""
         if not self.config.do_sample:
             return None
         shape = (len(self.row_prompts), columns, self.sampler.rows_per_prompt)
@@ -339,7 +328,6 @@ class _DecodingBatch:
         self._check_errors()
 
     def _grow(self):
-        """Double the capacity."""
         extra = self.capacity
         self.generated_cache = grow_cache(self.generated_cache, extra)
         self.state = self.sampler.grow_state(self.state, extra)
@@ -441,7 +429,6 @@ class _DecodingBatch:
         return bool((self.row_prompts >= 0).any())
 
     def output(self):
-        """Return the results, in the order of the prompts."""
         if not self.results:
             return GenerationOutput([], [])
         tokens, scores = zip(*self.results)

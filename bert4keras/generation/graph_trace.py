@@ -115,9 +115,9 @@ class GraphTrace:
     def __init__(self, model: Any):
         self._keys: dict[tuple[Any, int], str] = {}  # (scope, id of a symbolic tensor) -> key
         self.calls: list[LayerCall] = []
-        self.inputs = [self._new_key((), x) for x in model.inputs]
+        self.inputs: list[str] = [self._new_key((), x) for x in model.inputs]
         self._trace(model, ())
-        self.output = self._keys[(), id(model.outputs[0])]
+        self.output: str = self._keys[(), id(model.outputs[0])]
         self._drop_unused()
 
     def __iter__(self) -> Iterator[LayerCall]:

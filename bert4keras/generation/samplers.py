@@ -268,7 +268,7 @@ class Sampler:
     do_sample: bool = False
     processors: LogitsProcessors = LogitsProcessors()
 
-    def init_state(self, tokens: NDArray) -> SamplerState:
+    def init_state(self, tokens: NDArray[Any]) -> SamplerState:
         """Return the state before the first token, as arrays, for tokens (B, N, T)."""
         rows = tokens.shape[:2]
         return SamplerState(
@@ -329,11 +329,13 @@ class Sampler:
         uniform = flatten_rows(ops.take(inputs.uniform, count, axis=2)[..., None])[:, 0]
         return sample_tokens(self.processors.truncate(processed_logits, params), uniform)
 
-    def is_live(self, state: SamplerState) -> NDArray:
+    def is_live(self, state: SamplerState) -> NDArray[Any]:
         """True where a row (B, N) gets further tokens, from a state of arrays."""
         return ~state.has_ended & ~state.is_done[:, None]
 
-    def results(self, state: SamplerState, row: int, count: int) -> tuple[NDArray, NDArray]:
+    def results(
+        self, state: SamplerState, row: int, count: int
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return tokens and scores of a prompt's first ``count`` rows, from a state of arrays."""
         return state.tokens[row, :count], state.score[row, :count]
 

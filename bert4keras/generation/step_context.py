@@ -50,14 +50,16 @@ class StepContext:
     """
 
     def __init__(self, cache_index: Tensor, prompts: PromptCache, cache: GeneratedCache):
-        self.cache_index, self.prompts = cache_index, prompts
-        self.cache = cache._replace(entries=dict(cache.entries))
+        self.cache_index: Tensor = cache_index
+        self.prompts: PromptCache = prompts
+        self.cache: GeneratedCache = cache._replace(entries=dict(cache.entries))
         count = ops.shape(prompts.lengths)[0]
-        self.rows_per_prompt = ops.shape(cache.padding)[0] // count  # N
+        self.rows_per_prompt: Any = ops.shape(cache.padding)[0] // count  # N
         position = prompts.lengths[:, None] + cache_index
-        self.position = ops.repeat(position, self.rows_per_prompt, axis=0)  # (R, 1)
+        self.position: Tensor = ops.repeat(position, self.rows_per_prompt, axis=0)  # (R, 1)
         self.has_padding: bool = False
-        self.key, self.is_cross_attention = "", False
+        self.key: str = ""
+        self.is_cross_attention: bool = False
 
     def for_call(self, key: str, is_cross_attention: bool) -> "StepContext":
         """Return this context, bound to one call of a layer."""

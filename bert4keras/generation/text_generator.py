@@ -55,11 +55,16 @@ class TextGenerator:
         start_id: int = 0,
         input_roles: Mapping[str, InputRole] | None = None,
     ):
-        self.model = getattr(model, "model", model)
-        self.tokenizer, self.start_id = tokenizer, start_id
-        self.cached_model = CachedModel(self.model, input_roles=input_roles, as_logits=True)
-        variables = self.model.variables
-        self.loop = DecodingLoop(self.cached_model.step, self.cached_model.init_cache, variables)
+        self.model: Any = getattr(model, "model", model)
+        self.tokenizer: Any = tokenizer
+        self.start_id: int = start_id
+        self.cached_model: CachedModel = CachedModel(
+            self.model, input_roles=input_roles, as_logits=True
+        )
+        cached_model, variables = self.cached_model, self.model.variables
+        self.loop: DecodingLoop = DecodingLoop(
+            cached_model.step, cached_model.init_cache, variables
+        )
         self._prefill = compile_function(self.cached_model.prefill, variables)
 
     def __call__(
@@ -204,7 +209,6 @@ class TextGenerator:
         }
 
     def _input(self, index, ids, condition_arrays):
-        """An input of the model, by its role, for prompts."""
         model, name = self.cached_model, self.model.inputs[index].name
         role, is_sequence = model.input_roles[index], index in model.sequence_inputs
         if model.has_encoder and is_sequence:
@@ -230,7 +234,6 @@ class TextGenerator:
         return condition
 
     def _decoder_start(self, role, name, count):
-        """The first ids of a decoder, (count, 1)."""
         if role is None:
             raise self._unknown_role(name)
         return np.full((count, 1), self.start_id if role == "token_ids" else 0, "int32")

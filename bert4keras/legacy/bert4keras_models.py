@@ -4,6 +4,7 @@ import itertools
 import json
 import warnings
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -227,7 +228,7 @@ def _call_attention(original, self, inputs, *args, a_mask=None, **kwargs):
 class BiasAdd(layers.ScaleOffset):
     """ScaleOffset without scale."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         record_use("old name")
         super().__init__(scale=False, **kwargs)
 
@@ -235,7 +236,7 @@ class BiasAdd(layers.ScaleOffset):
 class Scale(layers.ScaleOffset):
     """ScaleOffset without offset."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         record_use("old name")
         super().__init__(offset=False, **kwargs)
 
@@ -243,25 +244,25 @@ class Scale(layers.ScaleOffset):
 class ZeroMasking(layers.Layer):
     """Layer that masks zeros as padding."""
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         self._mask = ops.cast(ops.greater(inputs, 0), "float32")
         return inputs
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return ops.greater(inputs, 0)
 
 
 class EmbeddingDense(layers.Layer):
     """Output layer that shares the weights of an embedding; unsupported."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise unsupported_error("old name", "call the embedding itself with mode='dense'")
 
 
 class FactorizedEmbedding(layers.Layer):
     """Embedding of ALBERT in 2019; unsupported."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise unsupported_error("old name", "the embedding of ALBERT is two layers now")
 
 
@@ -315,30 +316,30 @@ class ExponentialMovingAverage(keras.callbacks.Callback):
         momentum: share of the old average in each step.
     """
 
-    def __init__(self, momentum=0.999):
+    def __init__(self, momentum: Any = 0.999) -> None:
         record_use("old name")
         super().__init__()
-        self.momentum = momentum
+        self.momentum: float = momentum
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         """Start from the current weights."""
-        self.averages = self.model.get_weights()
+        self._averages = self.model.get_weights()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: Any, logs: Any = None) -> None:
         """Update the averages."""
-        self.averages = [
+        self._averages = [
             average + (1 - self.momentum) * (weight - average)
-            for average, weight in zip(self.averages, self.model.get_weights())
+            for average, weight in zip(self._averages, self.model.get_weights())
         ]
 
-    def apply_ema_weights(self):
+    def apply_ema_weights(self) -> None:
         """Put the averages into the model."""
-        self.old_weights = self.model.get_weights()
-        self.model.set_weights(self.averages)
+        self._old_weights = self.model.get_weights()
+        self.model.set_weights(self._averages)
 
-    def reset_old_weights(self):
+    def reset_old_weights(self) -> None:
         """Put the trained weights back."""
-        self.model.set_weights(self.old_weights)
+        self.model.set_weights(self._old_weights)
 
 
 def _extend_with_gradient_centralization(BaseOptimizer, name=None):

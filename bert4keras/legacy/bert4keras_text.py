@@ -3,6 +3,7 @@
 import functools
 import inspect
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from bert4keras.legacy.report import record_use, unsupported_error
 class SimpleTokenizer(tokenizers.Tokenizer):
     """Tokenizer with one token for each character."""
 
-    def __init__(self, token_dict, do_lower_case=True, **kwargs):
+    def __init__(self, token_dict: Any, do_lower_case: Any = True, **kwargs: Any) -> None:
         record_use("old name")
         super().__init__(token_dict, do_lower_case, **kwargs)
 
@@ -121,11 +122,11 @@ class _Progress:
         period: number of items between two lines.
     """
 
-    def __init__(self, iterable, period=1, steps=None, desc=None):
+    def __init__(self, iterable: Any, period: Any = 1, steps: Any = None, desc: Any = None) -> None:
         record_use("old name")
         self.iterable, self.period, self.desc = iterable, period, desc or "progress"
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         for number, item in enumerate(self.iterable, 1):
             yield item
             if number % self.period == 0:
@@ -163,39 +164,39 @@ class CachedPrediction:
         predict: original ``predict``.
     """
 
-    def __init__(self, decoder, model, x, predict):
-        self.decoder, self.model, self.x, self.predict = decoder, model, x, predict
-        self.array = None
+    def __init__(self, decoder: Any, model: Any, x: Any, predict: Any) -> None:
+        self._decoder, self._model, self._x, self._predict = decoder, model, x, predict
+        self._array: Any = None
 
     @staticmethod
-    def supports(model):
+    def supports(model: Any) -> Any:
         """True if a model has one output for each token."""
         outputs = getattr(model, "outputs", None) or []
         return len(outputs) == 1 and len(outputs[0].shape) == 3
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         parts = index if isinstance(index, tuple) else (index,)
         if len(parts) > 1 and parts[1] == -1 and isinstance(parts[1], int | np.integer):
             record_use("whole predict")
-            x = list(self.x) if isinstance(self.x, tuple) else self.x
-            last_token = self.decoder.last_token(self.model).predict(x)
+            x = list(self._x) if isinstance(self._x, tuple) else self._x
+            last_token = self._decoder.last_token(self._model).predict(x)
             return last_token[(parts[0], *parts[2:])]
         return np.asarray(self)[index]
 
-    def __array__(self, dtype=None, copy=None):
-        if self.array is None:
-            self.array = self.predict(self.model, self.x, verbose=0)
-        return self.array if dtype is None else self.array.astype(dtype)
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self._array is None:
+            self._array = self._predict(self._model, self._x, verbose=0)
+        return self._array if dtype is None else self._array.astype(dtype)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: Any) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(np.asarray(self), name)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(np.asarray(self))
 
-    def __iter__(self):
+    def __iter__(self) -> Any:
         return iter(np.asarray(self))
 
 

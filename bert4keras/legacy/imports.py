@@ -187,7 +187,7 @@ def _tensorflow_spec():
     return spec
 
 
-def install():
+def install() -> None:
     """Make old modules and star imports work, and patch TensorFlow if it is loaded."""
     if _exists("keras_preprocessing"):  # the real package is installed
         for name in [x for x in _MOVED if x.startswith("keras_preprocessing")]:

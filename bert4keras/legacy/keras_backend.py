@@ -1,6 +1,7 @@
 """Functions of K that ``bert4keras.backend.keras2`` lacks, and arithmetic with NumPy arrays."""
 
 import contextlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,7 +32,13 @@ def _set_learning_phase(value):
     record_use("K.learning_phase")
 
 
-def smart_cond(condition=None, true_fn=None, false_fn=None, name=None, **kwargs):
+def smart_cond(
+    condition: Any = None,
+    true_fn: Any = None,
+    false_fn: Any = None,
+    name: Any = None,
+    **kwargs: Any,
+) -> Any:
     """Return the result of one of two functions, as tf_utils.smart_cond(pred, ...) does."""
     return K.in_train_phase(true_fn, false_fn, kwargs.get("pred", condition))
 

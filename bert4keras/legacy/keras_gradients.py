@@ -10,6 +10,7 @@ loss, for symbolic tensors. JAX and PyTorch support the gradient of the total lo
 import contextlib
 import functools
 import operator
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -31,23 +32,26 @@ class Lazy:
 
     __array_priority__ = 1000  # before NumPy's arrays
 
-    def __init__(self, compute):
+    def __init__(self, compute: Any) -> None:
         self.compute = compute
 
     @property
-    def values(self):
+    def values(self) -> Any:
         """The gradient itself: a sparse gradient of Keras 2 kept its rows here; ours is dense."""
         return self
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         return Lazy(lambda feed: self.compute(feed)[index])
 
-    def __float__(self):
+    def __float__(self) -> float:
         raise unsupported_error("total_loss", "it has no value before a batch comes")
 
-    __int__ = __bool__ = __float__
+    def __bool__(self) -> bool:
+        raise unsupported_error("total_loss", "it has no value before a batch comes")
 
-    def __neg__(self):
+    __int__ = __bool__
+
+    def __neg__(self) -> Any:
         return Lazy(lambda feed: -self.compute(feed))
 
 
@@ -75,22 +79,22 @@ class Feed:
         training: True in training.
     """
 
-    def __init__(self, tensors, training=False):
+    def __init__(self, tensors: Any, training: Any = False) -> None:
         self.tensors = tensors
-        self.training = training
+        self.training: bool = training
 
-    def __getitem__(self, symbol):
+    def __getitem__(self, symbol: Any) -> Any:
         return self.tensors[id(symbol)]
 
 
-def evaluate(value, feed):
+def evaluate(value: Any, feed: Any) -> Any:
     """Return the value of a lazy value or symbolic input for a batch; other values as they are."""
     if isinstance(value, Lazy):
         return value.compute(feed)
     return feed[value] if keras.backend.is_keras_tensor(value) else value
 
 
-def lazy_function(function):
+def lazy_function(function: Any) -> Any:
     """Return a function of K that accepts lazy values too."""
 
     @functools.wraps(function)
@@ -110,7 +114,7 @@ def lazy_function(function):
 # Gradients
 
 
-def gradients(loss, variables):
+def gradients(loss: Any, variables: Any) -> Any:
     """Return K.gradients: of a total loss, a symbolic tensor, or a tensor of a graph."""
     record_use("K.gradients")
     is_list = isinstance(variables, list | tuple)
@@ -153,14 +157,14 @@ class Gradient(keras.Operation):
         variable: variable to differentiate by; None if ``call`` gets a tensor instead.
     """
 
-    def __init__(self, variable=None):
+    def __init__(self, variable: Any = None) -> None:
         super().__init__()
-        self.variable = variable
+        self.variable: Any = variable
 
-    def call(self, loss, tensor=None):
+    def call(self, loss: Any, tensor: Any = None) -> Any:
         return _graph_gradient(loss, self.variable if tensor is None else tensor)
 
-    def compute_output_spec(self, loss, tensor=None):
+    def compute_output_spec(self, loss: Any, tensor: Any = None) -> Any:
         source = self.variable if tensor is None else tensor
         return keras.KerasTensor(source.shape, source.dtype)
 
@@ -178,14 +182,14 @@ def _symbolic_gradient(loss, source):
 class _Target(Lazy):
     """Placeholder for the targets of one output of a model."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(lambda feed: feed[self])
 
 
 class _TotalLoss(Lazy):
     """Loss of a compiled model, including add_loss and regularizers."""
 
-    def __init__(self, model):
+    def __init__(self, model: Any) -> None:
         self.model = model
         super().__init__(lambda feed: self._loss(feed))
 
@@ -242,19 +246,19 @@ add_names(
 class LearningPhase(Lazy):
     """K.learning_phase() outside of layers: 1 in training, else 0."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(lambda feed: int(feed.training))
 
 
 class Function:
     """K.function(inputs, outputs): takes a list of arrays and returns a list of arrays."""
 
-    def __init__(self, inputs, outputs, updates=None, name=None):
+    def __init__(self, inputs: Any, outputs: Any, updates: Any = None, name: Any = None) -> None:
         record_use("K.function")
-        self.inputs = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        self.returns_list = isinstance(outputs, list | tuple)
-        self.outputs = list(outputs) if self.returns_list else [outputs]
-        self.updates = updates or []
+        self.inputs: Any = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        self.returns_list: bool = isinstance(outputs, list | tuple)
+        self.outputs: Any = list(outputs) if self.returns_list else [outputs]
+        self.updates: Any = updates or []
         self._symbolic_inputs = [x for x in self.inputs if keras.backend.is_keras_tensor(x)]
         self._symbolic_outputs = [x for x in self.outputs if keras.backend.is_keras_tensor(x)]
         self._model, operations = None, []
@@ -264,7 +268,7 @@ class Function:
         needs_graph = any(isinstance(x, Gradient) for x in operations)
         self._run = backend.tf.function(self._eval, autograph=False) if needs_graph else self._eval
 
-    def __call__(self, arrays):
+    def __call__(self, arrays: Any) -> Any:
         training, keys, tensors = False, [], []
         for symbol, array in zip(self.inputs, arrays):
             if isinstance(symbol, LearningPhase):
@@ -290,11 +294,11 @@ class Function:
 class _TrainFunction:
     """model.train_function of Keras 2: takes inputs and targets, returns loss and metrics."""
 
-    def __init__(self, model):
+    def __init__(self, model: Any) -> None:
         self.model = model
         self.compiled_function = None
 
-    def __call__(self, arrays):
+    def __call__(self, arrays: Any) -> Any:
         model = self.model
         count = len(model.inputs)
         x = keras.tree.pack_sequence_as(model._inputs_struct, list(arrays[:count]))
@@ -335,7 +339,7 @@ def _make_train_function(model):
     state_of(model)["has_script_train_function"] = True
 
 
-def keras3_train_function(model, train_function):
+def keras3_train_function(model: Any, train_function: Any) -> Any:
     """Return what ``fit`` of Keras 3 calls, from a script's training function."""
 
     def run_step(iterator):
@@ -349,7 +353,7 @@ def keras3_train_function(model, train_function):
     return run_step
 
 
-LAZY_FUNCTIONS = {
+LAZY_FUNCTIONS: dict[str, Any] = {
     name: lazy_function(getattr(K, name))
     for name in (
         "abs cast clip exp expand_dims l2_normalize log max maximum mean min minimum sign sqrt "

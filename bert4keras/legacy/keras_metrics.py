@@ -1,5 +1,7 @@
 """Metrics and callbacks: what models show of metrics, log names, callback arguments of Keras 2."""
 
+from typing import Any
+
 import keras
 from keras import ops
 from keras.src.callbacks.history import History
@@ -16,7 +18,7 @@ from bert4keras.legacy.report import record_use, unsupported_error
 # Metrics
 
 
-def metrics_for_outputs(metrics, count):
+def metrics_for_outputs(metrics: Any, count: Any) -> Any:
     """Repeat one list of metrics for each output."""
     is_nested = not isinstance(metrics, list | tuple) or any(isinstance(x, list) for x in metrics)
     if is_nested or count < 2 or not metrics:

@@ -5,6 +5,7 @@ kept from the first run. Updates are written when all of them are computed.
 """
 
 import weakref
+from typing import Any
 
 import keras
 from keras import ops
@@ -50,7 +51,7 @@ def _init_with_epsilon(original, self, *args, **kwargs):
     original(self, *args, **kwargs)
 
 
-def assign_optimizer(optimizer, model):
+def assign_optimizer(optimizer: Any, model: Any) -> None:
     """Reset an optimizer that ``compile`` gets for a second time.
 
     The model that used it before continues with a copy. Both count the same steps.
@@ -152,21 +153,21 @@ class _Updates:
         return self.variables[self.count - 1]
 
 
-def k_zeros(shape, dtype=None, name=None):
+def k_zeros(shape: Any, dtype: Any = None, name: Any = None) -> Any:
     """Return K.zeros; a variable inside ``get_updates``."""
     if not patches.running_updates:
         return _K_zeros(shape, dtype, name)
     return k_variable(ops.zeros(shape, dtype or K.floatx()), dtype, name)
 
 
-def k_variable(value, dtype=None, name=None):
+def k_variable(value: Any, dtype: Any = None, name: Any = None) -> Any:
     """Return K.variable; inside ``get_updates`` the variable of the first run."""
     if not patches.running_updates:
         return _K_variable(value, dtype, name)
     return patches.running_updates[-1].next_variable(lambda: _K_variable(value, dtype, name))
 
 
-def k_update(x, new_x):
+def k_update(x: Any, new_x: Any) -> Any:
     """Assign as K.update does; inside ``get_updates`` only collect the update."""
     if not patches.running_updates:
         return _K_update(x, new_x)

@@ -8,21 +8,22 @@ lists all patches.
 import contextlib
 import inspect
 from functools import partial, wraps
+from typing import Any
 
 from bert4keras import layers, models, optimizers, snippets, tokenizers
 
-REPLACED = []  # (owner, name, function): called with the original first
-ADDED = []  # (owner, name, value)
+REPLACED: list[Any] = []  # (owner, name, function): called with the original first
+ADDED: list[Any] = []  # (owner, name, value)
 _STAR_IMPORTED = (layers, models, optimizers, snippets, tokenizers)  # ``import *`` in scripts
 _originals = {}  # (owner, name): the attribute before ``apply``
 
 # What runs now; the innermost comes last
-running_models = []
-running_decoders = []
-running_updates = []  # updates of a custom optimizer, see keras_optimizers
+running_models: list[Any] = []
+running_decoders: list[Any] = []
+running_updates: list[Any] = []  # updates of a custom optimizer, see keras_optimizers
 
 
-def replace(owner, *names):
+def replace(owner: Any, *names: Any) -> Any:
     """Register a function that replaces attributes; its first argument is the original.
 
     Example::
@@ -39,7 +40,7 @@ def replace(owner, *names):
     return register
 
 
-def add(owner, *names):
+def add(owner: Any, *names: Any) -> Any:
     """Register a function, or a property, as new attributes of a class or module."""
 
     def register(value):
@@ -49,7 +50,7 @@ def add(owner, *names):
     return register
 
 
-def add_names(owner, values):
+def add_names(owner: Any, values: Any) -> None:
     """Register new attributes of a class or module.
 
     Args:
@@ -58,7 +59,7 @@ def add_names(owner, values):
     ADDED.extend((owner, name, value) for name, value in values.items())
 
 
-def apply():
+def apply() -> None:
     """Put all registered patches in place."""
     # Base classes come first: a subclass may inherit the function that its patch wraps
     for owner, name, replacement in sorted(REPLACED, key=lambda patch: _depth(patch[0])):
@@ -92,7 +93,7 @@ def _replace(owner, name, replacement):
     setattr(owner, name, method_kind(wrapper) if method_kind else wrapper)
 
 
-def get_original(owner, name):
+def get_original(owner: Any, name: Any) -> Any:
     """Return a function as it was before ``apply``."""
     return _originals[owner, name]
 
@@ -100,7 +101,7 @@ def get_original(owner, name):
 # State of the patches
 
 
-def state_of(thing):
+def state_of(thing: Any) -> Any:
     """Return the dict in which patches keep state of a model, layer or optimizer.
 
     Keras does not look into it when it saves.

@@ -99,7 +99,7 @@ def _add_distutils():
         setattr(package, name, module)
 
 
-def install():
+def install() -> None:
     """Add distutils where Python lacks it, and silence warnings about old code."""
     if importlib.util.find_spec("distutils") is None:
         _add_distutils()

@@ -234,7 +234,7 @@ class UsageReport:
         ]
 
 
-usage_report = UsageReport()
+usage_report: UsageReport = UsageReport()
 
 
 def record_use(key: str, read_by_script: bool = False) -> None:

@@ -6,6 +6,7 @@ Names and arguments that TensorFlow has changed since come from ``tf.compat.v1``
 import importlib
 import sys
 from functools import reduce, wraps
+from typing import Any
 
 import keras
 from keras import tree
@@ -38,12 +39,12 @@ _OLD_ARGUMENTS = {  # function: {old argument: new one}
 _modules = []  # TensorFlow, as soon as it is patched
 
 
-def is_patched():
+def is_patched() -> Any:
     """True if TensorFlow is imported and patched."""
     return bool(_modules)
 
 
-def patch(tf):
+def patch(tf: Any) -> None:
     """Add the names of TensorFlow 1 to TensorFlow, and make Keras 3 its ``tf.keras``."""
     _modules.append(tf)
     for name in [x for x in sys.modules if x.startswith(TF_KERAS)]:
@@ -88,11 +89,11 @@ def _get(module, path):
 class Session:
     """Session of TensorFlow 1: accepts settings and computes nothing."""
 
-    def __init__(self, target="", graph=None, config=None):
+    def __init__(self, target: Any = "", graph: Any = None, config: Any = None) -> None:
         record_use("tf1 session")
-        self.graph = graph or (self if isinstance(self, _Graph) else _Graph())
+        self.graph: Any = graph or (self if isinstance(self, _Graph) else _Graph())
 
-    def run(self, fetches=None, feed_dict=None, **_kwargs):
+    def run(self, fetches: Any = None, feed_dict: Any = None, **_kwargs: Any) -> Any:
         """Return the value of a variable, or None for None, such as an initializer."""
         if fetches is None or (
             isinstance(fetches, list) and not any(x is not None for x in fetches)
@@ -102,17 +103,17 @@ class Session:
             return K.get_value(fetches)
         raise unsupported_error("tf1 session", _EAGER)
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         return self
 
-    def __exit__(self, *_exception):
+    def __exit__(self, *_exception: Any) -> Any:
         return False
 
-    def as_default(self):
+    def as_default(self) -> Any:
         """Return the session."""
         return self
 
-    def close(self):
+    def close(self) -> None:
         """Do nothing."""
 
 
@@ -127,7 +128,7 @@ class _Graph(Session):
         raise unsupported_error("tf1 file", _EAGER)
 
 
-def set_session(session):
+def set_session(session: Any) -> None:
     """Do nothing."""
     record_use("tf1 session")
 
@@ -251,7 +252,7 @@ class TensorFlowFunction(keras.Operation):
         path: path below ``tf``, such as "math.reduce_sum".
     """
 
-    def __init__(self, path, name=None):
+    def __init__(self, path: Any, name: Any = None) -> None:
         super().__init__(name=name)
         self.path = path
 

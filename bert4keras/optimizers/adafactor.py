@@ -141,7 +141,6 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
         return r / ops.mean(r, axis=axes[1], keepdims=True) * c
 
     def _update_average(self, average, value, decay):
-        """Update a moving average by a new value, and return it."""
         average_value = decay * average + (1.0 - decay) * value
         self.assign(average, average_value)
         return average_value

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import keras
 
@@ -10,11 +10,16 @@ from bert4keras.backend import tf
 from bert4keras.backend.types import Tensor
 from bert4keras.optimizers import patterns
 
+_Class = TypeVar("_Class")
 LearningRate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 OptimizerClass: TypeAlias = type[keras.optimizers.Optimizer]
 
-register = keras.saving.register_keras_serializable("bert4keras")
 _register_extended = keras.saving.register_keras_serializable("bert4keras.extended")
+
+
+def register(cls: _Class) -> _Class:
+    """Register a class for saving, as a decorator."""
+    return keras.saving.register_keras_serializable("bert4keras")(cls)
 
 
 class DenseGradients(keras.optimizers.Optimizer):
@@ -87,7 +92,7 @@ class Extension(DenseGradients):
 
 
 def extend_optimizer(
-    BaseOptimizer: OptimizerClass, extension: type[Extension], name: str | None = None
+    BaseOptimizer: OptimizerClass, extension: type[Any], name: str | None = None
 ) -> OptimizerClass:
     """Create an optimizer class with an extension, registered for saving.
 

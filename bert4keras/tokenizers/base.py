@@ -94,9 +94,7 @@ class TokenizerBase:
         """Number of tokens in the vocabulary."""
         return self._vocab_size
 
-    def _read_special_tokens(
-        self, lookup: Callable[[str], int | None], extra_tokens: Iterable[str] = ()
-    ) -> None:
+    def _read_special_tokens(self, lookup, extra_tokens=()):
         """Set each ``_token_*_id`` to ``lookup(token)``, which returns None for an absent token."""
         special_tokens: set[Any] = set(extra_tokens)
         for name in ("pad", "unk", "mask", "start", "end"):
@@ -256,9 +254,7 @@ class TokenizerBase:
         ]
         return self._pad(rows, pad_to)
 
-    def _pad(
-        self, rows: list[tuple[list[int], list[int]]], pad_to: int | None
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _pad(self, rows, pad_to):
         """Pad rows of (token_ids, segment_ids) on the right, as two arrays."""
         longest = max(len(ids) for ids, _ in rows)
         length = longest if pad_to is None else pad_to

@@ -51,7 +51,6 @@ class SpTokenizer(TokenizerBase):
             file.write(self._sp_model.serialized_model_proto())
 
     def _find_piece(self, piece: str) -> int | None:
-        """Return the id of a piece; None if the model does not have it."""
         piece_id = self._sp_model.piece_to_id(piece)
         return piece_id if self._sp_model.id_to_piece(piece_id) == piece else None
 
@@ -64,12 +63,10 @@ class SpTokenizer(TokenizerBase):
         return self._sp_model.id_to_piece(int(i)) if i < self._vocab_size else ""
 
     def _is_special(self, i: int) -> bool:
-        """True if an id is a control, unknown or unused piece."""
         model, i = self._sp_model, int(i)
         return model.is_control(i) or model.is_unknown(i) or model.is_unused(i)
 
     def _is_decodable(self, i: int) -> bool:
-        """True if an id is a piece of text."""
         return i < self._vocab_size and not self._is_special(i)
 
     def _tokenize(self, text: str) -> list[str]:

@@ -77,9 +77,7 @@ def _read_rows(path: StrPath, encoding: str) -> list[str]:
         return [row.removesuffix("\r") for row in file.read().removesuffix("\n").split("\n")]
 
 
-def _simplify(
-    token_dict: dict[str, int], startswith: Sequence[str]
-) -> tuple[dict[str, int], list[int]]:
+def _simplify(token_dict, startswith):
     """Drop redundant tokens; return the new dict and the old ids in the new order."""
     missing = [token for token in startswith if token not in token_dict]
     if missing:

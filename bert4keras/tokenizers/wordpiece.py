@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from bert4keras.text import (
     lowercase_and_normalize,
 )
 from bert4keras.tokenizers.base import TokenizerBase
-from bert4keras.tokenizers.vocab import is_redundant, is_special, load_vocab, save_vocab, stem
+from bert4keras.tokenizers.vocab import is_redundant, is_special, load_vocab, save_vocab
+from bert4keras.tokenizers.vocab import stem as _stem
 
 _SPACE_CLEANUP = (  # decode applies these substitutions in turn
     (re.compile(" +"), " "),
@@ -28,10 +29,7 @@ _SPACE_CLEANUP = (  # decode applies these substitutions in turn
 
 
 class _SpacingTable(dict):
-    """Translation table that puts spaces around single-character tokens and drops controls.
-
-    It is filled lazily, one character at a time.
-    """
+    """Lazily filled table: spaces around single-character tokens, no control characters."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -96,12 +94,12 @@ class Tokenizer(TokenizerBase):
         self._longest_token = max(map(len, self._token_dict), default=0)
         self._spellings: dict[str, list[str]] = {}  # {token: stems of all tokens translated to it}
         for source, token in self._token_translate.items():
-            self._spellings.setdefault(token, []).append(stem(source))
+            self._spellings.setdefault(token, []).append(_stem(source))
         self._do_lower_case = do_lower_case
         self._word_maxlen = word_maxlen
         self._read_special_tokens(self._token_dict.get, filter(is_special, self._token_dict))
 
-    stem = staticmethod(stem)
+    stem: Callable[[str], str] = staticmethod(_stem)
     _is_special = staticmethod(is_special)
     _is_redundant = staticmethod(is_redundant)
     _is_cjk_character = staticmethod(is_cjk_character)
@@ -143,7 +141,6 @@ class Tokenizer(TokenizerBase):
         return self._token_dict_inv[i]
 
     def _tokenize(self, text: str) -> list[str]:
-        """Cut a text into tokens, without start and end."""
         if self._do_lower_case:
             text = lowercase_and_normalize(text)
         if self._pre_tokenize is None:
@@ -202,7 +199,7 @@ class Tokenizer(TokenizerBase):
             if is_special(token):
                 continue
             if token.startswith("##"):
-                text += stem(token)
+                text += _stem(token)
             elif len(token) == 1 and is_cjk_character(token):
                 text += token
             elif len(token) == 1 and is_punctuation(token):
@@ -265,7 +262,7 @@ class Tokenizer(TokenizerBase):
 
     def _find_span(self, token: str, text: str, start: int) -> tuple[int, int]:
         """Find (start, end) of a token, or of a token translated to it, in the rest of a text."""
-        spellings = [stem(token), *self._spellings.get(token, ())]
+        spellings = [_stem(token), *self._spellings.get(token, ())]
         spans = [(text.find(spelling, start), -len(spelling)) for spelling in spellings]
         spans = [span for span in spans if span[0] >= 0]
         if not spans:
@@ -293,5 +290,4 @@ def _normalize(character: str) -> str:
 
 
 def _remove_controls(characters: str) -> str:
-    """Remove control characters."""
     return "".join(char for char in characters if _SPACING[ord(char)])

@@ -197,7 +197,6 @@ class BackupAndResume(keras.callbacks.Callback):
             seed_dropout(self.seed + len(self.history))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the file."""
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
         variables = _all_variables(self.model)
         record = {"history": self.history, "about": self.metadata, "shapes": _shapes(variables)}
@@ -247,11 +246,9 @@ class RaiseOnNaN(keras.callbacks.Callback):
     epoch: int
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Save the number of the epoch."""
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Check the loss."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             updates = int(self.model.optimizer.iterations)

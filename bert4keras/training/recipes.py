@@ -48,12 +48,10 @@ class Recipe:
         """Raise a ValueError if a variable that the recipe perturbs is missing."""
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, for saving."""
         return asdict(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Recipe":
-        """Create a recipe from its config."""
         return cls(**config)
 
 
@@ -64,11 +62,9 @@ class _PerturbingRecipe(Recipe):
     pattern: str = "Embedding-Token"
 
     def check_variables(self, variables: list[keras.Variable]) -> None:
-        """Raise a ValueError if no variable matches the pattern."""
         self._find_indices(variables)
 
     def _find_indices(self, variables):
-        """Return the indices of the variables to perturb."""
         (pattern,) = patterns.validate_patterns(self.pattern, f"{type(self).__name__}.pattern")
         indices = [i for i, v in enumerate(variables) if patterns.matches_any([pattern], v.path)]
         if not indices:
@@ -80,7 +76,6 @@ class _PerturbingRecipe(Recipe):
         return indices
 
     def _perturbation_shapes(self, model):
-        """Return the shapes of the variables to perturb."""
         variables = model.trainable_variables
         return [variables[i].shape for i in self._find_indices(variables)]
 
