@@ -323,23 +323,23 @@ class ExponentialMovingAverage(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start from the current weights."""
-        self._averages = self.model.get_weights()
+        self.averages: Any = self.model.get_weights()
 
     def on_train_batch_end(self, batch: Any, logs: Any = None) -> None:
         """Update the averages."""
-        self._averages = [
+        self.averages = [
             average + (1 - self.momentum) * (weight - average)
-            for average, weight in zip(self._averages, self.model.get_weights())
+            for average, weight in zip(self.averages, self.model.get_weights())
         ]
 
     def apply_ema_weights(self) -> None:
         """Put the averages into the model."""
-        self._old_weights = self.model.get_weights()
-        self.model.set_weights(self._averages)
+        self.old_weights: Any = self.model.get_weights()
+        self.model.set_weights(self.averages)
 
     def reset_old_weights(self) -> None:
         """Put the trained weights back."""
-        self.model.set_weights(self._old_weights)
+        self.model.set_weights(self.old_weights)
 
 
 def _extend_with_gradient_centralization(BaseOptimizer, name=None):
