@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 __all__ = ["WebServing"]
 
-MAX_BODY_SIZE = 1 << 20  # bytes of a request's body
-METHODS = ("GET", "POST")
+_MAX_BODY_SIZE = 1 << 20  # bytes of a request's body
+_METHODS = ("GET", "POST")
 
 
 class WebServing:
@@ -93,9 +93,9 @@ class WebServing:
         Raises:
             ValueError: another method, or a path without its ``/``.
         """
-        if method.upper() not in METHODS or not path.startswith("/"):
+        if method.upper() not in _METHODS or not path.startswith("/"):
             raise ValueError(
-                f"Expected a path that begins with / and one of {', '.join(METHODS)}, got "
+                f"Expected a path that begins with / and one of {', '.join(_METHODS)}, got "
                 f"path={path!r} and method={method!r}. Correct the route."
             )
         self.routes.setdefault(path, {})[method.upper()] = self.wraps(func, arguments, method)
@@ -151,8 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         try:
             length = int(self.headers.get("Content-Length", 0))
-            if not 0 <= length <= MAX_BODY_SIZE:
-                desc = f"Expected a body of at most {MAX_BODY_SIZE} bytes, got {length}."
+            if not 0 <= length <= _MAX_BODY_SIZE:
+                desc = f"Expected a body of at most {_MAX_BODY_SIZE} bytes, got {length}."
                 return self._send(413, _to_json(2, desc, {}))
             body = self.rfile.read(length).decode("utf-8")
             if "json" in self.headers.get("Content-Type", ""):

@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 after an error, which is printed.
     """
-    options = make_parser().parse_args(argv)
+    options = _make_parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # silences TensorFlow's start messages
     try:
         for line in options.run(options):
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def make_parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     """Make the parser, with one subparser for each command."""
     parser = argparse.ArgumentParser(
         prog="bert4keras", description="Commands for transformer models on Keras 3."

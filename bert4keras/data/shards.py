@@ -18,7 +18,7 @@ from bert4keras.files import atomic_write
 
 __all__ = ["ShardedDataset", "write_shards"]
 
-INDEX = "index.json"
+_INDEX = "index.json"
 # Names inside the files, which must stay readable: "token_ids" and "continues" in a shard,
 # "shards" and "about" (the metadata) in the index.
 
@@ -57,7 +57,7 @@ def write_shards(
     """
     folder, rows, shards = Path(folder), iter(rows), {}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / INDEX).unlink(missing_ok=True)
+    (folder / _INDEX).unlink(missing_ok=True)
     while part := list(islice(rows, rows_per_shard)):
         token_ids, is_continuation = map(np.stack, zip(*part))
         dtype = "uint16" if token_ids.max() < 2**16 else "uint32"
@@ -71,7 +71,7 @@ def write_shards(
             f"Expected at least one row for {folder}, got none. Check that the texts are not empty."
         )
     index = {"shards": shards, "about": metadata}
-    with atomic_write(folder / INDEX) as file:
+    with atomic_write(folder / _INDEX) as file:
         json.dump(index, file, indent=1, ensure_ascii=False)
     return index
 
@@ -141,10 +141,10 @@ class ShardedDataset:
 
     def _read_index(self) -> dict[str, Any]:
         try:
-            return json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+            return json.loads((self.folder / _INDEX).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise FileNotFoundError(
-                f"Expected {INDEX}, which write_shards writes last, in {self.folder}, got none: "
+                f"Expected {_INDEX}, which write_shards writes last, in {self.folder}, got none: "
                 "the shards are incomplete. Write them again."
             ) from None
 

@@ -73,7 +73,7 @@ class SamplerState(NamedTuple):
 # Functions on logits (R, V)
 
 
-def token_presence(tokens: Tensor, size: int) -> Tensor:
+def _token_presence(tokens: Tensor, size: int) -> Tensor:
     """Find which of ``size`` ids occur in each row of tokens (R, T): bools (R, size)."""
     rows = ops.shape(tokens)[0]
     first = ops.expand_dims(ops.arange(rows, dtype="int32") * (size + 1), 1)
@@ -83,7 +83,7 @@ def token_presence(tokens: Tensor, size: int) -> Tensor:
     return ops.reshape(counts, (rows, size + 1))[:, :size] > 0
 
 
-def forbid(logits: Tensor, mask: Tensor) -> Tensor:
+def _forbid(logits: Tensor, mask: Tensor) -> Tensor:
     """Set logits to -inf where a mask is True."""
     return ops.where(mask, -np.inf, logits)
 
@@ -94,7 +94,7 @@ def penalize_repetition(logits: Tensor, tokens: Tensor, penalty: Any) -> Tensor:
     Keskar et al., "CTRL", arXiv:1909.05858.
     """
     penalized_logits = ops.where(logits < 0, logits * penalty, logits / penalty)
-    return ops.where(token_presence(tokens, logits.shape[-1]), penalized_logits, logits)
+    return ops.where(_token_presence(tokens, logits.shape[-1]), penalized_logits, logits)
 
 
 def forbid_repeated_ngrams(logits: Tensor, tokens: Tensor, length: Any, n: int) -> Tensor:
@@ -116,13 +116,13 @@ def forbid_repeated_ngrams(logits: Tensor, tokens: Tensor, length: Any, n: int) 
         equal = ops.equal(padded_tokens[:, offset : offset + columns], newest)
         is_repeated = is_repeated & equal & (newest >= 0) & (index >= 0)
     closing = ops.where(is_repeated, closing, -1)
-    return forbid(logits, token_presence(closing, logits.shape[-1]))
+    return _forbid(logits, _token_presence(closing, logits.shape[-1]))
 
 
 def keep_top_k(logits: Tensor, k: int) -> Tensor:
     """Filter by top-k: keep the k largest logits and their ties (Fan et al., arXiv:1805.04833)."""
     smallest = ops.top_k(logits, min(k, logits.shape[-1]))[0][:, -1:]
-    return forbid(logits, logits < smallest)
+    return _forbid(logits, logits < smallest)
 
 
 def keep_top_p(logits: Tensor, p: Any) -> Tensor:
@@ -136,12 +136,12 @@ def keep_top_p(logits: Tensor, p: Any) -> Tensor:
         sorted_logits >= sorted_logits[:, :1]
     )
     smallest = ops.min(ops.where(is_needed, sorted_logits, np.inf), axis=-1, keepdims=True)
-    return forbid(logits, logits < smallest)
+    return _forbid(logits, logits < smallest)
 
 
 def keep_min_p(logits: Tensor, p: Any) -> Tensor:
     """Filter by min-p: keep tokens at least p times as probable as the best (arXiv:2407.01082)."""
-    return forbid(logits, logits < ops.max(logits, axis=-1, keepdims=True) + ops.log(p))
+    return _forbid(logits, logits < ops.max(logits, axis=-1, keepdims=True) + ops.log(p))
 
 
 def keep_typical(logits: Tensor, p: Any) -> Tensor:
@@ -160,7 +160,7 @@ def keep_typical(logits: Tensor, p: Any) -> Tensor:
         sorted_logits <= sorted_logits[:, :1]
     )
     largest = ops.max(ops.where(is_needed, sorted_logits, -np.inf), axis=-1, keepdims=True)
-    return forbid(logits, deviation > largest)
+    return _forbid(logits, deviation > largest)
 
 
 def sample_tokens(logits: Tensor, uniform: Tensor) -> Tensor:
@@ -211,10 +211,10 @@ class LogitsProcessors:
         if self.no_repeat_ngram_size:
             logits = forbid_repeated_ngrams(logits, tokens, length, self.no_repeat_ngram_size)
         if params.min_new_tokens is not None:
-            stops = token_presence(params.stop_ids[None], logits.shape[-1])
-            logits = forbid(logits, stops & (count < params.min_new_tokens))
+            stops = _token_presence(params.stop_ids[None], logits.shape[-1])
+            logits = _forbid(logits, stops & (count < params.min_new_tokens))
         if allowed_mask is not None:
-            logits = forbid(logits, ops.logical_not(allowed_mask))
+            logits = _forbid(logits, ops.logical_not(allowed_mask))
         if self.logits_processor is not None:
             logits = self.logits_processor(tokens, length, logits)
         return logits

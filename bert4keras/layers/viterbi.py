@@ -12,7 +12,7 @@ from keras import ops
 from bert4keras.backend.types import ArrayLike, NDArray, Tensor
 
 NOT_STARTED = -1e30  # score of every label before the first visible position
-FORBIDDEN = -1e12  # finite, for finite gradients; far above NOT_STARTED however often added
+_FORBIDDEN = -1e12  # finite, for finite gradients; far above NOT_STARTED however often added
 
 
 def visible_scores(scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -22,7 +22,7 @@ def visible_scores(scores: Tensor) -> tuple[Tensor, Tensor]:
     """
     scores = ops.cast(scores, "float32")
     visible = ops.any(ops.not_equal(scores, -np.inf), axis=-1)
-    return ops.where(visible[..., None], ops.maximum(scores, FORBIDDEN), 0.0), visible
+    return ops.where(visible[..., None], ops.maximum(scores, _FORBIDDEN), 0.0), visible
 
 
 def append_mask(scores: Tensor, visible: Tensor) -> Tensor:
@@ -118,9 +118,9 @@ def viterbi_decode(
     """
     scores, visible = visible_scores(ops.convert_to_tensor(nodes))
     visible = visible if mask is None else ops.cast(mask, "bool")
-    trans = ops.maximum(ops.cast(trans, "float32"), FORBIDDEN)
+    trans = ops.maximum(ops.cast(trans, "float32"), _FORBIDDEN)
     start, end = (
-        ops.convert_to_tensor(_allowance(labels, scores.shape[-1], FORBIDDEN), "float32")
+        ops.convert_to_tensor(_allowance(labels, scores.shape[-1], _FORBIDDEN), "float32")
         for labels in (starts, ends)
     )
 

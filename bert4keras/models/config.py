@@ -18,7 +18,7 @@ ARGUMENTS = {  # keys of config.json that have another name as arguments
     "max_position_embeddings": "max_position",
     "type_vocab_size": "segment_vocab_size",
 }
-REQUIRED = (
+_REQUIRED = (
     "vocab_size",
     "hidden_size",
     "num_hidden_layers",
@@ -26,7 +26,7 @@ REQUIRED = (
     "intermediate_size",
     "hidden_act",
 )
-OPTIONAL = ("dropout_rate", "attention_dropout_rate", "embedding_size", "pad_token_id")
+_OPTIONAL = ("dropout_rate", "attention_dropout_rate", "embedding_size", "pad_token_id")
 _HF_ACTIVATIONS = {  # Hugging Face's names of activations
     "gelu": "gelu_erf",
     "gelu_python": "gelu_erf",
@@ -86,7 +86,7 @@ def export_settings(model: Any) -> dict[str, Any]:
     """
     spec_keys = model.config_spec.keys
     keys = {argument: key for key, argument in ARGUMENTS.items()} | dict(spec_keys)
-    settings = {name: getattr(model, name) for name in (*REQUIRED, *OPTIONAL, *spec_keys)}
+    settings = {name: getattr(model, name) for name in (*_REQUIRED, *_OPTIONAL, *spec_keys)}
     if model.checkpoint_spec.hugging_face is None:  # a folder of our own
         settings["hidden_act"] = _activation_name(model.hidden_act, {})
         for name in ("attention_head_size", "attention_key_size", "layer_norm_eps"):
@@ -145,7 +145,7 @@ def check_required_settings(config: Mapping[str, Any], source: Any) -> None:
     Args:
         source: its path, if it has one, for the message.
     """
-    missing = [key for key in REQUIRED if config.get(key) is None]
+    missing = [key for key in _REQUIRED if config.get(key) is None]
     if missing:
         raise ValueError(
             f"The configuration {source if isinstance(source, str | Path) else ''} lacks "

@@ -27,10 +27,10 @@ class Unsupported:
     applies_to: Callable[[Any], bool]
 
 
-NORM_CONDITION = Unsupported(
+_NORM_CONDITION = Unsupported(
     "a condition of its normalizations", lambda model: model.layer_norm_conds[0] is not None
 )
-RESIDUAL_SCORES = Unsupported(
+_RESIDUAL_SCORES = Unsupported(
     "residual_attention_scores", lambda model: model.residual_attention_scores
 )
 CAUSAL_MASK = Unsupported("a causal mask", lambda model: model.mask_kind == "causal")
@@ -62,7 +62,9 @@ POOLER_ACTIVATION = Unsupported(
     "a pooler other than tanh", lambda model: model.with_pool not in (False, True, "tanh")
 )
 
-ANY_FAMILY = frozenset({NORM_CONDITION, RESIDUAL_SCORES})  # our own folders cannot say them either
+ANY_FAMILY = frozenset(
+    {_NORM_CONDITION, _RESIDUAL_SCORES}
+)  # our own folders cannot say them either
 
 
 def check_writable(model: Transformer) -> None:

@@ -22,7 +22,7 @@ from bert4keras.backend.types import Tensor
 from bert4keras.optimizers import patterns
 from bert4keras.optimizers.base import register
 
-Perturbations: TypeAlias = dict[int, Tensor]
+_Perturbations: TypeAlias = dict[int, Tensor]
 
 
 class PassOutput(NamedTuple):
@@ -33,7 +33,7 @@ class PassOutput(NamedTuple):
     state: list[Tensor]
 
 
-Forward: TypeAlias = Callable[[Perturbations, list[Tensor] | None], tuple[Tensor, PassOutput]]
+Forward: TypeAlias = Callable[[_Perturbations, list[Tensor] | None], tuple[Tensor, PassOutput]]
 
 
 @dataclass(frozen=True)
