@@ -156,7 +156,7 @@ GOOD = '{"text": "李明著《春山》", "spo_list": []}\n'
     "rows, message",
     [
         ("", "must have a line of JSON for each sentence, but is empty"),
-        (GOOD + "李明", "line 2: every line must be one JSON value"),
+        (GOOD + "李明", "line 2, got"),
         (GOOD + '{"spo_list": []}', "sentence 2: it must be 'text' and 'spo_list'"),
         (GOOD + '{"text": "李明"}', "sentence 2: it must be"),
         ('{"text": "a", "spo_list": [{"subject": "a"}]}', "sentence 1: it must be"),
