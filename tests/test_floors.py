@@ -8,7 +8,7 @@ import pytest
 
 LIBRARY = Path(__file__).parent.parent / "bert4keras"
 FLOORS = [
-    {"backend", "text", "files"},
+    {"backend", "text", "files", "checks"},
     {"layers", "checkpoints", "tokenizers", "data", "optimizers", "generation"},
     {"training"},
     {"models"},

@@ -186,7 +186,7 @@ def _get_metric(layer, name):
 def _call_loss(original, self, inputs, mask=None):
     """Cast inputs to floats, and compute no loss while decoding."""
     if patches.running_decoders:
-        return self._chosen(inputs)
+        return self._select_outputs(inputs)
     return original(self, keras.tree.map_structure(_as_float, inputs), mask)
 
 

@@ -1,0 +1,191 @@
+"""Checks of arguments: return a valid value, or raise an error that names argument and remedy.
+
+A wrong type is a TypeError, a wrong value a ValueError. Each message reads "Expected {name} to be
+{what}, got {value}." and ends with the remedy of the caller, so it is the same on each backend.
+"""
+
+import math
+import numbers
+import operator
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = [
+    "check_callable",
+    "check_choice",
+    "check_integer",
+    "check_number",
+    "check_rank",
+    "check_string",
+    "check_strings",
+    "describe",
+]
+
+T = TypeVar("T")
+_LONGEST = 60  # characters of a value in a message
+
+
+def describe(value: Any) -> str:
+    """Describe a value in an error: its shape if it has one, else its text cut short, and its type.
+
+    Example:
+        >>> from bert4keras.checks import describe
+        >>> describe("8"), describe(None)
+        ("'8' (str)", 'None')
+    """
+    if value is None or isinstance(value, bool):
+        return repr(value)
+    kind = type(value).__name__
+    shape = getattr(value, "shape", None)
+    if shape is not None and len(shape):
+        return f"{kind} of shape {tuple(shape)} and dtype {getattr(value, 'dtype', None)}"
+    text = repr(value)
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    is_plain_number = isinstance(value, int | float)
+    return text if is_plain_number else f"{text} ({kind})"
+
+
+def check_integer(
+    name: str, value: Any, minimum: int | None = None, maximum: int | None = None, remedy: str = ""
+) -> int:
+    """Return a whole number as an int; raise if it is none, or out of range.
+
+    Args:
+        name: the argument, as the user writes it.
+        value: an int, or a NumPy integer. True and 2.0 are no whole numbers.
+        minimum: the least valid value; None: no limit.
+        maximum: the largest valid value; None: no limit.
+        remedy: a sentence that ends the message.
+
+    Example:
+        >>> from bert4keras.checks import check_integer
+        >>> check_integer("batch_size", 32, minimum=1)
+        32
+        >>> check_integer("batch_size", 0, minimum=1)
+        Traceback (most recent call last):
+        ValueError: Expected batch_size to be a whole number of 1 or more, got 0.
+    """
+    what = f"a whole number{_describe_range(minimum, maximum)}"
+    is_integer = hasattr(value, "__index__") and not isinstance(value, bool | np.bool_)
+    if not is_integer or np.ndim(value):
+        raise TypeError(_message(name, what, value, remedy))
+    value = operator.index(value)
+    if not _is_in_range(value, minimum, maximum):
+        raise ValueError(_message(name, what, value, remedy))
+    return value
+
+
+def check_number(
+    name: str,
+    value: Any,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    remedy: str = "",
+) -> float:
+    """Return a finite number as it is; raise if it is none, infinite, NaN or out of range.
+
+    Args:
+        name: the argument, as the user writes it.
+        value: an int, a float, or a NumPy number. True is no number.
+        minimum: the least valid value; None: no limit.
+        maximum: the largest valid value; None: no limit.
+        above: all valid values are larger than this.
+        below: all valid values are smaller than this.
+        remedy: a sentence that ends the message.
+
+    Example:
+        >>> from bert4keras.checks import check_number
+        >>> check_number("rate", 1.5, minimum=0, below=1)
+        Traceback (most recent call last):
+        ValueError: Expected rate to be a finite number of 0 or more and below 1, got 1.5.
+    """
+    what = f"a finite number{_describe_range(minimum, maximum, above, below)}"
+    if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
+        raise TypeError(_message(name, what, value, remedy))
+    is_valid = math.isfinite(value) and _is_in_range(value, minimum, maximum)
+    if not is_valid or (above is not None and value <= above):
+        raise ValueError(_message(name, what, value, remedy))
+    if below is not None and value >= below:
+        raise ValueError(_message(name, what, value, remedy))
+    return value  # type: ignore[return-value]
+
+
+def check_choice(name: str, value: T, choices: Collection[Any], remedy: str = "") -> T:
+    """Return one of the choices; raise with the list of all if it is none of them."""
+    try:
+        is_valid = value in choices
+    except (TypeError, ValueError):  # not hashable, or an array
+        is_valid = False
+    if not is_valid:
+        what = f"one of {', '.join(repr(choice) for choice in choices)}"
+        raise ValueError(_message(name, what, value, remedy))
+    return value
+
+
+def check_string(name: str, value: Any, remedy: str = "") -> str:
+    """Return a string; raise if it is bytes, a number, None or anything else."""
+    if not isinstance(value, str):
+        raise TypeError(_message(name, "a str", value, remedy))
+    return value
+
+
+def check_strings(name: str, values: Any, remedy: str = "") -> list[str]:
+    """Return a list of strings; raise for one string in its place, and name the row of a wrong one.
+
+    Example:
+        >>> from bert4keras.checks import check_strings
+        >>> check_strings("texts", ["今天", None])
+        Traceback (most recent call last):
+        TypeError: Expected texts[1] to be a str, got None.
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise TypeError(_message(name, "a list of str", values, remedy))
+    return [check_string(f"{name}[{i}]", value, remedy) for i, value in enumerate(values)]
+
+
+def check_callable(name: str, value: Callable[..., T], remedy: str = "") -> Callable[..., T]:
+    """Return a function; raise if it cannot be called."""
+    if not callable(value):
+        raise TypeError(_message(name, "a function", value, remedy))
+    return value
+
+
+def check_rank(name: str, x: T, rank: int, axes: str, remedy: str = "") -> T:
+    """Return a tensor of ``rank`` axes; raise with its shape if it has fewer or more.
+
+    Args:
+        name: the argument, as the user writes it.
+        x: a tensor, symbolic or not.
+        rank: the number of axes.
+        axes: the axes as the docstring writes them, such as "(B, L, D)".
+        remedy: a sentence that ends the message.
+    """
+    shape = getattr(x, "shape", None)
+    if shape is None:
+        raise TypeError(_message(name, f"a tensor {axes}", x, remedy))
+    if len(shape) != rank:
+        raise ValueError(_message(name, f"a tensor {axes}", x, remedy))
+    return x
+
+
+def _message(name, what, value, remedy):
+    return f"Expected {name} to be {what}, got {describe(value)}.{remedy and ' '}{remedy}"
+
+
+def _is_in_range(value, minimum, maximum):
+    return (minimum is None or value >= minimum) and (maximum is None or value <= maximum)
+
+
+def _describe_range(minimum, maximum, above=None, below=None):
+    if minimum is not None and maximum is not None:
+        return f" from {minimum} to {maximum}"
+    limits = []
+    limits += [f"of {minimum} or more"] if minimum is not None else []
+    limits += [f"above {above}"] if above is not None else []
+    limits += [f"of at most {maximum}"] if maximum is not None else []
+    limits += [f"below {below}"] if below is not None else []
+    return f" {' and '.join(limits)}" if limits else ""

@@ -1,0 +1,70 @@
+"""Checks of arguments: valid values pass as they are, others raise with name, value and remedy."""
+
+import keras
+import numpy as np
+import pytest
+
+from bert4keras import checks
+
+
+class TestCheckInteger:
+    @pytest.mark.parametrize("value", [1, np.int64(1), np.array(1)])
+    def test_whole_numbers_become_ints(self, value):
+        assert type(checks.check_integer("n", value, minimum=1, maximum=1)) is int
+
+    @pytest.mark.parametrize("value", ["1", 1.0, True, np.True_, None, float("nan"), [1], b"1"])
+    def test_other_types_are_refused(self, value):
+        with pytest.raises(TypeError, match="Expected n to be a whole number of 1 or more, got "):
+            checks.check_integer("n", value, minimum=1)
+
+    @pytest.mark.parametrize("value", [0, -1, 9, 10**400])
+    def test_numbers_out_of_range_are_refused(self, value):
+        with pytest.raises(ValueError, match=r"n to be a whole number from 1 to 8, .*\. Use 2\.$"):
+            checks.check_integer("n", value, minimum=1, maximum=8, remedy="Use 2.")
+
+
+class TestCheckNumber:
+    @pytest.mark.parametrize("value", [0, 0.5, np.float32(0.5)])
+    def test_finite_numbers_pass_unchanged(self, value):
+        assert checks.check_number("rate", value, minimum=0, below=1) is value
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1, 1.5])
+    def test_numbers_out_of_range_are_refused(self, value):
+        with pytest.raises(ValueError, match="rate to be a finite number of 0 or more and below 1"):
+            checks.check_number("rate", value, minimum=0, below=1)
+
+    @pytest.mark.parametrize("value", ["0.1", True, None, [0.1], 1j])
+    def test_other_types_are_refused(self, value):
+        with pytest.raises(TypeError, match="Expected rate to be a finite number above 0, got"):
+            checks.check_number("rate", value, above=0)
+
+
+class TestOtherChecks:
+    def test_a_choice_lists_all(self):
+        assert checks.check_choice("mode", "a", ("a", "b")) == "a"
+        for value in "c", ["a"], np.ones(2), None:
+            with pytest.raises(ValueError, match="Expected mode to be one of 'a', 'b', got"):
+                checks.check_choice("mode", value, {"a": 1, "b": 2})
+
+    def test_strings_name_the_row_of_a_wrong_value(self):
+        assert checks.check_strings("texts", iter("今天")) == ["今", "天"]
+        for value in b"x", float("nan"), None, ("a", "b"), 2:
+            with pytest.raises(TypeError, match=r"Expected texts\[1\] to be a str, got"):
+                checks.check_strings("texts", ["a", value])
+        for value in "今天", b"x", None, 5:
+            with pytest.raises(TypeError, match="Expected texts to be a list of str, got"):
+                checks.check_strings("texts", value)
+
+    def test_functions_and_ranks(self):
+        assert checks.check_callable("f", len) is len
+        with pytest.raises(TypeError, match="Expected f to be a function, got 5"):
+            checks.check_callable("f", 5)
+        x = keras.ops.ones((2, 3))
+        assert checks.check_rank("inputs", x, 2, "(B, L)") is x
+        with pytest.raises(ValueError, match=r"inputs to be a tensor \(B, L, D\), got .*\(2, 3\)"):
+            checks.check_rank("inputs", x, 3, "(B, L, D)")
+        with pytest.raises(TypeError, match="inputs to be a tensor"):
+            checks.check_rank("inputs", None, 3, "(B, L, D)")
+
+    def test_a_long_value_is_cut(self):
+        assert len(checks.describe("今" * 1000)) < 80
