@@ -13,7 +13,7 @@ from keras import ops
 
 from bert4keras.backend import seed_dropout
 from bert4keras.backend.types import StrPath
-from bert4keras.files import atomic_write, replace_file
+from bert4keras.files import atomic_write, remove_dead_parts, replace_file
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -159,8 +159,7 @@ class BackupAndResume(keras.callbacks.Callback):
         Without a file it returns 0 and changes nothing. Partial files of an interrupted write are
         removed.
         """
-        for partial in Path(self.path).parent.glob(f".{Path(self.path).name}.*.part"):
-            partial.unlink()
+        remove_dead_parts(Path(self.path).parent)
         if not os.path.exists(self.path):
             return 0
         variables = _all_variables(model)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from data.resumed_run import STEPS, TOKENIZER, make_model, train
 
+from bert4keras import files
 from bert4keras.backend import keras
 from bert4keras.data import (
     MaskedLM,
@@ -109,7 +110,7 @@ def test_backup_and_resume_keeps_the_last_state_if_a_write_fails(shards, tmp_pat
         file.write(b"half")
         raise OSError("no space left")
 
-    (tmp_path / ".run.npz.1.part").touch()  # left by a killed run
+    (tmp_path / f".part-{'-'.join(files._machine())}-abcdefgh").mkdir()  # left by a killed run
 
     monkeypatch.setattr(np, "savez", fails)
     with pytest.raises(OSError, match="no space left"):
