@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 StrPath = str | PathLike[str]
 
+WEIGHT_TYPES = ("float16", "bfloat16", "float32", "float64", "longdouble", "float128")
+
 
 class CheckpointError(ValueError):
     """Error for a file that is missing, damaged, of another format, or not safe to open."""
@@ -73,6 +75,19 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
         self._check_name(name)
         return tuple(self._shape(name))
 
+    def dtype(self, name: str) -> str:
+        """Return the type of a tensor's numbers without reading it: NumPy's name, or the file's.
+
+        Raises:
+            KeyError: there is no such tensor.
+        """
+        self._check_name(name)
+        return self._dtype(name)
+
+    def possible_names(self, name: str) -> list[str]:
+        """List the names under which the file may hold a variable."""
+        return [name]
+
     def borrow(self) -> Self:
         """Return the same open checkpoint, which the end of a ``with`` block leaves open."""
         borrower = copy(self)
@@ -93,6 +108,10 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
     def _shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of an existing name; readers that can do so without reading override."""
         return self._read(name).shape
+
+    def _dtype(self, name: str) -> str:
+        """Return the type of an existing name; readers that can do so without reading override."""
+        return self._read(name).dtype.name
 
 
 class DictCheckpoint(Checkpoint):
@@ -134,6 +153,9 @@ class ShapeCheckpoint(Checkpoint):
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return self._checkpoint.shape(name)
+
+    def _dtype(self, name: str) -> str:
+        return self._checkpoint.dtype(name)
 
 
 Tensors = Mapping[str, ArrayLike] | Iterable[tuple[str, ArrayLike]]

@@ -39,6 +39,11 @@ class HDF5Checkpoint(Checkpoint):
         with explain_damage(self.path):
             return self._data_set(name).shape
 
+    def _dtype(self, name: str) -> str:
+        with explain_damage(self.path):
+            dtype = self._data_set(name).dtype
+        return "bfloat16" if dtype.kind == "V" else dtype.name
+
     def _data_set(self, name: str) -> h5py.Dataset:
         if not self._file:
             raise CheckpointError(f"{self.path} is closed. Open it again with open_checkpoint.")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bert4keras.checkpoints.checkpoint import Checkpoint, Tensors, pairs
+from bert4keras.checkpoints.checkpoint import WEIGHT_TYPES, Checkpoint, Tensors, pairs
 
 Table = Mapping[str, Sequence[str]]
 _Rules = tuple[tuple[str, str], ...]
@@ -222,6 +222,12 @@ class DialectCheckpoint(Checkpoint):
                 return factors
         return []
 
+    def possible_names(self, name: str) -> list[str]:
+        """List the names under which the file may hold a variable, Google's and foreign ones."""
+        candidates = self._dialect.candidates(name)
+        foreign = [_parse(part).name for x in candidates for part in x.split(" @ ")]
+        return list(dict.fromkeys([*self._checkpoint.possible_names(name), *foreign]))
+
     def _read(self, name: str) -> NDArray[Any]:
         factors = self._factors(name)
         if not factors:
@@ -246,6 +252,11 @@ class DialectCheckpoint(Checkpoint):
         if n > 1 and shape[-1] % n:
             raise ValueError(f"an axis of size {shape[-1]} cannot be cut into {n} equal parts")
         return (*shape[:-1], shape[-1] // n) if n > 1 else shape
+
+    def _dtype(self, name: str) -> str:
+        names = [factor.name for factor in self._factors(name)] or [name]
+        types = [self._checkpoint.dtype(name) for name in names]
+        return next((x for x in types if x not in WEIGHT_TYPES), types[0])
 
     def close(self) -> None:
         self._checkpoint.close()

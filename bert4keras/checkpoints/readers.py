@@ -137,6 +137,9 @@ class ShardedCheckpoint(Checkpoint):
     def _shape(self, name: str) -> tuple[int, ...]:
         return self._shards[self._shard_of[name]].shape(name)
 
+    def _dtype(self, name: str) -> str:
+        return self._shards[self._shard_of[name]].dtype(name)
+
     def close(self) -> None:
         for shard in self._shards.values():
             shard.close()

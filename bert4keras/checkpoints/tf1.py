@@ -35,7 +35,7 @@ class TensorFlowCheckpoint(Checkpoint):
         self.path: str = str(prefix)
         files = _find_data_files(Path(prefix))
         self._reader = self._explain(lambda: tf.train.load_checkpoint(str(prefix)))
-        dtypes = self._reader.get_variable_to_dtype_map()
+        dtypes = self._dtypes = self._reader.get_variable_to_dtype_map()
         self._shapes = self._reader.get_variable_to_shape_map()
         super().__init__(
             prefix, [name for name, dtype in sorted(dtypes.items()) if _is_numeric(dtype)]
@@ -51,6 +51,9 @@ class TensorFlowCheckpoint(Checkpoint):
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return self._shapes[name]
+
+    def _dtype(self, name: str) -> str:
+        return self._dtypes[name].name
 
     def _explain(self, read: Callable[[], Any]) -> Any:
         """Call a function of TensorFlow; turn its errors into ones that name file and remedy."""
@@ -88,7 +91,8 @@ def _find_data_files(prefix: Path) -> list[Path]:
 
 def _is_numeric(dtype: Any) -> bool:
     """True for types of numbers; object graphs and strings are not."""
-    return dtype.is_floating or dtype.is_integer or dtype.is_bool
+    is_real = dtype.is_floating or dtype.is_integer or dtype.is_bool
+    return is_real or dtype.is_complex or dtype.is_quantized
 
 
 def _check_size(files: list[Path], expected: int) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, StrPath
-from bert4keras.checkpoints.torch_pickle import Forbidden, Machine, Tensor
+from bert4keras.checkpoints.torch_pickle import Forbidden, Machine, Quantized, Tensor
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
@@ -58,6 +58,11 @@ class TorchCheckpoint(Checkpoint):
                 f"{self.path} asks for {error}, which no file of tensors needs; nothing of it was "
                 "executed. Get the weights as safetensors, or save model.state_dict() alone."
             ) from error
+        except Quantized as error:
+            raise CheckpointError(
+                f"Expected plain tensors in {self.path}, got quantized ones ({error}). Save the "
+                "model in float32, float16 or bfloat16 where it was made."
+            ) from error
         except _DAMAGE as error:
             raise CheckpointError(
                 f"{self.path} is not a whole file of torch tensors: {error}. "
@@ -66,6 +71,9 @@ class TorchCheckpoint(Checkpoint):
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return self._tensors[name].shape
+
+    def _dtype(self, name: str) -> str:
+        return self._tensors[name].storage.dtype.name
 
     def _read(self, name: str) -> NDArray[Any]:
         storage, offset, shape, strides = self._tensors[name]
@@ -76,7 +84,8 @@ class TorchCheckpoint(Checkpoint):
             if file.readinto(numbers.view("uint8").data) != numbers.nbytes:
                 raise EOFError("it became shorter")
         steps = [stride * size for stride in strides]
-        return np.asarray(np.lib.stride_tricks.as_strided(numbers, shape, steps), order="C")
+        view = np.ndarray(shape, storage.dtype, numbers.view("uint8"), strides=steps)
+        return np.asarray(view, order="C")
 
 
 def _tensors(value: object) -> dict[str, Tensor]:

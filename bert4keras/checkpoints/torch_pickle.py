@@ -21,6 +21,20 @@ _STORAGES = {
     "torch CharStorage": np.dtype("i1"),
     "torch ByteStorage": np.dtype("u1"),
     "torch BoolStorage": np.dtype("?"),
+    "torch ComplexFloatStorage": np.dtype("<c8"),
+    "torch ComplexDoubleStorage": np.dtype("<c16"),
+    "torch.storage UntypedStorage": np.dtype("u1"),
+}
+_TYPES = {  # of numbers that torch stores untyped
+    "torch float8_e4m3fn": np.dtype(ml_dtypes.float8_e4m3fn),
+    "torch float8_e4m3fnuz": np.dtype(ml_dtypes.float8_e4m3fnuz),
+    "torch float8_e5m2": np.dtype(ml_dtypes.float8_e5m2),
+    "torch float8_e5m2fnuz": np.dtype(ml_dtypes.float8_e5m2fnuz),
+    "torch float8_e8m0fnu": np.dtype(ml_dtypes.float8_e8m0fnu),
+    "torch float4_e2m1fn_x2": np.dtype(ml_dtypes.float4_e2m1fn),
+    "torch uint16": np.dtype("<u2"),
+    "torch uint32": np.dtype("<u4"),
+    "torch uint64": np.dtype("<u8"),
 }
 
 
@@ -41,12 +55,26 @@ class Tensor(NamedTuple):
     strides: tuple[int, ...]
 
 
+class Quantized(ValueError):
+    """Error for a pickle of torch's quantized tensors."""
+
+
 class Forbidden(ValueError):
     """Error for a pickle that asks for something that no tensor file needs."""
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
     return Tensor(storage, offset, shape, strides)
+
+
+def _typed_tensor(
+    storage: Any, offset: Any, shape: Any, strides: Any, grad: Any, hooks: Any, dtype: Any, *_: Any
+) -> Tensor:
+    """View untyped bytes as numbers of a type."""
+    if not isinstance(storage, Storage) or not isinstance(dtype, np.dtype):
+        raise Forbidden("a tensor without a storage or a type")
+    size = storage.size * storage.dtype.itemsize // dtype.itemsize
+    return Tensor(Storage(storage.key, dtype, size), offset, shape, strides)
 
 
 def _parameter(tensor: Any, *_: Any) -> Tensor:
@@ -56,10 +84,16 @@ def _parameter(tensor: Any, *_: Any) -> Tensor:
 _CALLABLES = {
     "torch._utils _rebuild_tensor": _tensor,
     "torch._utils _rebuild_tensor_v2": _tensor,
+    "torch._utils _rebuild_tensor_v3": _typed_tensor,
     "torch._utils _rebuild_parameter": _parameter,
     "collections OrderedDict": dict,
 }
-_GLOBALS = _STORAGES | _CALLABLES
+_GLOBALS = _STORAGES | _TYPES | _CALLABLES
+
+_QUANTIZED = {
+    "torch._utils _rebuild_qtensor",
+    *(f"torch {kind}Storage" for kind in ("QInt8", "QUInt8", "QInt32", "QUInt4x2", "QUInt2x4")),
+}
 
 # instructions that push their argument, a constant, or a fresh container
 _VALUES = {
@@ -149,6 +183,8 @@ class Machine:
         self.stack[-1].update(zip(keys, values, strict=True))
 
     def find(self, name: str) -> None:
+        if name in _QUANTIZED:
+            raise Quantized(f"`{name.replace(' ', '.')}`")
         if name not in _GLOBALS:
             raise Forbidden(f"the global `{name.replace(' ', '.')}`")
         self.stack.append(_GLOBALS[name])
@@ -158,7 +194,7 @@ class Machine:
         self.find(f"{module} {name}" if type(module) is type(name) is str else "?")
 
     def call(self, _: Any) -> None:
-        """Call one of the four functions above; ``OrderedDict`` gets no arguments."""
+        """Call one of the functions above; ``OrderedDict`` gets no arguments."""
         function, arguments = self.pop(2)
         is_known = any(function is callable_ for callable_ in _CALLABLES.values())
         if not is_known or type(arguments) is not tuple or (function is dict and arguments):

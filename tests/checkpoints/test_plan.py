@@ -47,6 +47,9 @@ class CountingCheckpoint(Checkpoint):
     def _shape(self, name):
         return TENSORS[name].shape
 
+    def _dtype(self, name):
+        return str(TENSORS[name].dtype)
+
 
 @pytest.fixture
 def pooler():
@@ -123,6 +126,40 @@ class TestLoadPlan:
         layer.build((None, 4))
         plan((layer, layer.weights, list(TENSORS)[1:])).apply()
         np.testing.assert_array_equal(layer.get_weights()[0], np.eye(4, dtype="float32"))
+
+
+class TestTypes:
+    @pytest.mark.parametrize(
+        "dtype", ["int8", "int64", "uint8", "bool", "complex64", "float8_e4m3fn", "float4_e2m1fn"]
+    )
+    def test_numbers_of_other_types_are_no_weights(self, pooler, dtype):
+        tensors = {**TENSORS, "bert/pooler/dense/kernel": np.eye(4).astype(dtype)}
+        with pytest.raises(MismatchError) as caught:
+            plan(pooler, checkpoint=open_checkpoint(tensors)).apply()
+        report = str(caught.value)
+        assert f"Pooler-Dense: `bert/pooler/dense/kernel` has the type {dtype}" in report
+        assert "quantized" in report and "ignore_invalid_weights" not in report
+        assert all(weight.value is None for weight in pooler[1])
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", ">f4"])
+    def test_all_floating_types_are_weights(self, pooler, dtype):
+        tensors = {**TENSORS, "bert/pooler/dense/kernel": np.eye(4).astype(dtype)}
+        plan(pooler, checkpoint=open_checkpoint(tensors)).apply()
+        np.testing.assert_array_equal(pooler[1][0].value.astype("float32"), np.eye(4))
+
+    def test_a_hook_may_make_weights_of_integers(self, pooler):
+        tensors = {**TENSORS, "bert/pooler/dense/kernel": np.eye(4, dtype="int8")}
+        options = {"checkpoint": open_checkpoint(tensors), "predicts_shapes": False}
+        with pytest.raises(MismatchError, match="has the type int8"):
+            plan(pooler, **options).apply()
+        plan(pooler, load=lambda file, name: file[name] / 127, **options).apply()
+        assert pooler[1][0].value.max() == np.float64(1 / 127)
+
+    def test_a_weight_of_integers_takes_integers(self):
+        layer = layer_weights("Counts", [(3,)], ["counts"])
+        layer[1][0].dtype = "int32"
+        plan(layer, checkpoint=open_checkpoint({"counts": np.arange(3)})).apply()
+        assert layer[1][0].value.tolist() == [0, 1, 2]
 
 
 class TestReads:

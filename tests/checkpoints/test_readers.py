@@ -291,6 +291,56 @@ class TestShape:
                 tracemalloc.stop()
 
 
+class TestType:
+    def test_types_are_those_of_the_tensors(self, source):
+        with open_checkpoint(source) as checkpoint:
+            for name in checkpoint:
+                assert checkpoint.dtype(name) == checkpoint[name].dtype.name
+
+    def test_a_missing_name_is_a_key_error(self, source):
+        with open_checkpoint(source) as checkpoint:
+            with pytest.raises(KeyError, match="No tensor `nonesuch`"):
+                checkpoint.dtype("nonesuch")
+
+    def test_big_endian_numbers_have_the_same_type(self, tmp_path):
+        write_h5(tmp_path / "a.h5", {"a": np.ones(2, ">f4"), "b": np.ones(2, ml_dtypes.bfloat16)})
+        with open_checkpoint(tmp_path / "a.h5") as checkpoint:
+            assert [checkpoint.dtype(name) for name in "ab"] == ["float32", "bfloat16"]
+
+    def test_quantized_types_of_tensorflow_are_listed(self, tmp_path):
+        write_tf1(tmp_path / "a.ckpt", {"a": np.ones(2, "complex64")})
+        with open_checkpoint(tmp_path / "a.ckpt") as checkpoint:
+            assert checkpoint.dtype("a") == "complex64"
+
+    @pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E5M2"])
+    def test_types_that_numpy_lacks_are_named(self, tmp_path, kind):
+        entry = {"dtype": kind, "shape": [2], "data_offsets": [0, 2]}
+        header = json.dumps({"a": entry}).encode().ljust(72)
+        data = len(header).to_bytes(8, "little") + header + bytes(2)
+        (tmp_path / "a.safetensors").write_bytes(data)
+        with open_checkpoint(tmp_path / "a.safetensors") as checkpoint:
+            assert checkpoint.dtype("a") == kind
+            with pytest.raises(CheckpointError, match=f"`a` of the type {kind} .*float32"):
+                checkpoint["a"]
+
+    @pytest.mark.parametrize("kind", ["float8_e4m3fn", "float8_e5m2", "uint16"])
+    def test_untyped_storages_of_torch_are_read_in_their_type(self, tmp_path, kind):
+        torch = pytest.importorskip("torch")
+        tensor = torch.arange(4).to(getattr(torch, kind))
+        torch.save({"a": tensor, "b": tensor.reshape(2, 2).T}, tmp_path / "a.bin")
+        with open_checkpoint(tmp_path / "a.bin") as checkpoint:
+            assert checkpoint.dtype("a") == kind
+            assert checkpoint["b"].astype("float32").tolist() == [[0, 2], [1, 3]]
+
+    def test_quantized_tensors_of_torch_are_called_so(self, tmp_path):
+        torch = pytest.importorskip("torch")
+        with pytest.warns(UserWarning):  # torch deprecates them
+            tensor = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
+        torch.save({"a": tensor}, tmp_path / "a.bin")
+        with pytest.raises(CheckpointError, match="got quantized ones .*Save the model in float32"):
+            open_checkpoint(tmp_path / "a.bin")
+
+
 class TestShapeCheckpoint:
     def test_zeros_take_no_memory(self):
         zeros = ShapeCheckpoint(open_checkpoint({"a": np.ones((3, 5))}))["a"]
