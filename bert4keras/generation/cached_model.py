@@ -216,7 +216,7 @@ class CachedModel:
 
         Args:
             inputs: tensors, one for each model input; sequences (B, P), padded on the right.
-            lengths: (B,) int32, the number of tokens of each prompt, at least one.
+            lengths: (B,) int32, an array or a tensor: the number of tokens of each prompt, at least one.
 
         Returns:
             The output at each prompt's last token, (B, V), and the KV cache of the prompts.
@@ -224,6 +224,7 @@ class CachedModel:
         values = dict(zip(self.trace.inputs, inputs))
         entries, static, last = {}, {}, self.cached_calls[-1]
         length = ops.shape(inputs[self.sequence_inputs[0]])[1]
+        lengths = ops.convert_to_tensor(lengths, "int32")
         visible = ops.arange(length) < lengths[:, None]
         for call in self.trace:
             if call.is_sequential:
