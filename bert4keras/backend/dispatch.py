@@ -146,6 +146,18 @@ def compile_function(
     return lambda *args: program([variable.value for variable in variables], *args)
 
 
+def sync_weights(model: Any) -> None:
+    """Write the newest weights into the variables of a model that is being trained.
+
+    In ``fit`` Keras on JAX holds them elsewhere, and the variables are empty. A callback that
+    decodes asks for them first.
+    """
+    if backend_name != "jax" or not hasattr(model, "jax_state_sync"):
+        return
+    if any(getattr(variable, "_value", 0) is None for variable in model.variables):
+        model.jax_state_sync()
+
+
 def value_and_grad(
     function: Callable[..., Any], tensors: Sequence[Tensor], create_graph: bool = False
 ) -> tuple[tuple[Tensor, Any], list[Tensor]]:

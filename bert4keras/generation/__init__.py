@@ -7,8 +7,9 @@
 from bert4keras.generation.beam_search import BeamSearch
 from bert4keras.generation.cached_model import CachedModel, IncrementalDecodingError, InputRole
 from bert4keras.generation.config import GenerationConfig
-from bert4keras.generation.decoder import AutoRegressiveDecoder, IncrementalPredictor
+from bert4keras.generation.decoder import AutoRegressiveDecoder
 from bert4keras.generation.decoding_loop import DecodingLoop, GenerationOutput, StepFunction
+from bert4keras.generation.incremental_predictor import IncrementalPredictor
 from bert4keras.generation.samplers import LogitsProcessors, Sampler
 from bert4keras.generation.step_context import (
     GeneratedCache,

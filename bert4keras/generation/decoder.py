@@ -1,19 +1,15 @@
-"""Decoding by a script's own ``predict``, as in bert4keras 0.x, and the KV cache behind it."""
+"""Decoding by a script's own ``predict``, as in bert4keras 0.x."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Literal
 
-import keras
 import numpy as np
-from keras import ops
 
-from bert4keras.backend import compile_function
 from bert4keras.backend.types import ArrayLike, NDArray
-from bert4keras.generation.cached_model import CachedModel, IncrementalDecodingError
-from bert4keras.generation.step_context import grow_cache, take_rows, to_tensors
-
-_CAPACITY = 32  # tokens that the KV cache holds at first; doubled when it is full
+from bert4keras.generation.incremental_predictor import IncrementalPredictor
 
 
 class AutoRegressiveDecoder:
@@ -88,12 +84,33 @@ class AutoRegressiveDecoder:
         """Return a predictor of the model's output at the last token of each row.
 
         Its ``predict`` is called like that of a Keras model. Rows that continue those of the call
-        before are answered from the KV cache.
+        before are answered from the KV cache. Each search has a cache of its own, so several
+        threads may ask one decoder at a time.
         """
         predictors = self.__dict__.setdefault("_predictors", {})
         if id(model) not in predictors:
-            predictors[id(model)] = IncrementalPredictor(model)
-        return predictors[id(model)]
+            predictors.setdefault(id(model), IncrementalPredictor(model))
+        predictor, search = predictors[id(model)], getattr(self._thread, "search", None)
+        if search is None:
+            return predictor
+        if id(model) not in search:
+            search[id(model)] = predictor.start_search()
+        return search[id(model)]
+
+    @property
+    def _thread(self) -> Any:
+        """Attributes of the running thread: the predictors of its search."""
+        return self.__dict__.setdefault("_thread_locals", threading.local())
+
+    @contextmanager
+    def _search(self) -> Iterator[None]:
+        """Give the running search predictors of its own, and drop them when it ends."""
+        thread = self._thread
+        outer, thread.search = getattr(thread, "search", None), {}
+        try:
+            yield
+        finally:
+            thread.search = outer
 
     def predict(
         self, inputs: list[NDArray[Any]], output_ids: NDArray[Any], states: Any = None
@@ -133,6 +150,10 @@ class AutoRegressiveDecoder:
         Returns:
             Ids of one output, a 1-D array, with those of start and end.
         """
+        with self._search():
+            return self._search_beams(inputs, topk, states, temperature, min_ends)
+
+    def _search_beams(self, inputs, topk, states, temperature, min_ends):
         rows = _Outputs([np.array([x]) for x in inputs], self.first_output_ids, self.end_id)
         for step in range(self.maxlen):
             scores, states = self._predict_scores(rows, states, temperature, "logits", step)
@@ -172,6 +193,10 @@ class AutoRegressiveDecoder:
         Returns:
             A list of n 1-D arrays, in the order in which they ended.
         """
+        with self._search():
+            return self._draw_outputs(inputs, n, topk, topp, states, temperature, min_ends)
+
+    def _draw_outputs(self, inputs, n, topk, topp, states, temperature, min_ends):
         rows = _Outputs([np.array([x]) for x in inputs], self.first_output_ids, self.end_id)
         outputs = []
         for step in range(self.maxlen):
@@ -258,132 +283,3 @@ def _sample_tokens(probas, topk, topp):
     index = (np.cumsum(probas, axis=1) <= np.random.random((len(probas), 1))).sum(axis=1)
     index = np.minimum(index, (probas > 0).sum(axis=1) - 1)  # rounding may leave the sum below 1
     return np.take_along_axis(order, index[:, None], axis=1)[:, 0]
-
-
-class IncrementalPredictor:
-    """Predicts a model's output at the last token of each row, from the KV cache if it can.
-
-    Called with rows that each continue a row of the call before by one token, in any order and any
-    number of times, it computes the new tokens only. Anything else is computed whole, with equal
-    results.
-
-    Args:
-        model: a functional Keras model with one output (B, L, ...).
-
-    Example:
-        >>> import numpy as np
-        >>> from bert4keras.generation import IncrementalPredictor
-        >>> from bert4keras.models import build_transformer_model
-        >>> config = dict(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
-        ...               intermediate_size=16, hidden_act="gelu")
-        >>> model = build_transformer_model(config, model="gpt2")
-        >>> predictor = IncrementalPredictor(model)
-        >>> predictor.predict([np.array([[3, 1, 4]])]).shape
-        (1, 9)
-        >>> predictor.predict([np.array([[3, 1, 4, 7], [3, 1, 4, 8]])]).shape  # computes two tokens
-        (2, 9)
-    """
-
-    def __init__(self, model: Any):
-        self.model = model
-        self.rows: list[bytes] | None = None  # rows of the call before, if the cache holds them
-        self.cached_model: Any = None
-        try:
-            self.cached_model = CachedModel(model)
-        except IncrementalDecodingError:
-            return
-        self._segment_inputs = self.cached_model.segment_inputs
-        self._max_positions = self.cached_model.max_positions
-        self._compiled_prefill = compile_function(self.cached_model.prefill, model.variables)
-        self.step: Any = compile_function(self.cached_model.step, model.variables)
-
-    def predict(
-        self, inputs: ArrayLike | list[ArrayLike], *args: Any, **kwargs: Any
-    ) -> NDArray[Any]:
-        """Return the output at the last token of each row, an array (B, ...).
-
-        Args:
-            inputs: an array or a list of arrays, as the model takes them.
-            *args, **kwargs: of ``keras.Model.predict``, for the scripts that give them; ignored.
-        """
-        arrays = [np.asarray(x) for x in (inputs if isinstance(inputs, list | tuple) else [inputs])]
-        if self.cached_model is None or not self._can_use_cache(arrays):
-            self.rows = None
-            structure = keras.tree.pack_sequence_as(self.model.input, arrays)
-            return self.model.predict_on_batch(structure)[:, -1]
-        parents = self._find_parents(arrays)
-        output = self._prefill(arrays) if parents is None else self._step(arrays, parents)
-        self.rows, self._length = (
-            _row_bytes(arrays),
-            arrays[self.cached_model.sequence_inputs[0]].shape[1],
-        )
-        return ops.convert_to_numpy(output)
-
-    def _can_use_cache(self, arrays):
-        """True if the arrays are rows of tokens, no longer than the model has positions."""
-        if len(arrays) != len(self.model.inputs):
-            return False
-        shapes = {arrays[i].shape for i in self.cached_model.sequence_inputs}
-        count, length = shapes.pop()
-        is_within = self._max_positions is None or length <= self._max_positions
-        return bool(not shapes and count and length and is_within)
-
-    def _find_parents(self, arrays):
-        """The index of the earlier row that each row continues; None if one continues none."""
-        if self.rows is None:
-            return None
-        if any(arrays[i].shape[1] != self._length + 1 for i in self.cached_model.sequence_inputs):
-            return None
-        if any((arrays[i][:, -1] < 1).any() for i in self._segment_inputs):
-            return None  # earlier tokens would see a new one of the source
-        before = [
-            x[:, :-1] if i in self.cached_model.sequence_inputs else x for i, x in enumerate(arrays)
-        ]
-        row_indices = {row: index for index, row in enumerate(self.rows)}
-        parents = [row_indices.get(row) for row in _row_bytes(before)]
-        return None if None in parents else np.array(parents)
-
-    def _prefill(self, arrays):
-        count, length = arrays[self.cached_model.sequence_inputs[0]].shape
-        extra = self.cached_model.padded_length(length) - length
-        inputs = [
-            np.pad(x, [(0, 0), (0, extra)]) if i in self.cached_model.sequence_inputs else x
-            for i, x in enumerate(arrays)
-        ]
-        lengths = np.full(count, length, "int32")
-        output, self._prompt_cache = self._compiled_prefill(*to_tensors((inputs, lengths)))
-        self._prompts, self._cache_index, self._capacity = np.arange(count), 0, _CAPACITY
-        self._generated_cache = self.cached_model.init_cache(count, _CAPACITY)
-        return output
-
-    def _step(self, arrays, parents):
-        """Compute the last token of rows whose parents are in the KV cache, and update it."""
-        if not np.array_equal(parents, np.arange(len(self._prompts))):
-            self._generated_cache = take_rows(self._generated_cache, parents)
-        self._arrange_prompts(self._prompts[parents])
-        if self._cache_index == self._capacity:
-            self._generated_cache = grow_cache(self._generated_cache, self._capacity)
-            self._capacity *= 2
-        tokens, *aux_inputs = (arrays[i][:, -1] for i in self.cached_model.sequence_inputs)
-        tokens, cache_index, aux_inputs = to_tensors(
-            (tokens.astype("int32"), np.int32(self._cache_index), aux_inputs)
-        )
-        output, self._generated_cache = self.step(
-            tokens, cache_index, self._prompt_cache, self._generated_cache, aux_inputs
-        )
-        self._cache_index += 1
-        return output
-
-    def _arrange_prompts(self, prompts):
-        """Give all cached prompts equal numbers of rows, one prompt after the other."""
-        count = len(ops.convert_to_numpy(self._prompt_cache.lengths))
-        width = len(prompts) // count
-        if not np.array_equal(prompts, np.repeat(np.arange(count), width)):
-            index = prompts[:1] if (prompts == prompts[0]).all() else prompts
-            self._prompt_cache = take_rows(self._prompt_cache, index)
-            prompts = np.zeros_like(prompts) if len(index) == 1 else np.arange(len(prompts))
-        self._prompts = prompts
-
-
-def _row_bytes(arrays):
-    return [b"".join(x[i].tobytes() for x in arrays) for i in range(len(arrays[0]))]

@@ -7,6 +7,7 @@ lists all patches.
 
 import contextlib
 import inspect
+import threading
 from functools import partial, wraps
 from typing import Any
 
@@ -17,9 +18,29 @@ ADDED: list[Any] = []  # (owner, name, value)
 _STAR_IMPORTED = (layers, models, optimizers, snippets, tokenizers)  # ``import *`` in scripts
 _originals = {}  # (owner, name): the attribute before ``apply``
 
+
+class _ThreadStack(threading.local):
+    """A stack for each thread: a server decodes in several at a time."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def append(self, item: Any) -> None:
+        self.items.append(item)
+
+    def pop(self) -> Any:
+        return self.items.pop()
+
+
 # What runs now; the innermost comes last
 running_models: list[Any] = []
-running_decoders: list[Any] = []
+running_decoders = _ThreadStack()
 running_updates: list[Any] = []  # updates of a custom optimizer, see keras_optimizers
 
 

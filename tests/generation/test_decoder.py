@@ -1,16 +1,17 @@
 """The inherited decoder gives the recorded ids; cached rows equal whole ones."""
 
+import gc
 import json
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
-import keras
 import numpy as np
 import pytest
-from generation.cached_rows import Comparison, build, extend, rows, with_segments
-from keras import ops
-from support import GOLDEN, assert_close, load_record
+from generation.cached_rows import build, rows
+from support import GOLDEN, load_record
 
-from bert4keras.generation import AutoRegressiveDecoder, IncrementalPredictor
+from bert4keras.generation import AutoRegressiveDecoder
 from bert4keras.models import build_transformer_model
 
 CASES = load_record("decoding/cases.json.xz")["cases"]
@@ -206,108 +207,34 @@ class TestAutoRegressiveDecoder:
         with pytest.raises(ValueError, match="topk must be from 1 to the 3 tokens"):
             Broken(0, 9, 5).beam_search([np.array([7])], topk=4)
 
+    def test_threads_get_the_answers_to_their_own_questions(self):
+        decoder = Logits(None, 2, maxlen=6)
+        decoder.model = build(model="gpt2")
+        questions = [rows(1, 4, seed)[0] for seed in range(8)]
+        search = lambda ids: decoder.beam_search([ids], topk=3).tolist()  # noqa: E731
+        want = [search(ids) for ids in questions]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(search, questions * 4)) == want * 4
 
-class TestIncrementalPredictor:
-    def test_beams_may_change_places_end_and_multiply(self):
-        predict = Comparison(build(model="gpt2"))
-        first = rows(1, 5)
-        predict(first)
-        second = extend(first, [0, 0, 0])
-        predict(second)
-        third = extend(second, [2, 2, 0])
-        predict(third)
-        predict(extend(third, [1, 0]))
-        assert predict.steps == 3
+    def test_a_search_begins_with_the_weights_of_the_moment(self):
+        decoder = Logits(None, 2, maxlen=6)
+        decoder.model = build(model="gpt2")
+        question = rows(1, 4)[0]
+        decoder.beam_search([question], topk=2)
+        decoder.model.set_weights([2 * x for x in decoder.model.get_weights()])
+        new = Logits(None, 2, maxlen=6)
+        new.model = decoder.model
+        want = new.beam_search([question], topk=2).tolist()
+        assert decoder.beam_search([question], topk=2).tolist() == want
 
-    def test_rows_of_several_prompts_may_change_places(self):
-        predict = Comparison(build(application="unilm"), with_segments)
-        first = rows(3, 7)
-        first[1, 3] = 0  # padding inside
-        predict(first)
-        second = extend(first, [0, 1, 2])
-        predict(second)
-        predict(extend(second, [2, 0, 1]))
-        third = extend(second, [1, 1, 1, 0, 0])
-        predict(extend(extend(second, [2, 0, 1]), [0]))
-        assert predict.steps == 3
-        predict(third)  # goes on from rows before the last ones
-        assert predict.steps == 3
-
-    def test_generated_padding_is_masked(self):
-        predict = Comparison(build(application="lm", segment_vocab_size=0))
-        ids = rows(2, 4)
-        predict(ids)
-        for token in (0, 3, 0, 5):
-            ids = np.concatenate([ids, np.full((2, 1), token)], axis=1)
-            predict(ids)
-        assert predict.steps == 4
-
-    def test_the_capacity_grows_with_the_rows(self):
-        predict = Comparison(build(model="gpt2"))
-        ids = rows(2, 3)
-        for step in range(36):
-            predict(ids, compare=step in (31, 32, 33, 35))
-            ids = extend(ids, [1, 0], step)
-        assert predict.steps == 35
-
-    def test_other_rows_are_computed_whole(self):
-        predict = Comparison(build(application="unilm"), with_segments)
-        ids = rows(2, 7)
-        predict(ids)
-        predict(extend(ids, [0, 1])[:, :-1])  # the same again
-        predict(rows(2, 8, seed=5))  # other rows
-        predict(extend(extend(rows(2, 8, seed=5), [0, 1]), [0, 1]))  # two tokens more
-        assert predict.steps == 0
-        predict.inputs = lambda ids: [ids, np.zeros_like(ids)]
-        predict(rows(1, 4))
-        predict(extend(rows(1, 4), [0]))  # the source grows: what came before sees the new token
-        assert predict.steps == 0
-
-    def test_floats_and_a_single_array_are_accepted(self):
-        model = build(model="gpt2")
-        predictor, ids = IncrementalPredictor(model), rows(1, 4).astype("float32")
-        assert_close(
-            predictor.predict(ids, verbose=0), ops.convert_to_numpy(model(ids))[:, -1], 1e-5
+    def test_a_search_drops_its_cache_when_it_ends(self):
+        decoder, caches = Logits(None, 2, maxlen=3), []
+        decoder.model = build(model="gpt2")
+        predict = decoder.predict
+        decoder.predict = lambda *args: (
+            caches.append(weakref.ref(decoder.last_token(decoder.model))) or predict(*args)
         )
-
-    def test_arrays_may_change_after_a_call(self):
-        predict = Comparison(build(model="gpt2"))
-        first = rows(1, 5)
-        predict(first)
-        second = extend(first, [0])
-        first[0, 2] = (first[0, 2] + 1) % 30
-        predict(second)
-        assert predict.steps == 1
-
-    def test_a_further_sequence_of_another_length_takes_no_steps(self):
-        model, weights = build(model="gpt2"), keras.Input((None,), name="Weights")
-        output = model.output * keras.ops.sum(weights, axis=1)[:, None, None]
-        predict = Comparison(keras.Model([*model.inputs, weights], output))
-        predict.inputs = lambda ids: [ids, np.ones((len(ids), 3), "float32")]
-        predict(rows(1, 4))
-        predict(extend(rows(1, 4), [0]))
-        assert predict.steps == 0
-
-    def test_a_condition_is_part_of_a_row(self):
-        condition = keras.Input((3,), name="Input-Condition")
-        model = build(
-            application="lm",
-            segment_vocab_size=0,
-            layer_norm_cond=condition,
-            additional_input_layers=condition,
-        )
-        conditions = np.random.default_rng(3).normal(size=(2, 3)).astype("float32")
-        predict = Comparison(model, lambda ids: [ids, conditions[: len(ids)]])
-        ids = rows(2, 4)
-        predict(ids)
-        predict(extend(ids, [0, 1]))
-        assert predict.steps == 1
-        predict.inputs = lambda ids: [ids, conditions[: len(ids)] + 1]
-        predict(extend(extend(ids, [0, 1]), [0, 1]))
-        assert predict.steps == 1
-
-    def test_more_tokens_than_positions_are_refused(self):
-        predictor, ids = IncrementalPredictor(build(model="gpt2")), rows(1, 60)
-        predictor.predict([ids])
-        with pytest.raises(Exception, match="60 positions, the text is longer"):
-            predictor.predict([extend(ids, [0])])
+        decoder.beam_search([rows(1, 4)[0]], topk=2)
+        assert len(caches) == 3 and caches[0] is caches[1]
+        gc.collect()
+        assert caches[0]() is None and decoder.last_token(decoder.model).rows is None
