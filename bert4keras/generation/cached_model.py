@@ -216,7 +216,8 @@ class CachedModel:
 
         Args:
             inputs: tensors, one for each model input; sequences (B, P), padded on the right.
-            lengths: (B,) int32, an array or a tensor: the number of tokens of each prompt, at least one.
+            lengths: (B,) int32, an array or a tensor: the number of tokens of each prompt, one or
+                more.
 
         Returns:
             The output at each prompt's last token, (B, V), and the KV cache of the prompts.
