@@ -4,9 +4,11 @@ A wrong type is a TypeError, a wrong value a ValueError. Each message reads "Exp
 {what}, got {value}." and ends with the remedy of the caller, so it is the same on each backend.
 """
 
+import json
 import math
 import numbers
 import operator
+import os
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
@@ -16,6 +18,7 @@ __all__ = [
     "check_callable",
     "check_choice",
     "check_integer",
+    "check_json",
     "check_number",
     "check_rank",
     "check_string",
@@ -152,6 +155,35 @@ def check_callable(name: str, value: Callable[..., T], remedy: str = "") -> Call
     if not callable(value):
         raise TypeError(_message(name, "a function", value, remedy))
     return value
+
+
+def check_json(name: str, value: Any, remedy: str = "") -> Any:
+    """Return a value as JSON reads it back: tuples are lists, keys are strings, numbers are plain.
+
+    Args:
+        name: the argument, as the user writes it.
+        value: dicts, lists, strings, numbers, None; also tuples, paths, and what NumPy has.
+        remedy: a sentence that ends the message.
+
+    Example:
+        >>> from bert4keras.checks import check_json
+        >>> check_json("metadata", {1: ("a", np.float32(0.5))})
+        {'1': ['a', 0.5]}
+    """
+    try:
+        return json.loads(json.dumps(value, default=_to_plain))
+    except (TypeError, ValueError, RecursionError) as error:
+        got = f"{type(value).__name__}: {error}"
+        message = f"Expected {name} to be a JSON value, got {got}.{remedy and ' '}{remedy}"
+        raise TypeError(message) from None
+
+
+def _to_plain(value):
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"{describe(value)} is none")
 
 
 def check_rank(name: str, x: T, rank: int, axes: str, remedy: str = "") -> T:

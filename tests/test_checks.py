@@ -1,5 +1,7 @@
 """Checks of arguments: valid values pass as they are, others raise with name, value and remedy."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -65,6 +67,17 @@ class TestOtherChecks:
             checks.check_rank("inputs", x, 3, "(B, L, D)")
         with pytest.raises(TypeError, match="inputs to be a tensor"):
             checks.check_rank("inputs", None, 3, "(B, L, D)")
+
+    def test_json_values_come_as_json_reads_them_back(self):
+        value = {"files": (Path("a"), "b"), 1: np.int64(2), "rates": np.array([0.5])}
+        plain = {"files": ["a", "b"], "1": 2, "rates": [0.5]}
+        assert checks.check_json("metadata", value) == plain
+        assert np.isnan(checks.check_json("metadata", float("nan")))
+
+    @pytest.mark.parametrize("value, got", [({1: {2}}, "set"), ({(1, 2): 3}, "tuple"), (b"x", "b")])
+    def test_a_value_that_json_cannot_write_is_refused(self, value, got):
+        with pytest.raises(TypeError, match=f"Expected about to be a JSON value, got .*{got}"):
+            checks.check_json("about", value)
 
     def test_a_long_value_is_cut(self):
         assert len(checks.describe("今" * 1000)) < 80

@@ -2,23 +2,28 @@
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from bert4keras.backend.types import NDArray, StrPath
-from bert4keras.files import atomic_write
+from bert4keras.checks import check_integer, check_json, describe
+from bert4keras.files import lock_folder, move_files, replace_files
 
 __all__ = ["ShardedDataset", "write_shards"]
 
 _INDEX = "index.json"
+_SHARD = re.compile(r"shard-([0-9a-f]{8}-)?\d{5,}\.safetensors")
+_ROW_BYTES = 3  # of one token at least: uint16 and bool
 # Names inside the files, which must stay readable: "token_ids" and "continues" in a shard,
 # "shards" and "about" (the metadata) in the index.
 
@@ -31,11 +36,13 @@ def write_shards(
 ) -> dict[str, Any]:
     """Write rows of tokens to a folder, as ``shard-00000.safetensors`` and so on.
 
-    One shard is in memory at a time. Each file is complete as soon as it has its name, and
-    ``index.json`` comes last: a folder with an index is complete.
+    One shard is in memory at a time. A folder with an index is complete. The new shards have names
+    of their own, and ``index.json`` is replaced last: an error, a full disk or a kill leaves the
+    old shards as they are. So the disk needs room for both.
 
     Args:
-        rows: iterable of (token_ids, is_continuation), as ``pack_sequences`` yields them.
+        rows: iterable of (token_ids, is_continuation), as ``pack_sequences`` yields them: integers
+            from 0 and bools, (L,) each, with the same L in all rows.
         folder: output folder; made if it does not exist.
         rows_per_shard: rows of a shard.
         metadata: JSON value for the index: how the rows were made.
@@ -44,7 +51,8 @@ def write_shards(
         The index: ``{"shards": {name: [rows, bytes]}, "about": metadata}``.
 
     Raises:
-        ValueError: there are no rows.
+        ValueError: there are no rows, or a row is of another length or has ids out of range.
+        TypeError: a row holds no integers and bools, or the metadata is no JSON value.
 
     Example:
         >>> import tempfile
@@ -55,25 +63,89 @@ def write_shards(
         >>> shape, [count for count, _ in index["shards"].values()]
         ((3, 3), [2, 1])
     """
-    folder, rows, shards = Path(folder), iter(rows), {}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _INDEX).unlink(missing_ok=True)
-    while part := list(islice(rows, rows_per_shard)):
-        token_ids, is_continuation = map(np.stack, zip(*part))
-        dtype = "uint16" if token_ids.max() < 2**16 else "uint32"
-        data = save({"token_ids": token_ids.astype(dtype), "continues": is_continuation})
-        name = f"shard-{len(shards):05d}.safetensors"
-        with atomic_write(folder / name, "wb") as file:
-            file.write(data)
-        shards[name] = [len(part), len(data)]
-    if not shards:
-        raise ValueError(
-            f"Expected at least one row for {folder}, got none. Check that the texts are not empty."
-        )
-    index = {"shards": shards, "about": metadata}
-    with atomic_write(folder / _INDEX) as file:
-        json.dump(index, file, indent=1, ensure_ascii=False)
+    rows_per_shard = check_integer("rows_per_shard", rows_per_shard, minimum=1)
+    index = {"shards": {}, "about": check_json("metadata", metadata)}
+    folder = Path(folder)
+    with replace_files(folder) as part:
+        shards = _write_parts(rows, part, rows_per_shard)
+        if not shards:
+            raise ValueError(
+                f"Expected at least one row for {folder}, got none. "
+                "Check that the texts are not empty."
+            )
+        with lock_folder(folder):
+            prefix = _choose_prefix(folder)
+            index["shards"] = {f"{prefix}{name}": sizes for name, sizes in shards.items()}
+            text = json.dumps(index, indent=1, ensure_ascii=False)
+            (part / _INDEX).write_text(text, encoding="utf-8", errors="surrogatepass")
+            moves = [(part / name, folder / f"{prefix}{name}") for name in shards]
+            move_files(moves)
+            move_files([(part / _INDEX, folder / _INDEX)])
+            _remove_other_shards(folder, index["shards"])
     return index
+
+
+def _write_parts(rows, part, rows_per_shard):
+    """Write all shards to a temporary folder; return {number and ending: [rows, bytes]}."""
+    sizes, length, first = {}, None, 0
+    rows = iter(rows)
+    while chunk := list(islice(rows, rows_per_shard)):
+        arrays = []
+        for number, row in enumerate(chunk, first):
+            arrays.append(_check_row(row, number, length))
+            length = len(arrays[0][0])
+        token_ids, is_continuation = map(np.stack, zip(*arrays))
+        dtype = "uint16" if token_ids.max() < 2**16 else "uint32"
+        path = part / f"{len(sizes):05d}.safetensors"
+        save_file({"token_ids": token_ids.astype(dtype), "continues": is_continuation}, path)
+        sizes[path.name] = [len(chunk), path.stat().st_size]
+        first += len(chunk)
+    return sizes
+
+
+def _check_row(row, number, length):
+    """Return token ids and continuation of a row as arrays; raise if a shard cannot hold them."""
+    try:
+        token_ids, is_continuation = map(np.asarray, row)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"Expected row {number} to be (token_ids, is_continuation), got {describe(row)}. "
+            "Make rows with pack_sequences."
+        ) from None
+    if token_ids.dtype.kind not in "iu" or is_continuation.dtype != bool:
+        raise TypeError(
+            f"Expected integers and bools in row {number}, got {token_ids.dtype} and "
+            f"{is_continuation.dtype}. Convert the row first."
+        )
+    shapes = {token_ids.shape, is_continuation.shape, (length or token_ids.size or 1,)}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"Expected two arrays ({length or 'L'},) in row {number}, got the shapes "
+            f"{token_ids.shape} and {is_continuation.shape}. Pad all rows to one length."
+        )
+    if token_ids.min() < 0 or token_ids.max() >= 2**32:
+        raise ValueError(
+            f"Expected token ids from 0 to 2**32 - 1 in row {number}, got {token_ids.min()} to "
+            f"{token_ids.max()}. Check the tokenizer that made them."
+        )
+    return token_ids, is_continuation
+
+
+def _choose_prefix(folder):
+    """Return what names of new shards begin with: a name that was ever used means its old rows."""
+    is_new = not (folder / _INDEX).exists() and not _find_shards(folder)
+    return "shard-" if is_new else f"shard-{uuid4().hex[:8]}-"
+
+
+def _find_shards(folder):
+    return [name for name in os.listdir(folder) if _SHARD.fullmatch(name)]
+
+
+def _remove_other_shards(folder, shards):
+    """Remove shards that the index no longer lists: of the old set, and of killed writers."""
+    for name in _find_shards(folder):
+        if name not in shards:
+            (folder / name).unlink(missing_ok=True)
 
 
 class ShardedDataset:
@@ -97,8 +169,9 @@ class ShardedDataset:
 
     Raises:
         FileNotFoundError: the folder has no index.
-        ValueError: shards are missing or truncated (each is named); a ``process_index`` outside
-            ``num_processes``; fewer rows than processes.
+        ValueError: the index is damaged; shards are missing or truncated (each is named); a
+            ``process_index`` outside ``num_processes``; fewer rows than processes. ``read_rows``
+            raises it for a shard that holds something else than the index says.
 
     Example:
         >>> import tempfile
@@ -121,11 +194,16 @@ class ShardedDataset:
         skip_damaged: bool = False,
     ) -> None:
         self.folder: Path = Path(folder)
-        self.seed: int = seed
-        self.shuffle_window: int = shuffle_window
-        index = self._read_index()
+        self.seed: int = check_integer("seed", seed, minimum=0)
+        self.shuffle_window: int = check_integer("shuffle_window", shuffle_window, minimum=1)
+        check_integer("process_index", process_index)
+        check_integer("num_processes", num_processes)
+        index, faults = _read_current_index(self.folder)
+        self._report_faults(faults, skip_damaged)
         self.metadata: Any = index["about"]
-        self._names, self._counts = self._check_shards(index["shards"], skip_damaged)
+        counts = {name: count for name, (count, _) in index["shards"].items() if name not in faults}
+        self._names, self._counts = list(counts), list(counts.values())
+        self._length: int | None = None  # of a row, known when the first shard is read
         self._first_rows = np.cumsum([0, *self._counts])[:-1]  # row index of each shard's first row
         self.num_rows: int = int(sum(self._counts))
         if not 0 <= process_index < num_processes <= self.num_rows:
@@ -139,32 +217,12 @@ class ShardedDataset:
         self._get_window = lru_cache(2)(self._read_window)
         self._get_order = lru_cache(4)(self._draw_order)
 
-    def _read_index(self) -> dict[str, Any]:
-        try:
-            return json.loads((self.folder / _INDEX).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise FileNotFoundError(
-                f"Expected {_INDEX}, which write_shards writes last, in {self.folder}, got none: "
-                "the shards are incomplete. Write them again."
-            ) from None
-
-    def _check_shards(self, shards, skip_damaged):
-        """Return names and row counts of the shards whose size is that in the index."""
-        faults = {}
-        for name, (_, size) in shards.items():
-            path = self.folder / name
-            actual_size = path.stat().st_size if path.exists() else None
-            if actual_size is None:
-                faults[name] = f"{path}: missing"
-            elif actual_size != size:
-                faults[name] = f"{path}: {actual_size} of {size} bytes"
+    def _report_faults(self, faults, skip_damaged):
         if faults:
             report = "\n  ".join(["Expected complete shards, got:", *faults.values()])
             if not skip_damaged:
                 raise ValueError(f"{report}\nWrite them again, or skip them: skip_damaged=True.")
             warnings.warn(f"{report}\nThey are skipped.", stacklevel=3)
-        counts = {name: count for name, (count, _) in shards.items() if name not in faults}
-        return list(counts), list(counts.values())
 
     def __len__(self) -> int:
         return self._end - self._begin
@@ -181,8 +239,10 @@ class ShardedDataset:
             (token_ids, is_continuation, row_indices, epochs): arrays (N, L), (N, L), (N,) and (N,).
             The index of a row is its position in the files, the same in every epoch.
         """
+        begin = check_integer("begin", begin, minimum=0)
+        end = check_integer("end", end, minimum=begin)
         pieces, position = [], begin
-        while position < end:
+        while position < end or not pieces:
             epoch, offset = divmod(position, len(self))
             limit = min(end - position, len(self) - offset)
             piece = self._read_piece(epoch, self._begin + offset, limit)
@@ -218,8 +278,86 @@ class ShardedDataset:
         path = self.folder / self._names[shard]
         try:
             with safe_open(os.fspath(path), "numpy") as file:
-                return file.get_tensor("token_ids"), file.get_tensor("continues")
-        except (OSError, SafetensorError) as error:
+                arrays = file.get_tensor("token_ids"), file.get_tensor("continues")
+            self._check_arrays(*arrays, self._counts[shard])
+        except Exception as error:  # safetensors and NumPy raise errors of many classes
             raise ValueError(
-                f"Expected a shard of write_shards in {path}, got: {error}. Write it again."
+                f"Expected a shard of write_shards in {path}, got: "
+                f"{str(error) or type(error).__name__}. Write all shards again."
             ) from None
+        self._length = arrays[0].shape[1]
+        return arrays
+
+    def _check_arrays(self, token_ids, is_continuation, count):
+        """Raise unless the arrays have the types of a shard, its rows, and the length of others."""
+        shape = (count, self._length or token_ids.size // count)
+        if token_ids.shape != shape or is_continuation.shape != shape:
+            raise ValueError(
+                f"arrays of shape {token_ids.shape} and {is_continuation.shape}, and the index or "
+                f"the other shards say {shape}"
+            )
+        dtypes = str(token_ids.dtype), str(is_continuation.dtype)
+        if dtypes not in [("uint16", "bool"), ("uint32", "bool")]:
+            raise ValueError(f"arrays of {dtypes[0]} and {dtypes[1]}, not of ids and bools")
+
+
+def _read_current_index(folder):
+    """Read the index and find damaged shards; again if a writer replaced all of them meanwhile."""
+    index = _read_index(folder)
+    while True:
+        faults = _find_faults(folder, index["shards"])
+        if not faults:
+            return index, faults
+        newer_index = _read_index(folder)
+        if newer_index["shards"] == index["shards"]:
+            return index, faults
+        index = newer_index
+
+
+def _read_index(folder):
+    path = folder / _INDEX
+    try:
+        index = json.loads(path.read_bytes())
+        _check_index(index)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"Expected {_INDEX}, which write_shards writes last, in {folder}, got none: "
+            "the shards are incomplete. Write them again."
+        ) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(
+            f"Expected the index of write_shards in {path}, got: "
+            f"{str(error) or type(error).__name__}. Write the shards again."
+        ) from None
+    return index
+
+
+def _check_index(index):
+    """Raise a ValueError unless an index has the structure that ``write_shards`` gives it."""
+    if not isinstance(index, dict) or not {"shards", "about"} <= index.keys():
+        raise ValueError('a JSON value without the keys "shards" and "about"')
+    if not isinstance(index["shards"], dict) or not index["shards"]:
+        raise ValueError('no shard under the key "shards"')
+    for name, sizes in index["shards"].items():
+        if re.search(r"[/\\\0]", name) or name in ("", ".", ".."):
+            raise ValueError(f"{name!r}, which is not the name of a file in this folder")
+        is_pair = isinstance(sizes, list) and [type(size) for size in sizes] == [int, int]
+        if not is_pair or sizes[0] < 1 or sizes[0] * _ROW_BYTES > sizes[1]:
+            raise ValueError(f"{describe(sizes)} in place of [rows, bytes] of {name}")
+
+
+def _find_faults(folder, shards):
+    """Return {name: fault} of the shards that are missing or have another size than the index."""
+    faults = {}
+    for name, (_, size) in shards.items():
+        path = folder / name
+        try:
+            actual_size = path.stat().st_size
+        except FileNotFoundError:
+            faults[name] = f"{path}: missing"
+        except OSError as error:
+            faults[name] = f"{path}: {error.strerror}"
+        else:
+            if actual_size != size:
+                faults[name] = f"{path}: {actual_size} of {size} bytes"
+    return faults
