@@ -3,17 +3,25 @@
 import json
 import math
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakSet
 
+import h5py
 import keras
 import numpy as np
 from keras import ops
 
 from bert4keras.backend import seed_dropout
 from bert4keras.backend.types import StrPath
-from bert4keras.files import atomic_write, remove_dead_parts, replace_file
+from bert4keras.checks import check_callable, check_integer, check_json, check_string, describe
+from bert4keras.files import remove_dead_parts, replace_file
+from bert4keras.training.run_file import RunFile, write_run
+
+_BEST = "best_checkpoint"  # attribute of a weights file: the score of the weights, as JSON
+_TRAINED_MODELS: WeakSet[keras.Model] = WeakSet()  # by a fit with BestCheckpoint, in this process
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -21,6 +29,10 @@ class BestCheckpoint(keras.callbacks.Callback):
 
     The scores join the epoch's logs: the progress bar prints them, and later callbacks
     (``keras.callbacks.EarlyStopping``, ``CSVLogger``, ``TensorBoard``) find them by name.
+
+    The file holds the score of its weights. A run that goes on compares with it: a second ``fit``
+    of the same model, a run that ``BackupAndResume`` or ``initial_epoch`` continues, or a model
+    that begins with the weights of the file. Another run begins anew, and replaces the file.
 
     Args:
         path: file of the weights, ``*.weights.h5``. A failed write leaves the old file.
@@ -37,6 +49,7 @@ class BestCheckpoint(keras.callbacks.Callback):
 
     Raises:
         ValueError: ``path`` or ``mode`` is invalid, or the score ``monitor`` does not exist.
+        TypeError: ``evaluate`` returns something else than names and numbers.
 
     Example:
         >>> import os, tempfile
@@ -73,32 +86,102 @@ class BestCheckpoint(keras.callbacks.Callback):
         if mode not in ("max", "min"):
             raise ValueError(f"Expected mode to be 'max' or 'min', got {mode!r}")
         self.path: str = str(path)
-        self.evaluate: Callable[[], Mapping[str, float]] | None = evaluate
-        self.monitor: str | None = monitor
+        self.evaluate: Callable[[], Mapping[str, float]] | None = (
+            None if evaluate is None else check_callable("evaluate", evaluate)
+        )
+        self.monitor: str | None = None if monitor is None else check_string("monitor", monitor)
         self.mode: str = mode
         self.saved_model: keras.Model | None = model
         self.best: float = float("-inf" if mode == "max" else "inf")
+        self._is_first_epoch = True  # of a call of fit
+        self._goes_on = False  # True until the score in the file is read
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._is_first_epoch = True
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Find out if the run goes on; at ``on_train_begin`` other callbacks may restore it yet."""
+        if self._is_first_epoch:
+            self._is_first_epoch = False
+            self._goes_on = math.isinf(self.best) and self._is_continued(epoch)
+            _TRAINED_MODELS.add(self.model)
+
+    def _is_continued(self, epoch):
+        iterations = getattr(getattr(self.model, "optimizer", None), "iterations", 0)
+        if epoch > 0 or int(iterations) > 0 or self.model in _TRAINED_MODELS:
+            return True
+        record = _read_score(self.path)
+        return record is not None and record["weights"] == _checksum(self._model_to_save())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Compute the scores, and save the weights if they are the best until now."""
-        scores = self.evaluate() if self.evaluate else {}
+        scores = self._evaluate()
         logs = {} if logs is None else logs
-        logs.update({name: float(score) for name, score in scores.items()})
+        logs.update(scores)
         name = self.monitor or next(iter(scores), None)
         if name not in logs:
             raise ValueError(
                 f"Expected monitor to be one of the scores {sorted(logs)}, got "
                 f"monitor={self.monitor!r}. Give evaluate, or the name of a score"
             )
+        self._recall_best(name)
         score = logs[name]
         # a comparison with NaN is false, so NaN is never the best
         if score > self.best if self.mode == "max" else score < self.best:
-            self._save_weights()
+            self._save_weights(name, score)
             self.best = score
 
-    def _save_weights(self):
+    def _evaluate(self):
+        scores = self.evaluate() if self.evaluate else {}
+        try:
+            return {name: float(score) for name, score in scores.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise TypeError(
+                "Expected evaluate to return a dict of numbers such as {'f1': 0.5}, got "
+                f"{describe(scores)}. Give each score a name."
+            ) from None
+
+    def _recall_best(self, name):
+        """Take the score of the file as the best, if the run goes on."""
+        record = _read_score(self.path) if self._goes_on else None
+        if record and (record["monitor"], record["mode"]) == (name, self.mode):
+            self.best = record["score"]
+        self._goes_on = False
+
+    def _model_to_save(self):
+        return self.saved_model or self.model
+
+    def _save_weights(self, name, score):
+        model = self._model_to_save()
+        record = {"monitor": name, "mode": self.mode, "score": float(score)}
         with replace_file(self.path, ".weights.h5") as temporary:
-            (self.saved_model or self.model).save_weights(temporary)
+            model.save_weights(temporary)
+            with h5py.File(temporary, "r+") as file:
+                text = json.dumps({**record, "weights": _checksum(model)})
+                # of fixed length: such a text is in the header, not in HDF5's global heap
+                file.attrs.create(_BEST, np.bytes_(text))
+
+
+def _read_score(path):
+    """Return what BestCheckpoint wrote beside weights; None if there is no such file."""
+    try:
+        with h5py.File(path, "r") as file:
+            attribute = file.attrs.get_id(_BEST)
+            if attribute.dtype.kind != "S":
+                return None
+            record = json.loads(bytes(file.attrs[_BEST]))
+        valid = isinstance(record["score"], float) and math.isfinite(record["score"])
+        return record if valid and {"monitor", "mode", "weights"} <= record.keys() else None
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def _checksum(model):
+    """Return a checksum of the weights of a model."""
+    checksum = 0
+    for weight in model.weights:
+        checksum = zlib.crc32(np.ascontiguousarray(_to_numpy(weight)), checksum)
+    return checksum
 
 
 class BackupAndResume(keras.callbacks.Callback):
@@ -115,14 +198,16 @@ class BackupAndResume(keras.callbacks.Callback):
         path: name of the file, ``*.npz``.
         seed: seed of epoch n is ``seed + n``.
         metadata: dict for JSON that identifies the run, such as its settings. A file with other
-            metadata is refused.
+            metadata is refused. Tuples and lists are equal, and so are the keys 1 and "1".
 
     Attributes:
         history: list of {name: value}, the logs of each epoch from the first one on.
 
     Raises:
-        ValueError: ``path`` has another ending; when restoring, the file has other metadata, or
-            belongs to another model or optimizer.
+        ValueError: ``path`` has another ending; when restoring, the file has other metadata,
+            belongs to another model or optimizer, or is damaged (``CheckpointError``). The model
+            is unchanged then.
+        TypeError: the metadata is no JSON value.
 
     Example:
         >>> import tempfile
@@ -149,30 +234,32 @@ class BackupAndResume(keras.callbacks.Callback):
         if not str(path).endswith(".npz"):
             raise ValueError(f"Expected path to end in '.npz' (NumPy's format), got {path!r}")
         self.path: str = str(path)
-        self.seed: int = seed
-        self.metadata: dict[str, Any] | None = metadata
+        self.seed: int = check_integer("seed", seed, minimum=0)
+        self.metadata: Any = check_json("metadata", metadata)
         self.history: list[dict[str, float]] = []
 
     def restore(self, model: keras.Model) -> int:
         """Restore a built and compiled model from the file, and return the number of epochs done.
 
-        Without a file it returns 0 and changes nothing. Partial files of an interrupted write are
+        Without a file it returns 0 and changes nothing. Temporary files of killed writes are
         removed.
         """
         remove_dead_parts(Path(self.path).parent)
+        variables = _all_variables(model)
         if not os.path.exists(self.path):
             return 0
-        variables = _all_variables(model)
-        with np.load(self.path) as file:
-            record = json.loads(str(file["record"]))
+        with RunFile(self.path) as run:
+            record = run.record
             self._check_record(record, variables)
-            for number, variable in enumerate(variables):
-                variable.assign(file[f"variable_{number}"])
+            arrays = run.read_variables([_kind(variable) for variable in variables])
+        for variable, array in zip(variables, arrays):  # after all are read: whole or not at all
+            variable.assign(array)
         self.history = record["history"]
         return len(self.history)
 
     def _check_record(self, record, variables):
-        if record["about"] != self.metadata:
+        texts = [json.dumps(x, sort_keys=True) for x in (record["about"], self.metadata)]
+        if texts[0] != texts[1]:  # as texts, because NaN is not equal to itself
             raise ValueError(
                 f"Expected {self.path} to have the metadata {self.metadata}, got "
                 f"{record['about']}. Resume with the same settings, or delete the file to restart"
@@ -199,19 +286,31 @@ class BackupAndResume(keras.callbacks.Callback):
         self.history.append({name: float(value) for name, value in (logs or {}).items()})
         variables = _all_variables(self.model)
         record = {"history": self.history, "about": self.metadata, "shapes": _shapes(variables)}
-        arrays = {f"variable_{number}": _to_numpy(x) for number, x in enumerate(variables)}
-        with atomic_write(self.path, "wb") as file:
-            np.savez(file, record=json.dumps(record), **arrays)
+        write_run(self.path, record, [_to_numpy(variable) for variable in variables])
 
 
 def _all_variables(model):
     """Return weights, seeds of dropout, and the optimizer's variables, in a fixed order."""
-    model.optimizer.build(model.trainable_variables)
-    return [*model.variables, *model.optimizer.variables]
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None or not model.built:
+        raise ValueError(
+            f"Expected a built and compiled model, got {model!r}. Build it with an Input, and call "
+            "compile before restore."
+        )
+    optimizer.build(model.trainable_variables)
+    return [*model.variables, *optimizer.variables]
 
 
 def _shapes(variables):
     return [list(variable.shape) for variable in variables]
+
+
+def _kind(variable):
+    """Return the kind of a variable, "b", "f" or "i": it holds bools, floats or integers."""
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    if dtype == "bool":
+        return "b"
+    return "f" if keras.backend.is_float_dtype(dtype) else "i"
 
 
 def _to_numpy(variable):

@@ -1,5 +1,7 @@
 """Callbacks: best checkpoint, resumption, error on NaN; and those of Keras with our models."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from optimizers import toy
@@ -25,10 +27,21 @@ CONFIG = {
 
 
 @pytest.fixture
-def model():
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    return model
+def make_model():
+    """Make a model, with other weights each time."""
+
+    def make():
+        layers = [keras.layers.Dense(1), keras.layers.Dropout(0.1), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.Input((2,)), *layers])
+        model.compile("sgd", "mse")
+        return model
+
+    return make
+
+
+@pytest.fixture
+def model(make_model):
+    return make_model()
 
 
 def fit(model, *callbacks, epochs=3, **options):
@@ -49,6 +62,13 @@ def score_epochs(model, scores):
 
 def are_equal(first, second):
     return all(np.array_equal(x, y) for x, y in zip(first, second))
+
+
+def run_in_threads(*functions):
+    """Run functions at the same time; raise the error of one."""
+    with ThreadPoolExecutor(len(functions)) as executor:
+        for future in [executor.submit(function) for function in functions]:
+            future.result()
 
 
 class TestBestCheckpoint:
@@ -104,6 +124,94 @@ class TestBestCheckpoint:
             fit(model, BestCheckpoint(path, lambda: {"f1": 1}))
         assert [file.name for file in tmp_path.iterdir()] == [path.name]
         assert path.read_text() == "old"
+
+    @pytest.mark.parametrize("mode, first, second", [("max", 0.9, 0.1), ("min", 0.1, 0.9)])
+    def test_a_second_fit_compares_with_the_score_of_the_file(
+        self, model, tmp_path, mode, first, second
+    ):
+        path = tmp_path / "best.weights.h5"
+        fit(model, BestCheckpoint(path, lambda: {"f1": first}, mode=mode), epochs=1)
+        content = path.read_bytes()
+        worse = BestCheckpoint(path, lambda: {"f1": second}, mode=mode)
+        fit(model, worse, epochs=2)
+        assert path.read_bytes() == content and worse.best == first
+        model.compile("adam", "mse")  # another optimizer, which counts from 0, goes on as well
+        fit(model, BestCheckpoint(path, lambda: {"f1": second}, mode=mode), epochs=2)
+        assert path.read_bytes() == content
+        better = BestCheckpoint(path, lambda: {"f1": 2 * first - second}, mode=mode)
+        fit(model, better, epochs=1)
+        assert path.read_bytes() != content and better.best == 2 * first - second
+
+    @pytest.mark.parametrize("way", ["resume", "initial_epoch", "load_weights", "keras"])
+    def test_a_run_that_goes_on_in_another_process_compares_too(self, tmp_path, way, make_model):
+        def start(score, epochs):
+            model, options = make_model(), {}
+            callbacks = [BestCheckpoint(path, lambda: {"f1": score})]
+            if way == "resume":
+                resume = BackupAndResume(tmp_path / "run.npz")
+                options = {"initial_epoch": resume.restore(model)}
+                callbacks.append(resume)
+            elif way == "keras":
+                backup = keras.callbacks.BackupAndRestore(
+                    tmp_path / "backup", delete_checkpoint=False
+                )
+                callbacks.append(backup)
+            elif path.exists() and way == "load_weights":
+                model.load_weights(path)
+            elif path.exists():
+                options = {"initial_epoch": 1}
+            fit(model, *callbacks, epochs=epochs, **options)
+
+        path = tmp_path / "best.weights.h5"
+        start(0.9, epochs=1)
+        content = path.read_bytes()
+        start(0.8, epochs=2)
+        assert path.read_bytes() == content
+
+    def test_another_run_begins_anew(self, tmp_path, make_model):
+        path = tmp_path / "best.weights.h5"
+        for score in (0.9, 0.1):
+            best_checkpoint = BestCheckpoint(path, lambda score=score: {"f1": score})
+            fit(make_model(), best_checkpoint, epochs=1)
+            assert best_checkpoint.best == score
+
+    @pytest.mark.parametrize("options", [{"monitor": "loss"}, {"mode": "min"}])
+    def test_the_score_of_another_name_or_mode_does_not_count(self, model, tmp_path, options):
+        path = tmp_path / "best.weights.h5"
+        fit(model, BestCheckpoint(path, lambda: {"f1": 0.5}), epochs=1)
+        content = path.read_bytes()
+        fit(model, BestCheckpoint(path, lambda: {"f1": 0.1}, **options), epochs=1)
+        assert path.read_bytes() != content
+
+    @pytest.mark.parametrize("content", [b"", b"no HDF5"])
+    def test_a_file_that_is_no_checkpoint_is_replaced(self, model, tmp_path, content):
+        path = tmp_path / "best.weights.h5"
+        fit(model, BestCheckpoint(path, lambda: {"f1": 0.5}), epochs=1)
+        path.write_bytes(content)
+        fit(model, BestCheckpoint(path, lambda: {"f1": 0.1}), epochs=1)
+        model.load_weights(path)
+
+    def test_two_runs_on_one_path_leave_the_whole_file_of_one(self, tmp_path, make_model):
+        path, models = tmp_path / "best.weights.h5", [make_model(), make_model()]
+        callbacks = [BestCheckpoint(path, lambda: {"f1": 1}, model=model) for model in models]
+        run_in_threads(
+            *(lambda c=c: [c._save_weights("f1", 1) for _ in range(10)] for c in callbacks)
+        )
+        loaded = make_model()
+        loaded.load_weights(path)
+        assert any(are_equal(loaded.get_weights(), model.get_weights()) for model in models)
+        assert [file.name for file in tmp_path.iterdir()] == ["best.weights.h5"]
+
+    @pytest.mark.parametrize("scores", [0.5, [0.5], None, {"f1": "high"}, {"f1": None}])
+    def test_evaluate_must_return_a_dict_of_numbers(self, model, tmp_path, scores):
+        with pytest.raises(TypeError, match="Expected evaluate to return a dict of numbers"):
+            fit(model, BestCheckpoint(tmp_path / "a.weights.h5", lambda: scores))
+
+    def test_wrong_types_are_refused_at_once(self):
+        with pytest.raises(TypeError, match="Expected evaluate to be a function, got 0.5"):
+            BestCheckpoint("a.weights.h5", 0.5)
+        with pytest.raises(TypeError, match="Expected monitor to be a str, got 1"):
+            BestCheckpoint("a.weights.h5", monitor=1)
 
     def test_an_invalid_path_or_mode_is_refused(self):
         with pytest.raises(ValueError, match=r"to end in '.weights.h5'.*got 'best.weights'"):
