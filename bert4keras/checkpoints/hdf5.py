@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -12,9 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, StrPath
+from bert4keras.checkpoints.hdf5_heap import check_heap
+from bert4keras.checkpoints.open_file import check_unchanged, file_state
 
 # what h5py raises on damaged files
-_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,  # and RecursionError
+    TypeError,
+    ValueError,  # and UnicodeError
+)
 
 
 class HDF5Checkpoint(Checkpoint):
@@ -29,10 +39,12 @@ class HDF5Checkpoint(Checkpoint):
     def __init__(self, path: StrPath, file: h5py.File, names: Sequence[str]) -> None:
         super().__init__(path, names)
         self._file = file
+        self._state = file_state(_descriptor(file))
 
     def _read(self, name: str) -> NDArray[Any]:
         with explain_damage(self.path):
             array = np.asarray(self._data_set(name)[()])
+            check_unchanged(self.path, _descriptor(self._file), self._state)
         return array.view(ml_dtypes.bfloat16) if array.dtype.kind == "V" else array
 
     def _shape(self, name: str) -> tuple[int, ...]:
@@ -138,7 +150,10 @@ def open_file(path: StrPath) -> Iterator[tuple[h5py.File, list[str]]]:
     with ExitStack() as stack:
         with explain_damage(path):
             file = stack.enter_context(h5py.File(path, "r"))
-            names = _data_sets(file, Path(path).stat().st_size)
+            with open(_descriptor(file), "rb", closefd=False) as raw:
+                size = raw.seek(0, 2)
+                check_heap(raw, size)
+            names = _data_sets(file, size)
         yield file, names
         stack.pop_all()
 
@@ -148,7 +163,8 @@ def check_hdf5(path: StrPath) -> None:
 
     Every data set must hold numbers, lie in this file, be neither filtered nor virtual, and have as
     many bytes there as its shape says, so that reading costs no more than the file's size. Every
-    link must be a hard link, and every group must have one link only.
+    link must be a hard link, and every group must have one link only. The heap of texts must be
+    whole.
 
     Args:
         path: any HDF5 file, such as a ``*.weights.h5`` that Keras is to load.
@@ -158,6 +174,11 @@ def check_hdf5(path: StrPath) -> None:
     """
     with open_file(path) as (file, _):
         file.close()
+
+
+def _descriptor(file: h5py.File) -> int:
+    """Return the descriptor of the open file on disk."""
+    return file.id.get_vfd_handle()
 
 
 def _data_sets(file: h5py.File, size: int) -> list[str]:
@@ -184,6 +205,8 @@ def _members(group: h5py.Group, path: str) -> Iterator[tuple[str, object]]:
     """Iterate over the members of a group; refuse any link but a hard one before following it."""
     for name in group:
         inside = f"{path}/{name}" if path else name
+        if not isinstance(name, str):  # h5py returns bytes that are no UTF-8 as they are
+            raise ValueError(f"the name {name!r} is not UTF-8")
         link = group.id.links.get_info(name.encode("utf-8", "surrogateescape"))
         if link.type != h5py.h5l.TYPE_HARD:
             raise ValueError(f"`{inside}` is a link to another place")

@@ -42,7 +42,7 @@ class Keras2Checkpoint(LayerCheckpoint):
     def __init__(self, path: StrPath, file: h5py.File, names: Sequence[str]) -> None:
         super().__init__(path, file, names)
         array_bytes = sum(file[name].id.get_storage_size() for name in self)
-        self._text_bytes = Path(path).stat().st_size - array_bytes  # that can hold texts
+        self._text_bytes = file.id.get_filesize() - array_bytes  # that can hold texts
         with explain_damage(path):
             self.layers: dict[str, list[str]] = self._read_layers(_weights_group(file))
 

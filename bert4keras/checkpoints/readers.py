@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from bert4keras.checkpoints.checkpoint import Checkpoint, CheckpointError, DictCheckpoint, StrPath
+from bert4keras.checkpoints.open_file import file_state
 
 Source = StrPath | Mapping[str, ArrayLike]
 
@@ -117,18 +118,33 @@ class ShardedCheckpoint(Checkpoint):
 
     def __init__(self, path: StrPath) -> None:
         path = Path(path)
+        state = file_state(path)
         self._shard_of = _weight_map(path)
         super().__init__(path, self._shard_of)
-        names = sorted(set(self._shard_of.values()))
-        self._shards = {name: _open_file(path.with_name(name)) for name in names}
+        self._shards: dict[str, Checkpoint] = {}
+        try:
+            for name in sorted(set(self._shard_of.values())):
+                self._shards[name] = _open_file(path.with_name(name))
+            self._check(path, state)
+        except CheckpointError:
+            self.close()
+            raise
+        self.has_checksums: bool = any(x.has_checksums for x in self._shards.values())
+
+    def _check(self, path: Path, state: tuple[int, ...]) -> None:
+        """Raise a CheckpointError unless the open shards are those of the index."""
         missing = [
             name for name, shard in self._shard_of.items() if name not in self._shards[shard]
         ]
         if missing:
-            self.close()
             raise CheckpointError(
                 f"{path} names {len(missing)} tensors that their shards do not have, such as "
                 f"`{missing[0]}`. Index and shards are not of one set; download them again."
+            )
+        if file_state(path) != state:
+            raise CheckpointError(
+                f"{path} was replaced while its shards were opened, so they may be of two sets. "
+                "Load it again when the writer is done."
             )
 
     def _read(self, name: str) -> NDArray[Any]:

@@ -14,23 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bert4keras.checkpoints.checkpoint import StrPath, Tensors, pairs
+from bert4keras.checkpoints.safetensors import TYPES
+from bert4keras.checkpoints.tf1 import move_checkpoint
 from bert4keras.files import replace_file, replace_files
 
-_SAFETENSORS_TYPES = {
-    "float64": "F64",
-    "float32": "F32",
-    "float16": "F16",
-    "bfloat16": "BF16",
-    "int64": "I64",
-    "int32": "I32",
-    "int16": "I16",
-    "int8": "I8",
-    "uint64": "U64",
-    "uint32": "U32",
-    "uint16": "U16",
-    "uint8": "U8",
-    "bool": "BOOL",
-}
+_TYPE_NAMES = {dtype.name: name for name, dtype in TYPES.items()}
 
 _Row = tuple[str, str, tuple[int, ...], int]  # name, type, shape, bytes
 
@@ -49,13 +37,18 @@ def write_tf1(prefix: StrPath, tensors: Tensors, dtype: str | None = None) -> No
 
     prefix = Path(prefix)
     names, arrays = zip(*_cast(tensors, dtype))
-    with replace_files(prefix.parent) as temporary:  # the data file is moved before its index
-        tf.raw_ops.SaveV2(
-            prefix=str(temporary / prefix.name),
-            tensor_names=names,
-            shape_and_slices=[""] * len(names),
-            tensors=arrays,
-        )
+    with replace_files(prefix.parent) as temporary:
+        new = temporary / prefix.name
+        try:
+            tf.raw_ops.SaveV2(
+                prefix=str(new),
+                tensor_names=names,
+                shape_and_slices=[""] * len(names),
+                tensors=arrays,
+            )
+        except tf.errors.OpError as error:  # no error of Python, and it names temporary files
+            raise OSError(f"TensorFlow cannot write {prefix}: {error.message}") from error
+        move_checkpoint(new, prefix)
 
 
 def write_safetensors(
@@ -76,7 +69,7 @@ def write_safetensors(
     with replace_file(path) as temporary, ExitStack() as stack:
         bodies = {size: stack.enter_context(TemporaryFile(dir=temporary.parent)) for size in rows}
         for name, array in _cast(tensors, dtype):
-            kind = _SAFETENSORS_TYPES[array.dtype.name]
+            kind = _TYPE_NAMES[array.dtype.name]
             rows[array.itemsize].append((name, kind, array.shape, array.nbytes))
             bodies[array.itemsize].write(np.ascontiguousarray(array).reshape(-1).view("uint8").data)
         header = _header([row for group in rows.values() for row in group], metadata)

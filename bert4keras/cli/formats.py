@@ -91,11 +91,12 @@ def write(
         elif kind == "":
             _write_folder(transformer, new)
             _copy_vocabulary(source_folder, new, target, force)
-        else:
-            transformer.save_weights_as_checkpoint(new)
-        if kind == ".ckpt":
+        elif kind == ".ckpt":
             _write_config(settings, temporary, target.parent, force)
             _copy_vocabulary(source_folder, temporary, target.parent, force)
+            transformer.save_weights_as_checkpoint(target)  # its files change places together
+        else:
+            transformer.save_weights_as_checkpoint(new)
 
 
 def _write_folder(transformer: Any, folder: Path) -> None:

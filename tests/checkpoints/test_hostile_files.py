@@ -5,46 +5,21 @@ that lie elsewhere or claim more than they hold), tried on every reader.
 """
 
 import json
+import os
 import tracemalloc
 import zipfile
 
 import h5py
 import numpy as np
 import pytest
+from torch_files import find, number, storage_id, tensor, text, write_torch
 
-from bert4keras.checkpoints import CheckpointError, check_hdf5, open_checkpoint
+from bert4keras.checkpoints import CheckpointError, check_hdf5, is_keras2, open_checkpoint
 
 HUGE = 1 << 40
 
 
 # --- pickles, written by hand
-
-
-def text(value):
-    return b"X" + len(value).to_bytes(4, "little") + value.encode()
-
-
-def number(value):
-    length = value.bit_length() // 8 + 1
-    return b"\x8a" + bytes([length]) + value.to_bytes(length, "little", signed=True)
-
-
-def numbers(values):
-    return b"(" + b"".join(map(number, values)) + b"t"
-
-
-def find(name):
-    return b"c" + name.encode() + b"\n"
-
-
-def storage_id(kind="torch\nFloatStorage", key="0", count=4):
-    return b"(" + text("storage") + find(kind) + text(key) + text("cpu") + number(count) + b"tQ"
-
-
-def tensor(storage=None, offset=0, shape=(2, 2), strides=(2, 1)):
-    arguments = (storage or storage_id()) + number(offset) + numbers(shape) + numbers(strides)
-    hooks = find("collections\nOrderedDict") + b")R"
-    return find("torch._utils\n_rebuild_tensor_v2") + b"(" + arguments + b"\x89" + hooks + b"tR"
 
 
 def state(value, key=None):
@@ -390,4 +365,210 @@ def test_no_index_leads_out_of_its_folder(tmp_path, name):
     path = tmp_path / "model.safetensors.index.json"
     path.write_text(json.dumps({"weight_map": {"a": name}}))
     with pytest.raises(CheckpointError, match="must not point out of its folder"):
+        open_checkpoint(path)
+
+
+# --- texts of any length in HDF5
+
+
+def keras3_texts(path):
+    with h5py.File(path, "w") as file:
+        for name in ("dense", "dense_1"):
+            group = file.create_group(f"layers/{name}/vars")
+            group["0"] = np.ones(3, "float32")
+            group.attrs["name"] = name
+
+
+def keras2_texts(path):
+    with h5py.File(path, "w") as file:
+        file.attrs.create("layer_names", ["dense", "dense_1"], dtype=h5py.string_dtype())
+        for name in ("dense", "dense_1"):
+            group = file.create_group(name)
+            group.attrs.create("weight_names", ["k:0"], dtype=h5py.string_dtype())
+            group["k:0"] = np.ones(3, "float32")
+
+
+def mark_of_bfloat16(path):
+    with h5py.File(path, "w") as file:
+        file["first"] = file["second"] = np.zeros(2, "V2")
+        del file["second"]
+        file["first"].attrs["dtype"] = "bfloat16"
+        file.attrs["more"] = "text"
+
+
+HEAPS = {  # number and size of the second object of a heap, which HDF5 walks through
+    "free space of no size": (0, 0),
+    "free space smaller than its header": (0, 8),
+    "a size that overflows": (2, (1 << 64) - 16),
+    "a size that leads back": (2, (1 << 64) - 32),
+    "a size beyond the collection": (2, 1 << 20),
+}
+
+
+@pytest.mark.parametrize("read", [open_checkpoint, check_hdf5, is_keras2])
+@pytest.mark.parametrize("write", [keras3_texts, keras2_texts, mark_of_bfloat16])
+@pytest.mark.parametrize("heap", HEAPS)
+def test_a_damaged_heap_of_texts_is_an_error_and_no_endless_loop(tmp_path, write, heap, read):
+    path = tmp_path / "m.weights.h5"
+    write(path)
+    with open_checkpoint(path) as checkpoint:
+        assert len(checkpoint) in (1, 2)
+    data = bytearray(path.read_bytes())
+    place = data.find(b"GCOL") + 16
+    size = int.from_bytes(data[place + 8 : place + 16], "little")
+    place += 16 + -(-size // 8) * 8
+    number, size = HEAPS[heap]
+    data[place : place + 16] = number.to_bytes(8, "little") + size.to_bytes(8, "little")
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=f"{path} .*heap of its texts is damaged.*Download"):
+        read(path)
+
+
+def test_a_data_set_over_the_heap_does_not_hide_it(tmp_path):
+    path = tmp_path / "m.weights.h5"
+    keras3_texts(path)
+    with h5py.File(path, "a") as file:
+        file["cover"] = np.zeros(4096, "u1")
+        place = file["cover"].id.get_offset()
+    data = bytearray(path.read_bytes())
+    heap = data.find(b"GCOL")
+    where = data.find(place.to_bytes(8, "little"))
+    data[where : where + 8] = heap.to_bytes(8, "little")
+    data[heap + 16 : heap + 32] = bytes(16)
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="heap of its texts is damaged"):
+        open_checkpoint(path)
+
+
+def test_numbers_that_look_like_a_heap_are_numbers(tmp_path):
+    path = tmp_path / "m.h5"
+    numbers = np.frombuffer((b"GCOL\x01" + b"\xff" * 11) * 4, "u1")
+    with h5py.File(path, "w") as file:
+        file["a"] = numbers
+    with open_checkpoint(path) as checkpoint:
+        np.testing.assert_array_equal(checkpoint["a"], numbers)
+
+
+def test_a_heap_may_have_free_space_at_its_end(tmp_path):
+    path = tmp_path / "m.h5"
+    keras2_texts(path)
+    with h5py.File(path, "a") as file:
+        del file["dense_1"].attrs["weight_names"]
+        file["dense_1"].attrs.create("weight_names", ["k:0"], dtype=h5py.string_dtype())
+    with open_checkpoint(path) as checkpoint:
+        assert checkpoint.layers == {"dense": ["dense/k:0"], "dense_1": ["dense_1/k:0"]}
+
+
+def test_a_name_that_is_no_text_is_an_error(tmp_path):
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file["abcd"] = np.ones(2)
+    path.write_bytes(path.read_bytes().replace(b"abcd", b"a\xff\xfed"))
+    with pytest.raises(CheckpointError, match=rf"{path} .*not UTF-8"):
+        open_checkpoint(path)
+
+
+# --- zips of torch whose parts do not agree
+
+
+def sound_zip(tmp_path):
+    path = write_torch(tmp_path / "pytorch_model.bin", {"a": np.arange(4.0), "b": np.ones(4)})
+    return path, bytearray(path.read_bytes())
+
+
+ZIP_DAMAGE = {  # bytes of the local header of `data/0` that change: place, value
+    "its signature": (0, b"PX"),
+    "the length of its name": (26, b"\x08"),
+    "the length of its extra field": (28, b"\x04"),
+    "its name": (30, b"x"),
+    "its compression": (8, b"\x08"),
+    "its encryption": (6, b"\x01"),
+}
+
+
+@pytest.mark.parametrize("damage", ZIP_DAMAGE)
+def test_a_damaged_header_in_a_zip_is_an_error(tmp_path, damage):
+    path, data = sound_zip(tmp_path)
+    start = data.find(b"archive/data/0") - 30
+    place, value = ZIP_DAMAGE[damage]
+    data[start + place : start + place + len(value)] = value
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=f"{path} is not a whole .*download it again"):
+        with open_checkpoint(path) as checkpoint:
+            checkpoint["a"]
+
+
+def test_a_changed_number_in_a_zip_is_an_error(tmp_path):
+    path, data = sound_zip(tmp_path)
+    data[data.find(np.arange(4, dtype="<f4").tobytes()) + 5] ^= 1
+    path.write_bytes(data)
+    with open_checkpoint(path) as checkpoint:
+        np.testing.assert_array_equal(checkpoint["b"], np.ones(4))
+        for _ in range(2):
+            with pytest.raises(CheckpointError, match="checksum of the entry data/0 is wrong"):
+                checkpoint["a"]
+
+
+def test_a_changed_pickle_in_a_zip_is_an_error(tmp_path):
+    path, data = sound_zip(tmp_path)
+    data[data.find(text("b")) + 5] = ord("c")
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="checksum of the entry data.pkl is wrong"):
+        open_checkpoint(path)
+
+
+def test_a_zip_written_without_checksums_is_read(tmp_path):
+    path, data = sound_zip(tmp_path)
+    for info in zipfile.ZipFile(path).infolist():
+        checksum = info.CRC.to_bytes(4, "little")
+        data = data.replace(checksum, bytes(4))
+    path.write_bytes(data)
+    with open_checkpoint(path) as checkpoint:
+        np.testing.assert_array_equal(checkpoint["a"], np.arange(4))
+        assert not checkpoint.has_checksums
+
+
+@LAYOUTS
+def test_the_stride_of_an_axis_of_one_does_not_matter(tmp_path, write):
+    path = write(
+        tmp_path / "pytorch_model.bin", state(tensor(shape=(1, 1), strides=(1 << 62,) * 2))
+    )
+    with open_checkpoint(path) as checkpoint:
+        np.testing.assert_array_equal(checkpoint["a"], np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "bert_model.ckpt.index", "m.h5"])
+def test_a_pipe_is_no_checkpoint(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(CheckpointError, match="No checkpoint at|No checkpoint in"):
+        open_checkpoint(tmp_path / name)
+
+
+def test_an_unknown_type_is_named(tmp_path):
+    path = safetensors(tmp_path / "m.safetensors", entry((32,), dtype="X4"))
+    with pytest.raises(CheckpointError, match=f"{path} .*`a` is of the type 'X4'; known are F64"):
+        open_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},'
+        b'"a":{"dtype":"I32","shape":[4],"data_offsets":[0,16]}}',
+        b'{"__metadata__":{"a":1}}',
+        b'{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,16]}}',
+        b'{"a":{"dtype":"F32","shape":[true,4],"data_offsets":[0,16]}}',
+        b'{"a":{"dtype":"F32","shape":[4.0],"data_offsets":[0,16]}}',
+        b'{"a":{"dtype":"F32","shape":[4],"data_offsets":[0]}}',
+        b'{"a":{"dtype":["F32"],"shape":[4],"data_offsets":[0,16]}}',
+        b'{"a":' + b"[" * 100_000,
+        b'{"a":' + b"9" * 10_000 + b"}",
+        b"[]",
+        b"\xff\xfe",
+    ],
+)
+def test_a_safetensors_header_of_another_form_is_an_error(tmp_path, header):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+    with pytest.raises(CheckpointError, match=f"{path} is not a whole safetensors.*download"):
         open_checkpoint(path)

@@ -1,10 +1,19 @@
 """Checkpoint writers: files are read back bit for bit, and a failure leaves the old file."""
 
+import os
+import threading
+
 import ml_dtypes
 import numpy as np
 import pytest
 
-from bert4keras.checkpoints import open_checkpoint, write_h5, write_safetensors, write_tf1
+from bert4keras.checkpoints import (
+    open_checkpoint,
+    tf1,
+    write_h5,
+    write_safetensors,
+    write_tf1,
+)
 
 WRITERS = [(write_tf1, "model.ckpt"), (write_safetensors, "model.safetensors"), (write_h5, "a.h5")]
 TENSORS = {
@@ -74,3 +83,100 @@ def test_safetensors_keeps_every_tensor_aligned(tmp_path):
     header = loads(raw[8 : 8 + length])
     for name, array in TENSORS.items():
         assert (8 + length + header[name]["data_offsets"][0]) % array.itemsize == 0
+
+
+def read_value(prefix):
+    """The one value of all numbers of a checkpoint."""
+    with open_checkpoint(prefix) as checkpoint:
+        values = {float(x) for name in checkpoint for x in checkpoint[name].reshape(-1)}
+    (value,) = values
+    return value
+
+
+class Killed(BaseException):
+    """End of the process, as far as files are concerned."""
+
+
+class TestTensorFlowReplacement:
+    TENSORS = ("a", (30,)), ("b", (3, 4))
+
+    def write(self, prefix, value):
+        write_tf1(prefix, {name: np.full(shape, value) for name, shape in self.TENSORS})
+
+    def write_and_die(self, prefix, value, renames, monkeypatch):
+        """Write a checkpoint in a process that ends after so many renames."""
+        moves = []
+
+        def move(pairs, original=tf1.move_files):
+            if len(moves) == renames:
+                raise Killed
+            moves.append(pairs)
+            original(pairs)
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(tf1, "move_files", move)
+            self.write(prefix, value)
+            raise Killed
+
+    @pytest.mark.parametrize("first", range(5))
+    @pytest.mark.parametrize("second", range(5))
+    def test_kills_between_two_renames_leave_old_or_new_whole(
+        self, tmp_path, monkeypatch, first, second
+    ):
+        prefix = tmp_path / "m.ckpt"
+        self.write(prefix, 1)
+        self.write_and_die(prefix, 2, first, monkeypatch)
+        old = read_value(prefix)
+        assert old == (1 if first < 2 else 2)
+        self.write_and_die(prefix, 3, second, monkeypatch)
+        assert read_value(prefix) in (old, 3)
+        self.write(prefix, 4)
+        assert read_value(prefix) == 4
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "m.ckpt.data-00000-of-00001",
+            "m.ckpt.index",
+        ]
+
+    def test_data_files_of_the_old_checkpoint_are_removed_and_others_stay(self, tmp_path):
+        prefix = tmp_path / "m.ckpt"
+        other_names = ["m.ckpt.data-notes", "m.ckpt-2.data-00000-of-00001", "m.ckpt2.index"]
+        for name in [*other_names, "m.ckpt.data-00000-of-00003"]:
+            (tmp_path / name).touch()
+        self.write(prefix, 1)
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {*other_names, "m.ckpt.index", "m.ckpt.data-00000-of-00001"}
+
+    def test_a_damaged_old_checkpoint_can_be_replaced(self, tmp_path):
+        prefix = tmp_path / "m.ckpt"
+        for name in ("m.ckpt.index", "m.ckpt.data-00000-of-00001"):
+            (tmp_path / name).write_bytes(b"damaged")
+        self.write(prefix, 2)
+        assert read_value(prefix) == 2
+
+    def test_a_file_system_without_links_gets_a_copy(self, tmp_path, monkeypatch):
+        def link(*_):
+            raise OSError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", link)
+        for value in (1, 2):
+            self.write(tmp_path / "m.ckpt", value)
+        assert read_value(tmp_path / "m.ckpt") == 2
+
+    def test_two_writers_and_a_reader_see_whole_checkpoints(self, tmp_path):
+        prefix = tmp_path / "m.ckpt"
+        self.write(prefix, 0)
+        values, errors = set(), []
+
+        def run(first):
+            try:
+                for value in range(first, first + 8):
+                    self.write(prefix, value)
+            except Exception as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=run, args=(first,)) for first in (1, 100)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            values.add(read_value(prefix))
+        assert not errors and values
