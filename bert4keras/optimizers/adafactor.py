@@ -8,6 +8,7 @@ from keras import ops
 
 from bert4keras.backend import root_mean_square
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import check_number
 from bert4keras.optimizers import patterns
 from bert4keras.optimizers.base import DenseGradients, LearningRate, register
 
@@ -22,7 +23,8 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
 
     Args:
         learning_rate: a float, a Keras schedule, or None for min(1 / sqrt(t), 0.01), and a
-            twentieth of it without ``multiply_by_parameter_scale``; t counts updates.
+            twentieth of it without ``multiply_by_parameter_scale``; t counts updates. A rate that
+            a callback or a script assigns later replaces it.
         beta1: decay rate of the momentum; 0 for no momentum.
         beta2: decay rate of the second moment; None for 1 - t^-0.8.
         epsilon1: constant added to squared gradients.
@@ -98,12 +100,33 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
         are_long = [shape[axis] >= self.min_dim_size_to_factor for axis in longest]
         return longest if len(shape) > 1 and all(are_long) else None
 
+    # With ``learning_rate=None`` the variable of the rate holds 1, or minus an assigned rate:
+    # compiled programs read the variable, and it is saved.
+
     def _get_current_learning_rate(self):
         rate = super()._get_current_learning_rate()
-        if not self.relative_step:
+        if not self._has_relative_variable():
             return rate
+        rate = ops.convert_to_tensor(rate)
         relative = ops.minimum(ops.rsqrt(self._next_update("float32")), 0.01)
-        return rate * relative * (1.0 if self.multiply_by_parameter_scale else 0.05)
+        relative = ops.cast(relative, rate.dtype)
+        relative = relative * (1.0 if self.multiply_by_parameter_scale else 0.05)
+        return ops.where(rate > 0, relative, -rate)
+
+    def _has_relative_variable(self):
+        """True unless the rate is a number of the constructor, or a schedule."""
+        return self.relative_step and isinstance(self._learning_rate, keras.Variable)
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate of the next update; assign a number to use this rate from now on."""
+        return super().learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if self._has_relative_variable() and not callable(value):
+            value = -check_number("learning_rate", float(ops.convert_to_numpy(value)), minimum=0)
+        keras.optimizers.Optimizer.learning_rate.fset(self, value)
 
     def _next_update(self, dtype):
         return ops.cast(self.iterations + 1, dtype)
@@ -147,9 +170,12 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
+        if self._has_relative_variable():
+            rate = config["learning_rate"]
+            config["learning_rate"] = None
+            config |= {"assigned_learning_rate": -rate} if rate <= 0 else {}
         return {
             **config,
-            "learning_rate": None if self.relative_step else config["learning_rate"],
             "beta1": self.beta1,
             "beta2": self.beta2,
             "epsilon1": self.epsilon1,
@@ -159,3 +185,12 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
             "min_dim_size_to_factor": self.min_dim_size_to_factor,
             "exclude_from_parameter_scale": list(self.exclude_from_parameter_scale),
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], *args: Any, **kwargs: Any) -> "AdaFactor":
+        config = dict(config)
+        rate = config.pop("assigned_learning_rate", None)
+        optimizer = super().from_config(config, *args, **kwargs)
+        if rate is not None:
+            optimizer.learning_rate = rate
+        return optimizer

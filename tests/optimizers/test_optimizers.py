@@ -102,6 +102,91 @@ class TestAdaFactor:
             np.testing.assert_allclose(np.array(kernel), zeros + want, rtol=1e-5)
 
 
+class RateRecorder(keras.callbacks.Callback):
+    """Stores the rate after each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rates.append(float(ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+
+
+class Halving(keras.callbacks.Callback):
+    """Multiplies the rate after each epoch, as scripts do."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer.learning_rate *= 0.5
+
+
+def fit_dense(optimizer, *callbacks, epochs=3):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    recorder = RateRecorder()
+    x, y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
+    model.fit(x, y, epochs=epochs, verbose=0, callbacks=[*callbacks, recorder])
+    return model, recorder.rates
+
+
+class TestAssignedRate:
+    """With ``learning_rate=None``, a rate that is assigned is the rate."""
+
+    plateau = partial(
+        keras.callbacks.ReduceLROnPlateau,
+        monitor="loss",
+        factor=0.5,
+        patience=0,
+        min_delta=1e9,
+        min_lr=0,
+    )
+
+    def test_a_plateau_halves_the_relative_step(self):
+        rates = fit_dense(AdaFactor(None), self.plateau())[1]
+        np.testing.assert_allclose(rates, [0.01, 0.005, 0.0025], rtol=1e-6)
+
+    @pytest.mark.parametrize("is_scaled, first", [(True, 0.01), (False, 0.0005)])
+    def test_a_script_halves_the_rate(self, is_scaled, first):
+        optimizer = AdaFactor(None, multiply_by_parameter_scale=is_scaled)
+        rates = fit_dense(optimizer, Halving())[1]
+        np.testing.assert_allclose(rates, [first / 2, first / 4, first / 8], rtol=1e-6)
+
+    def test_a_scheduler_sets_the_rate_of_the_steps(self):
+        scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.003)
+        model, rates = fit_dense(AdaFactor(None), scheduler)
+        np.testing.assert_allclose(rates, [0.003] * 3, rtol=1e-6)
+        expected, _ = fit_dense(AdaFactor(0.003))
+        for got, want in zip(model.get_weights(), expected.get_weights()):
+            np.testing.assert_allclose(got, want, rtol=1e-6)
+
+    def test_a_rate_that_is_assigned_survives_saving(self, tmp_path):
+        model, _ = fit_dense(AdaFactor(None), self.plateau())
+        model.save(tmp_path / "a.keras")
+        loaded = keras.saving.load_model(tmp_path / "a.keras")
+        for optimizer in loaded.optimizer, AdaFactor.from_config(model.optimizer.get_config()):
+            assert float(optimizer.learning_rate) == pytest.approx(0.0025)
+        assert AdaFactor(None).get_config()["learning_rate"] is None
+        assert "assigned_learning_rate" not in AdaFactor(None).get_config()
+
+    def test_zero_stops_the_steps(self):
+        optimizer = AdaFactor(None)
+        optimizer.learning_rate = 0
+        assert float(optimizer.learning_rate) == 0
+
+    def test_a_schedule_may_be_assigned(self):
+        optimizer = AdaFactor(None)
+        optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(0.1, 10)
+        assert float(optimizer.learning_rate) == pytest.approx(0.1)
+
+    @pytest.mark.parametrize("rate, error", [(-0.1, ValueError), (float("nan"), ValueError)])
+    def test_a_rate_is_a_positive_number(self, rate, error):
+        optimizer = AdaFactor(None)
+        with pytest.raises(error, match="Expected learning_rate to be a finite number of 0 or m"):
+            optimizer.learning_rate = rate
+        assert float(optimizer.learning_rate) == pytest.approx(0.01)
+
+
 class TestDenseGradients:
     def test_the_gradients_of_a_repeated_token_are_summed(self):
         """A sparse gradient of TensorFlow has one row for each occurrence."""
