@@ -64,34 +64,36 @@ def _compound(array: _Array, item: Rows) -> _Array:
 def orthogonally_resize(a: _Array, new_shape: Sequence[int], window: int = 2) -> _Array:
     """Resize an array by repeating or cropping; its Frobenius norm stays the same.
 
-    Each axis is cut into windows and every window is repeated until the axis is long enough, so
-    that an orthogonal matrix stays near to orthogonal (https://spaces.ac.cn/archives/8444).
+    An axis whose size changes is cut into windows and every window is repeated until the axis is
+    long enough, so that an orthogonal matrix stays near to orthogonal (https://spaces.ac.cn/archives/8444).
     Windows keep the pairs of rotary positions together.
 
     Args:
         a: array of any rank.
         new_shape: as many sizes as ``a`` has axes.
-        window: length of a window; it divides each axis.
+        window: length of a window; it divides each axis whose size changes.
 
     Returns:
         Array of ``new_shape`` in the type of ``a``.
 
     Raises:
-        ValueError: the ranks differ, or an axis is no multiple of the window.
+        ValueError: the ranks differ, or an axis that changes is no multiple of the window.
 
     Example:
         >>> orthogonally_resize(np.array([2.0, 4.0, 6.0, 8.0]), [8]).round(2).tolist()
         [1.41, 2.83, 1.41, 2.83, 4.24, 5.66, 4.24, 5.66]
     """
-    if a.ndim != len(new_shape) or any(size % window for size in a.shape):
+    sizes = zip(a.shape, new_shape)
+    if a.ndim != len(new_shape) or any(old % window and old != new for old, new in sizes):
         raise ValueError(
             f"An array of shape {a.shape} cannot be resized to {tuple(new_shape)}: both need the "
-            f"same number of axes, each old one a multiple of the window {window}. Load it by "
+            f"same number of axes, each that changes a multiple of the window {window}. Load it by "
             "hand, or leave it as initialised with ignore_invalid_weights=True."
         )
     result = a
     for axis, size in enumerate(new_shape):
-        result = _repeat_windows(result, axis, size, window)
+        if size != a.shape[axis]:
+            result = _repeat_windows(result, axis, size, window)
     old, new = (np.linalg.norm(array.astype("float64")) for array in (a, result))
     return (result * (old / new)).astype(a.dtype) if new else result  # biases of zeros stay zeros
 

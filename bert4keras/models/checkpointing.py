@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from keras import ops
 
 from bert4keras.backend.types import NDArray, StrPath
 from bert4keras.checkpoints import (
@@ -32,6 +31,11 @@ from bert4keras.checkpoints.plan import LayerWeights
 from bert4keras.files import atomic_write
 from bert4keras.layers import FeedForward, MultiHeadAttention, ScaleOffset
 from bert4keras.models.skip_initialization import skip_initialization
+from bert4keras.models.stored_weights import (
+    check_loadable_layer,
+    check_writable_layer,
+    merge_lora,
+)
 
 if TYPE_CHECKING:
     from bert4keras.models.transformer import Transformer
@@ -164,16 +168,21 @@ def _weights_by_table(model: Transformer, table: _Table) -> Iterator[LayerWeight
     for name, variables in table.items():
         layer = model.layers.get(f"{model.prefix}{name}")
         if layer is not None:
-            weights = layer.weights
-            if isinstance(layer, ScaleOffset) and layer.conditional:
-                weights = weights[: len(variables)]  # the maps of the condition begin at zero
-            yield layer, weights, variables
+            check_loadable_layer(layer)
+            yield layer, _named_weights(layer, layer.weights, variables), variables
+
+
+def _named_weights(layer: Any, weights: list[Any], variables: Sequence[str]) -> list[Any]:
+    """Drop the weights of a conditional norm that no checkpoint has: its maps begin at zero."""
+    is_conditional = isinstance(layer, ScaleOffset) and layer.conditional
+    return weights[: len(variables)] if is_conditional else weights
 
 
 def _weights_by_file(model: Transformer, checkpoint: LayerCheckpoint) -> Iterator[LayerWeights]:
     """Iterate over all layers with weights, and their data sets in a file that Keras wrote."""
     for name, layer in model.layers.items():
         if getattr(layer, "weights", None):
+            check_loadable_layer(layer)
             yield layer, layer.weights, checkpoint.layer_tensors(name, _places(layer))
 
 
@@ -193,10 +202,18 @@ def _resize(model: Transformer, layer: Any, index: int, array: NDArray[Any]) -> 
 def _create_variables(
     model: Transformer, table: _Table, dtype: str | None
 ) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Iterate over names and arrays of all weights, one array at a time."""
-    for _, weights, names in _weights_by_table(model, table):
-        for weight, name in zip(weights, names, strict=True):
-            yield name, model.create_variable(name, ops.convert_to_numpy(weight), dtype)
+    """Return an iterator over names and arrays of all weights, after checking all.
+
+    It creates one array at a time.
+    """
+    pairs = []
+    for name, variables in table.items():
+        layer = model.layers.get(f"{model.prefix}{name}")
+        if layer is not None:
+            weights = _named_weights(layer, merge_lora(layer), variables)
+            check_writable_layer(layer, variables, weights)
+            pairs += zip(variables, weights, strict=True)
+    return ((name, model.create_variable(name, x.read(), dtype)) for name, x in pairs)
 
 
 def family_match_score(family: type[Transformer], checkpoint: Checkpoint) -> int:

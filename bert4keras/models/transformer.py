@@ -137,7 +137,7 @@ class Transformer:
         self.ignore_invalid_weights = ignore_invalid_weights
         self.autoresize_weights = autoresize_weights
         self.layers: dict[str, Any] = {} if layers is None else layers
-        self.prefix: str = _without_slashes(prefix or "")
+        self.prefix: str = _plain_prefix(prefix or "")
         self.name = name
         self.layer_norm_eps = layer_norm_eps
         self.pad_token_id = pad_token_id
@@ -506,10 +506,10 @@ def _as_list(tensors: Any) -> list[Any]:
     return list(tensors) if isinstance(tensors, list | tuple) else [tensors]
 
 
-def _without_slashes(prefix: str) -> str:
-    """Return a prefix that Keras 3 allows in names of layers."""
-    if "/" in prefix:
+def _plain_prefix(prefix: str) -> str:
+    """Return a prefix that Keras 3 allows in names of layers; on PyTorch it allows no dots."""
+    if "/" in prefix or "." in prefix:
         warnings.warn(
-            f"Layer names cannot hold '/': prefix {prefix!r} is used with '-'", stacklevel=3
+            f"Layer names cannot hold '/' or '.': prefix {prefix!r} is used with '-'", stacklevel=3
         )
-    return prefix.replace("/", "-")
+    return prefix.replace("/", "-").replace(".", "-")

@@ -56,6 +56,13 @@ class TestOrthogonallyResize:
     def test_a_bias_of_zeros_stays_zero(self):
         np.testing.assert_array_equal(orthogonally_resize(np.zeros(4), [6]), np.zeros(6))
 
+    def test_an_axis_that_does_not_change_may_have_any_size(self):
+        table = np.arange(10.0).reshape(5, 2)
+        result = orthogonally_resize(table, (5, 4))
+        np.testing.assert_allclose(result[:, :2], table / np.sqrt(2))
+        np.testing.assert_array_equal(result[:, 2:], result[:, :2])
+        assert orthogonally_resize(table, (5, 2)).tolist() == table.tolist()
+
     @pytest.mark.parametrize("shape", [(5, 4), (4, 4, 4)])
     def test_windows_that_do_not_divide_are_an_error(self, shape):
         with pytest.raises(ValueError, match="cannot be resized .* multiple of the window 2"):

@@ -139,9 +139,10 @@ def test_caches_and_a_causal_mask_do_not_go_together():
         )
 
 
-def test_a_slash_in_a_prefix_becomes_a_dash():
-    with pytest.warns(UserWarning, match="cannot hold '/': prefix 'G/' is used with '-'"):
-        model = build_transformer_model(CONFIG, prefix="G/")
+@pytest.mark.parametrize("prefix", ["G/", "G."])
+def test_a_slash_or_a_dot_in_a_prefix_becomes_a_dash(prefix):
+    with pytest.warns(UserWarning, match=f"cannot hold '/' or '.': prefix '{prefix}' is used wit"):
+        model = build_transformer_model(CONFIG, prefix=prefix)
     assert model.get_layer("G-Embedding-Token")
 
 

@@ -26,12 +26,14 @@ _CROSS_POSITION_BIAS = Unsupported(
     "cross_position_bias", lambda model: model._decoder.cross_position_bias
 )
 _OUTPUT_SCALE = Unsupported(
-    "scale_decoder_outputs other than True for a tied head of a T5, False otherwise",
-    lambda model: (
-        model._decoder.has_output_scale
-        != bool(model._decoder.with_lm and model.tie_word_embeddings and model.model_type == "t5")
-    ),
+    "scale_decoder_outputs other than False without the tied head of a T5",
+    lambda model: model._decoder.has_output_scale and not _has_tied_head(model),
 )
+
+
+def _has_tied_head(model):
+    """True if ``transformers`` can scale the vectors before the head, or not."""
+    return bool(model._decoder.with_lm and model.tie_word_embeddings and model.model_type == "t5")
 
 
 class T5_Encoder(T5_Base):
@@ -289,6 +291,12 @@ class T5(T5_Base):
     def variable_mapping(self) -> dict[str, list[str]]:
         """Return the tables of encoder and decoder."""
         return self._encoder.variable_mapping() | self._decoder.variable_mapping()
+
+    def hugging_face_config(self) -> dict[str, Any]:
+        config = super().hugging_face_config()
+        if _has_tied_head(self) and not self._decoder.has_output_scale:
+            config["scale_decoder_outputs"] = False  # as transformers 5 does for a T5.1.1
+        return config
 
     def architecture(self) -> str:
         head = "ForConditionalGeneration" if self._decoder.with_lm else "Model"

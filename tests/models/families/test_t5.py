@@ -101,6 +101,21 @@ def test_a_head_of_its_own_is_found_though_the_config_calls_it_tied(tmp_path):
         assert_close(got, numbers["a.out.logits"], 1e-4)
 
 
+def test_a_tied_head_without_a_scale_is_written_and_read_again(tmp_path):
+    """As transformers 5 writes a T5.1.1 whose head it ties."""
+    folder = GOLDEN / "hf" / "t5_v1_0"
+    options = {"with_lm": "linear", "scale_decoder_outputs": False, "return_keras_model": False}
+    model = build_transformer_model(folder, **options)
+    model.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["scale_decoder_outputs"] is False and config["tie_word_embeddings"] is True
+    copy = build_transformer_model(tmp_path, with_lm="linear")
+    ids = [np.array([[5, 6, 7]]), np.array([[0, 8]])]
+    assert_close(copy(ids), array(model.model(ids)), 1e-6)
+    scaled = build_transformer_model(folder, with_lm="linear")
+    assert abs(array(scaled(ids)) - array(copy(ids))).max() > 1e-3
+
+
 def test_an_encoder_in_a_folder_is_opened_as_one(tmp_path):
     build("t5.1.1_encoder", with_lm=None).save_pretrained(tmp_path)
     copy = build_transformer_model(tmp_path, return_keras_model=False)
