@@ -1,8 +1,6 @@
 """Corpus of text files to rows of token ids: find files, read, split into sentences, pack."""
 
-import builtins
 import glob
-import gzip
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from bert4keras.backend.types import NDArray, StrPath
+from bert4keras.checks import check_callable, check_integer, check_string, describe
 from bert4keras.data.parallel import parallel_apply_generator, restore_order
+from bert4keras.data.text_files import find_encoding, read_lines
 
 _SENTENCE = re.compile(r"[^。！？!?…\n]*[。！？!?…\n]+[”’」』）)]*|[^。！？!?…\n]+")
 _TEXTS_PER_CHUNK = 200  # texts that a worker process gets at once
@@ -35,7 +35,7 @@ def find_text_files(patterns: StrPath | Iterable[StrPath]) -> list[str]:
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     builtins.open(f"{folder}/a.txt", "w").close()
+        ...     open(f"{folder}/a.txt", "w").close()
         ...     [os.path.basename(path) for path in find_text_files(f"{folder}/*.txt")]
         ['a.txt']
     """
@@ -60,44 +60,37 @@ def _match_files(pattern: str) -> list[str]:
     return [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
 
 
-def read_texts(paths: Iterable[StrPath], encoding: str = "utf-8") -> Iterator[str]:
+def read_texts(paths: StrPath | Iterable[StrPath], encoding: str = "utf-8") -> Iterator[str]:
     """Read the texts of files, one per line and one at a time.
 
     Args:
-        paths: list of files; those that end in ``.gz`` are decompressed while reading.
-        encoding: encoding of all files.
+        paths: list of files, or one; those that end in ``.gz`` are decompressed while reading.
+        encoding: encoding of all files. A byte order mark is no part of a text.
 
     Returns:
         A generator of str without line ends; empty lines are skipped.
 
     Raises:
-        ValueError: bytes do not have the encoding; the message names file and line.
+        ValueError: bytes do not have the encoding, a ``.gz`` is damaged, or a line has more than
+            2**26 characters; the message names the file.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with builtins.open(f"{folder}/a.txt", "w", encoding="utf-8") as file:
+        ...     with open(f"{folder}/a.txt", "w", encoding="utf-8") as file:
         ...         _ = file.write("春山远\\n\\n秋水长\\n")
         ...     list(read_texts([f"{folder}/a.txt"]))
         ['春山远', '秋水长']
     """
+    find_encoding(encoding)
+    return _read_texts([paths] if isinstance(paths, str | os.PathLike) else paths, encoding)
+
+
+def _read_texts(paths, encoding):
     for path in paths:
-        open_file = gzip.open if os.fspath(path).endswith(".gz") else builtins.open
-        with open_file(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                text = _decode(line, path, number, encoding).strip()
-                if text:
-                    yield text
-
-
-def _decode(line: Any, path: StrPath, number: int, encoding: str) -> str:
-    try:
-        return line.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Expected {encoding} in {path}, line {number}, got {error.reason} at byte "
-            f"{error.start}: {line[:30]!r}. Pass the right encoding, such as 'gb18030'."
-        ) from None
+        for line in read_lines(path, encoding, newline="\n"):
+            if text := line.strip():
+                yield text
 
 
 def pack_sequences(
@@ -129,6 +122,7 @@ def pack_sequences(
 
     Raises:
         ValueError: ``maxlen`` leaves no room for a token; the tokenizer lacks one of the three.
+        TypeError: ``texts`` is one str, or a text is none.
 
     Example:
         >>> from bert4keras.data import pack_sequences
@@ -142,11 +136,11 @@ def pack_sequences(
         ...     token_ids.tolist()
         [1, 3, 4, 2, 5, 2, 0]
     """
-    _check_arguments(tokenizer, maxlen)
+    _check_arguments(texts, tokenizer, maxlen, word_segment, workers)
     tokenize = partial(
         _tokenize_texts, tokenizer=tokenizer, word_segment=word_segment, maxlen=maxlen - 2
     )
-    texts = iter(texts)
+    texts = (check_string(f"texts[{number}]", text) for number, text in enumerate(texts))
     chunks = iter(lambda: list(islice(texts, _TEXTS_PER_CHUNK)), [])
     if workers:
         pairs = parallel_apply_generator(tokenize, chunks, workers, 4 * workers)
@@ -156,7 +150,17 @@ def pack_sequences(
     return _pack(chain.from_iterable(results), tokenizer, maxlen, join_texts)
 
 
-def _check_arguments(tokenizer: Any, maxlen: int) -> None:
+def _check_arguments(
+    texts: Any, tokenizer: Any, maxlen: int, word_segment: Any, workers: int
+) -> None:
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise TypeError(
+            f"Expected texts to be an iterable of str, got {describe(texts)}. Pass [text] for one."
+        )
+    check_integer("maxlen", maxlen)
+    check_integer("workers", workers, minimum=0)
+    if word_segment is not None:
+        check_callable("word_segment", word_segment, "Pass one such as jieba.lcut.")
     ids = {"start": tokenizer.start_id, "end": tokenizer.end_id, "pad": tokenizer.pad_id}
     missing = [name for name, token_id in ids.items() if token_id is None]
     if missing or maxlen < 3:
@@ -183,7 +187,7 @@ def _tokenize_texts(texts, tokenizer, word_segment, maxlen):
 
 def _tokenize(sentence, tokenizer, word_segment):
     token_ids, is_continuation = [], []
-    for word in [sentence] if word_segment is None else word_segment(sentence):
+    for word in [sentence] if word_segment is None else _segment(sentence, word_segment):
         tokens = tokenizer.tokenize(word)[1:-1]
         token_ids += tokenizer.tokens_to_ids(tokens)
         if word_segment is None:
@@ -191,6 +195,18 @@ def _tokenize(sentence, tokenizer, word_segment):
         elif tokens:
             is_continuation += [False, *[True] * (len(tokens) - 1)]
     return token_ids, is_continuation
+
+
+def _segment(sentence, word_segment):
+    words = word_segment(sentence)
+    if not isinstance(words, str | bytes) and isinstance(words, Iterable):
+        words = list(words)
+        if all(isinstance(word, str) for word in words):
+            return words
+    raise TypeError(
+        f"Expected word_segment to return a list of str, got {describe(words)}. Pass a function "
+        "such as jieba.lcut."
+    )
 
 
 def _split_sentence(token_ids, is_continuation, maxlen):

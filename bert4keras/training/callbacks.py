@@ -163,7 +163,7 @@ class BestCheckpoint(keras.callbacks.Callback):
 
 
 def _read_score(path):
-    """Return what BestCheckpoint wrote beside weights; None if there is no such file."""
+    """Read the score that BestCheckpoint wrote into a weights file; None if there is none."""
     try:
         with h5py.File(path, "r") as file:
             attribute = file.attrs.get_id(_BEST)

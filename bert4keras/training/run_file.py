@@ -21,9 +21,9 @@ _VARIABLE = "variable_{}"
 
 def write_run(path: StrPath, record: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> None:
     """Write a run file, which takes the place of the old one when it is complete."""
-    named = {_VARIABLE.format(number): array for number, array in enumerate(arrays)}
+    entries = {_VARIABLE.format(number): array for number, array in enumerate(arrays)}
     with atomic_write(path, "wb") as file:
-        np.savez(file, record=json.dumps(record), **named)
+        np.savez(file, record=json.dumps(record), **entries)
 
 
 class RunFile:

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from bert4keras.data import find_text_files, pack_sequences, read_texts
+from bert4keras.data import find_text_files, pack_sequences, read_texts, text_files
 from bert4keras.tokenizers import Tokenizer
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] 春 山 远 秋 水 长 。 play ##ing".split()
@@ -60,6 +60,70 @@ def test_read_texts_names_file_and_line_of_another_encoding(tmp_path):
         list(read_texts([tmp_path / "a.txt"]))
     (tmp_path / "a.txt").write_bytes("春".encode("gb18030"))
     assert list(read_texts([tmp_path / "a.txt"], "gb18030")) == ["春"]
+
+
+def test_read_texts_takes_one_path_and_other_encodings(tmp_path):
+    path = tmp_path / "notepad.txt"
+    for encoding in ("utf-8-sig", "utf-16", "gbk"):
+        path.write_text("春\u3000\n\n山\n \n", encoding=encoding)
+        assert list(read_texts(path, encoding)) == ["春", "山"]
+    path.write_bytes("\ufeff春\r\n".encode())
+    assert list(read_texts(str(path))) == ["春"]
+    with pytest.raises(LookupError, match="Expected encoding to be one that Python knows"):
+        read_texts(path, "utf-88")
+    with pytest.raises(TypeError, match="Expected encoding to be a str, got None"):
+        read_texts(path, None)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (gzip.compress(b"abc\n" * 1000)[:-20], "ended before"),
+        (b"junk", "Not a gzipped file"),
+        (gzip.compress(b"abc\n" * 99)[:-8] + bytes(8), "CRC check failed"),
+        (gzip.compress(b"abc")[:10] + b"\x06" * 9, "invalid block type"),
+    ],
+)
+def test_read_texts_names_a_damaged_gzip(tmp_path, content, message):
+    (tmp_path / "a.txt.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=f"Expected .* in .*a.txt.gz.* got.*{message}"):
+        list(read_texts([tmp_path / "a.txt.gz"]))
+
+
+def test_read_texts_names_a_line_without_end(tmp_path, monkeypatch):
+    """A small gzip may hold a line that fills the memory."""
+    monkeypatch.setattr(text_files, "MAX_LINE", 1000)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"abc\n" + b"a" * 10**6))
+    with pytest.raises(ValueError, match="of at most 1000 characters in .*a.txt.gz, .* in line 2"):
+        list(read_texts(tmp_path / "a.txt.gz"))
+    (tmp_path / "b.txt").write_bytes(b"a" * 999 + b"\n" + b"b" * 999)
+    assert [len(text) for text in read_texts(tmp_path / "b.txt")] == [999, 999]
+
+
+@pytest.mark.parametrize(
+    "texts, got", [("春山", "'春山'"), (b"a", "b'a'"), (None, "None"), (5, "5")]
+)
+def test_pack_sequences_refuses_what_is_no_list_of_texts(tokenizer, texts, got):
+    with pytest.raises(TypeError, match=f"Expected texts to be an iterable of str, got {got}"):
+        pack_sequences(texts, tokenizer)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"a", float("nan"), ("春", "山")])
+def test_pack_sequences_names_a_text_that_is_none(tokenizer, text):
+    with pytest.raises(TypeError, match=r"Expected texts\[1\] to be a str, got"):
+        list(pack_sequences(["春", text], tokenizer))
+
+
+def test_pack_sequences_checks_its_options(tokenizer):
+    with pytest.raises(TypeError, match="maxlen to be a whole number, got '9'"):
+        pack_sequences([], tokenizer, maxlen="9")
+    with pytest.raises(ValueError, match="workers to be a whole number of 0 or more, got -1"):
+        pack_sequences([], tokenizer, workers=-1)
+    with pytest.raises(TypeError, match="word_segment to be a function, got 'jieba'"):
+        pack_sequences([], tokenizer, word_segment="jieba")
+    for result in (None, "春山", [1]):
+        with pytest.raises(TypeError, match="Expected word_segment to return a list of str, got"):
+            list(pack_sequences(["春山"], tokenizer, word_segment=lambda text, x=result: x))
 
 
 def test_pack_sequences_packs_sentences_and_joins_texts(tokenizer):

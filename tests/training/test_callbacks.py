@@ -197,9 +197,9 @@ class TestBestCheckpoint:
         run_in_threads(
             *(lambda c=c: [c._save_weights("f1", 1) for _ in range(10)] for c in callbacks)
         )
-        loaded = make_model()
-        loaded.load_weights(path)
-        assert any(are_equal(loaded.get_weights(), model.get_weights()) for model in models)
+        reader = make_model()
+        reader.load_weights(path)
+        assert any(are_equal(reader.get_weights(), model.get_weights()) for model in models)
         assert [file.name for file in tmp_path.iterdir()] == ["best.weights.h5"]
 
     @pytest.mark.parametrize("scores", [0.5, [0.5], None, {"f1": "high"}, {"f1": None}])
