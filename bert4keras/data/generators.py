@@ -1,11 +1,13 @@
 """Generators of batches: subclass, write ``__iter__``, pass ``forfit()`` to ``fit``."""
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from bert4keras.checks import check_callable, check_integer, describe
 from bert4keras.data.stream import BatchStream, to_keras_batch
 from bert4keras.data.tf_dataset import make_tf_dataset
 
@@ -25,6 +27,11 @@ class DataGenerator:
         seed: seed of shuffling. Default: NumPy's global state, which ``np.random.seed`` sets.
         length_func: function from a sample to its length. Shuffled batches then have samples of
             similar length (bucketing), so little work is spent on padding.
+
+    Raises:
+        TypeError: ``data`` is a str, a path, a dict, a table of pandas, or anything else that does
+            not iterate over samples; another argument has a wrong type.
+        ValueError: ``batch_size`` or ``buffer_size`` is less than 1, or ``seed`` out of range.
 
     Example:
         >>> class Squares(DataGenerator):
@@ -52,9 +59,15 @@ class DataGenerator:
         seed: int | None = None,
         length_func: Callable[[Any], float] | None = None,
     ) -> None:
-        self.data: Any = data
-        self.batch_size = batch_size
-        self.buffer_size: int = buffer_size or batch_size * 1000
+        self.data: Any = _check_data(data)
+        self.batch_size = check_integer("batch_size", batch_size, minimum=1)
+        self.buffer_size: int = check_integer(
+            "buffer_size", buffer_size or self.batch_size * 1000, minimum=1
+        )
+        if length_func is not None:
+            check_callable("length_func", length_func, "Pass a function of one sample.")
+        if seed is not None:
+            check_integer("seed", seed, minimum=0, maximum=2**32 - 1)
         self.length_func = length_func
         self.steps: int | None = -(-len(data) // batch_size) if isinstance(data, Sized) else None
         self._random_state = None if seed is None else np.random.RandomState(seed)
@@ -83,7 +96,7 @@ class DataGenerator:
             A generator of ``(is_end, sample)``; ``is_end`` is True for the last one.
 
         Example:
-            >>> list(DataGenerator("ab").sample())
+            >>> list(DataGenerator(["a", "b"]).sample())
             [(False, 'a'), (True, 'b')]
         """
         samples = iter(self._shuffle() if random else self.data)
@@ -174,6 +187,25 @@ class DataGenerator:
         return batches.repeat() if is_bucketed else batches
 
 
+def _check_data(data: Any) -> Any:
+    """Return the data; raise for what iterates over something else than samples."""
+    remedy = ""
+    if isinstance(data, str | bytes | os.PathLike):
+        remedy = "Read the file first."
+    elif isinstance(data, Mapping):
+        remedy = "Pass list(data.items())."
+    elif hasattr(data, "iloc"):  # pandas: it iterates over columns, and its indices are labels
+        remedy = "Pass its rows as a list: data.values.tolist()."
+    elif not isinstance(data, Iterable) and not hasattr(data, "__getitem__"):
+        remedy = "Pass a list."
+    elif isinstance(data, np.ndarray) and data.ndim == 0:
+        remedy = "Pass an array with an axis of samples."
+    if remedy:
+        raise TypeError(f"Expected data to be a list of samples, got {describe(data)}. {remedy}")
+    has_order = not isinstance(data, Sized) or hasattr(data, "__getitem__")
+    return data if has_order else list(data)  # a set, or a view of a dict
+
+
 def _shuffle_in_buffer(samples: Iterable[Any], size: int, state: Any) -> Iterator[Any]:
     """Shuffle samples in a buffer: each waits there until a later one replaces it."""
     buffer = []
@@ -194,9 +226,22 @@ _BATCHES_PER_POOL = 64  # batches whose samples are sorted by length together
 def _sort_in_pools(samples, length_func, batch_size, state):
     """Reorder samples so that those of a batch have similar lengths."""
     samples = iter(samples)
-    while pool := sorted(islice(samples, _BATCHES_PER_POOL * batch_size), key=length_func):
+    while pool := list(islice(samples, _BATCHES_PER_POOL * batch_size)):
+        pool = _sort_by_length(pool, length_func)
         remainder = len(pool) % batch_size  # the shortest samples, as a smaller last batch
         order = state.permutation(len(pool) // batch_size) * batch_size + remainder
         for begin in order:
             yield from pool[begin : begin + batch_size]
         yield from pool[:remainder]
+
+
+def _sort_by_length(samples, length_func):
+    lengths = [length_func(sample) for sample in samples]
+    try:
+        order = sorted(range(len(samples)), key=lengths.__getitem__)
+    except TypeError:
+        raise TypeError(
+            f"Expected length_func to return numbers, got {describe(lengths[0])} and others. "
+            "Return the length of the sample."
+        ) from None
+    return [samples[number] for number in order]

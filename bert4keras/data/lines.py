@@ -142,8 +142,8 @@ class open:
         if line is None:
             raise ValueError(
                 f"Expected line {number + 1} of {self.name} where its offset says, got other "
-                "bytes: the file has changed, or the stored offsets are damaged. Delete those, and open "
-                "the file again."
+                "bytes: the file has changed, or the stored offsets are damaged. Delete those, "
+                "and open the file again."
             )
         text = self._text if number == 0 else {**self._text, "encoding": self._plain_encoding}
         with explain_encoding(self.name, self._encoding):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from bert4keras.backend.types import NDArray
+from bert4keras.checks import check_integer
 
 
 def _draw_uniform(seed, epochs, row_indices, shape):
@@ -30,7 +31,7 @@ class _Objective:
     application: Any = None  # for build_transformer_model
 
     def __init__(self, tokenizer: Any, seed: int = 0) -> None:
-        self.seed: int = seed
+        self.seed: int = check_integer("seed", seed, minimum=0, maximum=2**64 - 1)
         self.pad_id: Any = tokenizer.pad_id
         self.end_id: Any = tokenizer.end_id
         special_ids = (tokenizer.pad_id, tokenizer.start_id, tokenizer.end_id, tokenizer.mask_id)
@@ -100,6 +101,8 @@ class MaskedLM(_Objective):
             )
         self.mask_id: int = tokenizer.mask_id
         self.mask_rate: float = mask_rate
+        if max_predictions is not None:
+            check_integer("max_predictions", max_predictions, minimum=1)
         self.max_predictions = max_predictions
         self._random_ids = np.setdiff1d(np.arange(tokenizer.vocab_size), self.special_ids)
 

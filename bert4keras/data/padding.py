@@ -1,12 +1,12 @@
 """Arrays for a batch: padding, truncation, stacking; and softmax for scores."""
 
-from collections.abc import Iterable, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from bert4keras.backend.types import ArrayLike, NDArray
+from bert4keras.checks import check_integer, describe
 
 
 def to_array(*args: ArrayLike) -> Any:
@@ -18,12 +18,20 @@ def to_array(*args: ArrayLike) -> Any:
     Returns:
         One array for one argument, otherwise a list of arrays.
 
+    Raises:
+        ValueError: the lists of an argument have several lengths.
+
     Example:
         >>> token_ids, segment_ids = to_array([[2, 5, 3]], [[0, 0, 0]])
         >>> token_ids.shape
         (1, 3)
     """
-    arrays = [np.array(x) for x in args]
+    try:
+        arrays = [np.array(x) for x in args]
+    except ValueError as error:
+        raise ValueError(
+            f"Expected lists of one length, got others: {error}. Pad them with sequence_padding."
+        ) from None
     return arrays[0] if len(arrays) == 1 else arrays
 
 
@@ -42,7 +50,8 @@ def sequence_padding(
             vectors) have one shape.
         length: length of each padded axis: one number or ``seq_dims`` of them. Longer sequences
             are truncated on the right. Default: the length of the longest sequence.
-        value: padding value, cast to the dtype of the inputs.
+        value: padding value; the dtype of the inputs must be able to hold it. Among integers
+            its fraction is dropped.
         seq_dims: number of axes after the batch axis that are padded.
         mode: "post" pads after the sequence, "pre" before it.
         multiple: without ``length``, round the length up to a multiple of this (one
@@ -52,7 +61,9 @@ def sequence_padding(
         Array (B, length..., ...) with the dtype of the inputs. No sequences give no rows.
 
     Raises:
-        ValueError: another ``mode``, the wrong number of lengths, or items of different shapes.
+        ValueError: another ``mode``, the wrong number of lengths, items of different shapes, or a
+            ``value`` that the dtype cannot hold, such as NaN among integers.
+        TypeError: ``inputs`` are no sequences, or a length is no whole number.
 
     Example:
         >>> sequence_padding([[2, 7, 3], [2, 3]])
@@ -63,41 +74,103 @@ def sequence_padding(
     """
     if mode not in ("post", "pre"):
         raise ValueError(f'Expected mode "post" or "pre", got {mode!r}. Pass one of these.')
-    lengths = None if length is None else _lengths_per_axis(length, seq_dims)
-    rows = [_to_row(row, lengths, value, seq_dims, mode) for row in inputs]
+    if isinstance(inputs, str | bytes | Mapping) or not isinstance(inputs, Iterable):
+        raise TypeError(
+            f"Expected inputs to be a list of sequences, got {describe(inputs)}. Pass a list of "
+            "lists or arrays."
+        )
+    seq_dims = check_integer("seq_dims", seq_dims, minimum=1)
+    lengths = None if length is None else _numbers_per_axis("length", length, seq_dims, 0)
+    multiples = _numbers_per_axis("multiple", multiple, seq_dims, 1)
+    dtypes = set()
+    rows = [_to_arrays(row, seq_dims, dtypes) for row in inputs]
+    dtype = _dtype_for_padding(value, np.result_type(*dtypes or [np.float64]))
+    return _pad(rows, lengths, multiples, np.asarray(value).astype(dtype), mode)
+
+
+def _pad(rows, lengths, multiples, value, mode):
+    """Pad arrays, or nested lists of them, to one array with the dtype of the value."""
+    seq_dims = len(multiples)
+    inner = lengths and lengths[1:]
+    rows = [
+        _pad(x, inner, [1] * (seq_dims - 1), value, mode) if isinstance(x, list) else x
+        for x in rows
+    ]
     if lengths is None:
         longest = (max((row.shape[axis] for row in rows), default=0) for axis in range(seq_dims))
-        multiples = np.broadcast_to(multiple, seq_dims)
         lengths = [-(-size // step) * step for size, step in zip(longest, multiples)]
-    item_shape = _item_shape(rows, seq_dims)
-    dtype = np.result_type(*{row.dtype for row in rows}) if rows else np.float64
-    batch = np.full((len(rows), *lengths, *item_shape), value, dtype)
+    batch = np.full((len(rows), *lengths, *_item_shape(rows, seq_dims)), value)
     for target, row in zip(batch, rows):
         if row.size:
             _copy_row(target, row, lengths, mode)
     return batch
 
 
-def _lengths_per_axis(length: int | Sequence[int], seq_dims: int) -> list[int]:
-    lengths = list(np.atleast_1d(length))
-    if len(lengths) != seq_dims:
+def _numbers_per_axis(name, numbers, seq_dims, minimum):
+    """Return one whole number for each padded axis; one multiple counts for all axes."""
+    is_one = np.ndim(numbers) == 0
+    if is_one and (seq_dims == 1 or name == "multiple"):
+        numbers, is_one = [numbers] * seq_dims, False
+    if is_one or len(numbers) != seq_dims:
+        default = ", or None for the longest" if name == "length" else ""
         raise ValueError(
-            f"Expected length with one number for each of the {seq_dims} padded axes, got "
-            f"{length}. Pass a list of {seq_dims} numbers, or None for the longest."
+            f"Expected {name} with one number for each of the {seq_dims} padded axes, got "
+            f"{numbers}. Pass a list of {seq_dims} numbers{default}."
         )
-    return lengths
+    return [check_integer(name, number, minimum=minimum) for number in numbers]
 
 
-def _to_row(row, lengths, value, seq_dims, mode):
-    """Convert one sequence to an array of at least ``seq_dims`` axes; pad nested lists."""
-    if seq_dims > 1 and not isinstance(row, np.ndarray):
-        return sequence_padding(row, lengths and lengths[1:], value, seq_dims - 1, mode)
-    array = np.asarray(row)
+def _dtype_for_padding(value, dtype):
+    """Return the dtype of the batch; raise if it cannot hold the padding value."""
+    padding = np.asarray(value)
+    if dtype.kind in "US" and padding.dtype.kind in "US":
+        return np.result_type(dtype, padding)  # not cut to the longest text
+    if dtype.kind in "biuf" and padding.dtype.kind not in "biuf":
+        raise TypeError(_describe_padding(value, dtype))
+    if dtype.kind in "biuf":
+        with np.errstate(all="ignore"):
+            new = padding.astype(dtype)
+            whole = np.trunc(padding)  # bert4keras 0.x drops the fraction among integers
+            is_lost = dtype.kind in "biu" and not np.array_equal(new, whole)
+        if is_lost or np.any(np.isinf(new) != np.isinf(padding)):
+            raise ValueError(_describe_padding(value, dtype))
+    return dtype
+
+
+def _describe_padding(value, dtype):
+    return (
+        f"Expected value to be a number that {dtype} can hold, got {describe(value)}. Pass another "
+        "value, or convert the inputs."
+    )
+
+
+def _to_arrays(row, seq_dims, dtypes):
+    """Convert a sequence to an array of at least ``seq_dims`` axes, or a list of such.
+
+    The dtypes join the set ``dtypes``: innermost sequences are padded when all are known.
+    """
+    if isinstance(row, str | bytes | Mapping) or row is None:
+        raise TypeError(
+            f"Expected inputs of lists or arrays, got {describe(row)} among them. Encode texts "
+            "with a tokenizer first."
+        )
+    if seq_dims > 1 and isinstance(row, Iterable) and not isinstance(row, np.ndarray):
+        arrays = [_to_arrays(part, seq_dims - 1, dtypes) for part in row]
+        dtypes |= set() if arrays else {np.dtype(np.float64)}
+        return arrays
+    try:
+        array = np.asarray(row)
+    except ValueError:
+        raise ValueError(
+            f"Expected inputs with items of one shape after {seq_dims} padded axes, got "
+            f"{describe(row)}. Raise seq_dims to pad more axes."
+        ) from None
     if array.ndim < seq_dims:
         raise ValueError(
             f"Expected inputs of lists or arrays of {seq_dims} or more axes, got {row!r}. "
             "Numbers need no padding: use np.array(numbers)."
         )
+    dtypes.add(array.dtype)
     return array
 
 
@@ -134,18 +207,36 @@ def truncate_sequences(
 
     Raises:
         IndexError: a sequence has no item left at its index. No list is changed.
+        TypeError: ``maxlen`` or an index is no whole number, or a sequence is no list.
 
     Example:
         >>> truncate_sequences(6, -2, [2, 11, 12, 13, 14, 3], [21, 22, 3])
         [[2, 11, 3], [21, 22, 3]]
     """
-    per_sequence: Any = indices if isinstance(indices, list | tuple) else repeat(indices)
+    maxlen = check_integer("maxlen", maxlen)
+    per_sequence = _indices_per_sequence(indices, len(sequences))
+    for sequence in sequences:
+        if sequence is not None and not isinstance(sequence, list):
+            raise TypeError(
+                f"Expected sequences to be lists, which are truncated in place, got "
+                f"{describe(sequence)}. Pass list(sequence)."
+            )
     pairs = [(index, sequence) for index, sequence in zip(per_sequence, sequences) if sequence]
     lengths = _balance_lengths([len(sequence) for _, sequence in pairs], maxlen)
     cuts = [_removed_slice(index, len(items), size) for (index, items), size in zip(pairs, lengths)]
     for (_, sequence), cut in zip(pairs, cuts):
         del sequence[cut]
     return [sequence for _, sequence in pairs]
+
+
+def _indices_per_sequence(indices: Any, count: int) -> list[int]:
+    per_sequence = list(indices) if isinstance(indices, list | tuple) else [indices] * count
+    if len(per_sequence) != count:
+        raise ValueError(
+            f"Expected indices to be one number, or one for each of the {count} sequences, got "
+            f"{indices}. Add the missing ones."
+        )
+    return [check_integer("indices", index) for index in per_sequence]
 
 
 def _balance_lengths(lengths: list[int], maxlen: int) -> list[int]:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bert4keras.checks import check_callable, check_integer
+
 __all__ = ["parallel_apply", "parallel_apply_generator"]
 
 
@@ -51,6 +53,9 @@ def parallel_apply_generator(
         >>> sorted(parallel_apply_generator(abs, [-3, 5], workers=2, max_queue_size=4, dummy=True))
         [(0, 3), (1, 5)]
     """
+    check_callable("func", func)
+    check_integer("workers", workers, minimum=1)
+    check_integer("max_queue_size", max_queue_size, minimum=0)
     processes = [] if dummy else _start(func, workers, random_seeds, start_method)
     idle_workers = queue.SimpleQueue()
     for worker in [func] * workers if dummy else processes:

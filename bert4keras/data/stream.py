@@ -10,6 +10,7 @@ import numpy as np
 
 from bert4keras.backend import keras
 from bert4keras.backend.types import NDArray
+from bert4keras.checks import check_callable, check_integer
 from bert4keras.data.shards import ShardedDataset
 
 __all__ = ["BatchStream", "PretrainingDataset"]
@@ -196,9 +197,9 @@ class PretrainingDataset(_EndlessDataset):
     ) -> None:
         super().__init__()
         self.dataset: Any = dataset
-        self.objective: Callable[..., tuple[Any, ...]] = objective
-        self.batch_size: int = batch_size
-        self.first_batch: int = first_batch
+        self.objective: Callable[..., tuple[Any, ...]] = check_callable("objective", objective)
+        self.batch_size: int = check_integer("batch_size", batch_size, minimum=1)
+        self.first_batch: int = check_integer("first_batch", first_batch, minimum=0)
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
         begin = (self.first_batch + number) * self.batch_size

@@ -205,3 +205,64 @@ def test_fortest_serves_predict():
     outputs = model.predict(generator.fortest(), steps=len(generator), verbose=0)
     expected = np.concatenate([model.predict_on_batch(inputs) for inputs, _ in generator])
     np.testing.assert_allclose(outputs, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        ({"batch_size": 0}, ValueError),
+        ({"batch_size": -2}, ValueError),
+        ({"batch_size": "2"}, TypeError),
+        ({"batch_size": 2.5}, TypeError),
+        ({"batch_size": True}, TypeError),
+        ({"batch_size": None}, TypeError),
+        ({"buffer_size": -1}, ValueError),
+        ({"seed": -1}, ValueError),
+        ({"seed": "x"}, TypeError),
+        ({"length_func": 5}, TypeError),
+    ],
+)
+def test_a_wrong_option_is_named(options, error):
+    with pytest.raises(error, match=f"Expected {next(iter(options))} to be a"):
+        Lists([1, 2, 3], **options)
+
+
+class Table:
+    """Looks like a table of pandas."""
+
+    iloc = None
+
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        return iter(["text", "label"])
+
+
+@pytest.mark.parametrize(
+    "data, remedy",
+    [
+        ("train.json", "Read the file first"),
+        (Path("train.json"), "Read the file first"),
+        (b"train.json", "Read the file first"),
+        ({"a": 1}, r"Pass list\(data.items\(\)\)"),
+        (Table(), "Pass its rows as a list"),
+        (None, "Pass a list"),
+        (5, "Pass a list"),
+        (np.array(5), "an array with an axis of samples"),
+    ],
+)
+def test_data_that_are_no_samples_are_refused(data, remedy):
+    with pytest.raises(TypeError, match=f"Expected data to be a list of samples, got .*{remedy}"):
+        Lists(data, 2)
+
+
+@pytest.mark.parametrize("data", [{1, 2, 3}, {1: 0, 2: 0, 3: 0}.keys()])
+def test_data_without_indices_are_shuffled_as_a_list(data):
+    batches = [batch for batch, _ in Lists(data, 2).__iter__(random=True)]
+    assert sorted(sum(batches, [])) == [1, 2, 3]
+
+
+def test_a_length_func_that_returns_no_numbers_is_named():
+    with pytest.raises(TypeError, match="Expected length_func to return numbers, got None"):
+        next(Lists([1, 2, 3], 2, length_func=lambda sample: None).forfit())

@@ -155,3 +155,9 @@ def test_prefix_lm_of_one_word_predicts_the_end(tokenizer):
 def test_objectives_return_int32_ids_and_float32_weights(tokenizer, objective):
     inputs, targets, weights = objective(tokenizer)(*make_rows(3))
     assert {x.dtype.name for x in (*inputs, targets)} == {"int32"} and weights.dtype == "float32"
+
+
+@pytest.mark.parametrize("options", [{"seed": -1}, {"max_predictions": 0}, {"mask_rate": 15}])
+def test_a_wrong_option_is_named(tokenizer, options):
+    with pytest.raises(ValueError, match=f"Expected .*{next(iter(options))}"):
+        MaskedLM(tokenizer, **options)

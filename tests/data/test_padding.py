@@ -97,6 +97,104 @@ def test_sequence_padding_refuses_vectors_of_several_sizes():
         sequence_padding([np.ones((3, 2)), np.ones((3, 1))])
 
 
+@pytest.mark.parametrize(
+    "inputs", [None, 5, "春山", {"a": [1]}, ["春山", "水"], [b"a"], [[1], None]]
+)
+def test_sequence_padding_refuses_what_is_no_list_of_sequences(inputs):
+    with pytest.raises(TypeError, match="Expected inputs (to be a list of sequences|of lists or)"):
+        sequence_padding(inputs)
+
+
+@pytest.mark.parametrize(
+    "dtype, value",
+    [
+        ("int64", np.nan),
+        ("int64", np.inf),
+        ("int64", 2.0**63),
+        ("uint8", -1),
+        ("uint8", 256),
+        ("int32", 2**31),
+        ("bool", 2),
+        ("float16", 1e6),
+        ("float32", -1e300),
+    ],
+)
+def test_sequence_padding_refuses_a_value_that_the_dtype_cannot_hold(dtype, value):
+    rows = [np.ones(1, dtype), np.ones(2, dtype)]
+    with pytest.raises(ValueError, match=f"Expected value to be a number that {dtype} can hold"):
+        sequence_padding(rows, value=value)
+    with pytest.raises(ValueError, match="Expected value to be a number"):
+        sequence_padding([rows], value=value, seq_dims=2)
+
+
+@pytest.mark.parametrize(
+    "dtype, value, padding",
+    [("int64", -100, -100), ("uint8", 7.0, 7), ("bool", True, True), ("float32", np.inf, np.inf)],
+)
+def test_sequence_padding_takes_any_value_that_the_dtype_can_hold(dtype, value, padding):
+    batch = sequence_padding([np.zeros(1, dtype), np.zeros(2, dtype)], value=value)
+    assert batch.dtype == dtype and batch[0, 1] == padding
+    assert np.isnan(sequence_padding([[0.5], [1.0, 2.0]], value=np.nan)[0, 1])
+
+
+def test_sequence_padding_finds_the_dtype_of_nested_lists_before_it_pads():
+    batch = sequence_padding([[[1], [2, 3]], [[0.5]]], value=0.5, seq_dims=2)
+    assert batch.tolist() == [[[1, 0.5], [2, 3]], [[0.5, 0.5], [0.5, 0.5]]]
+
+
+def test_sequence_padding_does_not_cut_a_text_for_padding():
+    assert sequence_padding([["a", "b"], ["c"]], value="[PAD]").tolist()[1] == ["c", "[PAD]"]
+
+
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        ({"multiple": 0}, ValueError),
+        ({"multiple": -2}, ValueError),
+        ({"multiple": 1.5}, TypeError),
+        ({"length": -1}, ValueError),
+        ({"length": "3"}, TypeError),
+        ({"length": 2.5}, TypeError),
+        ({"seq_dims": 0}, ValueError),
+        ({"value": "x"}, TypeError),
+        ({"value": None}, TypeError),
+    ],
+)
+def test_sequence_padding_checks_its_numbers(options, error):
+    with pytest.raises(error, match=f"Expected {next(iter(options))} to be a (whole )?number"):
+        sequence_padding([[1], [2, 3]], **options)
+
+
+def test_sequence_padding_needs_a_multiple_for_each_axis():
+    with pytest.raises(ValueError, match="multiple with one number for each of the 2 padded axes"):
+        sequence_padding([np.ones((2, 2))], seq_dims=2, multiple=[2, 2, 2])
+
+
+def test_to_array_names_lists_of_several_lengths():
+    with pytest.raises(ValueError, match="Expected lists of one length, .* Pad them with"):
+        to_array([[1, 2], [3]])
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ((None, -1, [1]), TypeError, "Expected maxlen to be a whole number, got None"),
+        ((2, "x", [1]), TypeError, "Expected indices to be a whole number, got 'x'"),
+        (
+            (2, -1, (1, 2, 3)),
+            TypeError,
+            r"Expected sequences to be lists, .* Pass list\(sequence\)",
+        ),
+        ((2, -1, np.ones(3)), TypeError, "Expected sequences to be lists"),
+        ((2, -1, "abc"), TypeError, "Expected sequences to be lists"),
+        ((2, [-1], [1, 2, 3], [4]), ValueError, "one for each of the 2 sequences, got .-1."),
+    ],
+)
+def test_truncate_sequences_checks_its_arguments(arguments, error, message):
+    with pytest.raises(error, match=message):
+        truncate_sequences(*arguments)
+
+
 def test_truncate_sequences_gives_the_golden_records():
     for case in golden("truncate_sequences"):
         sequences, arguments = call_recorded(truncate_sequences, case)

@@ -167,3 +167,9 @@ def test_parallel_apply_ends_its_processes_if_a_callback_fails():
     with pytest.raises(KeyError) as caught:
         parallel_apply(square, range(4), 2, 2, refuse)
     assert multiprocessing.active_children() == [], caught
+
+
+@pytest.mark.parametrize("arguments", [(5, [], 1, 1), (square, [], 0, 1), (square, [], 1, -1)])
+def test_parallel_apply_checks_its_arguments(arguments):
+    with pytest.raises((TypeError, ValueError), match="Expected (func|workers|max_queue_size) to"):
+        parallel_apply(*arguments)

@@ -116,3 +116,9 @@ def test_backup_and_resume_keeps_the_last_state_if_a_write_fails(shards, tmp_pat
     with pytest.raises(OSError, match="no space left"):
         train(shards, path, 4)
     assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"first_batch": -1}])
+def test_a_wrong_option_is_named(shards, options):
+    with pytest.raises(ValueError, match=f"Expected {next(iter(options))} to be a whole number"):
+        PretrainingDataset(ShardedDataset(shards), MaskedLM(TOKENIZER), **options)
