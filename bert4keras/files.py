@@ -25,12 +25,20 @@ try:
 except ImportError:  # Windows: nothing is locked there, and no part of a dead process is removed
     fcntl = None
 
-__all__ = ["atomic_write", "lock_folder", "remove_dead_parts", "replace_file", "replace_files"]
+__all__ = [
+    "atomic_write",
+    "check_free_space",
+    "lock_folder",
+    "remove_dead_parts",
+    "replace_file",
+    "replace_files",
+]
 
 StrPath = str | os.PathLike[str]
 
 _PART = re.compile(r"\.part-([0-9a-f]{8})-([0-9a-f]{8})-\w+")  # host, boot, random
 _LOCK_SECONDS = 60  # that a writer waits for another one to rename its files
+_FREE_BYTES = 1 << 20  # that a file may take beyond its numbers
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
@@ -96,6 +104,20 @@ def replace_files(folder: StrPath) -> Iterator[Path]:
         yield part
         files = sorted(path for path in part.rglob("*") if path.is_file())
         move_files([(path, folder / path.relative_to(part)) for path in files])
+
+
+def check_free_space(path: StrPath, byte_count: int) -> None:
+    """Raise an error if the disk has no place for a file, for writers that cannot bear a full one.
+
+    Args:
+        path: the file; its folder exists.
+        byte_count: its length.
+
+    Raises:
+        OSError: fewer bytes are free.
+    """
+    if shutil.disk_usage(Path(path).parent).free < byte_count + _FREE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def move_files(moves: Iterable[tuple[Path, Path]]) -> None:
@@ -245,8 +267,19 @@ def _name_in_errors(path: Path) -> Iterator[None]:
     """Name the file in errors of the disk, which name nothing or the temporary file."""
     try:
         yield
-    except OSError as error:
-        names_nothing = error.filename is None and error.errno in _DISK_ERRORS
-        if names_nothing or ".part-" in str(error.filename):
-            error.filename, error.filename2 = str(path), None
+    except (OSError, RuntimeError) as error:
+        number, text = _disk_error(error)
+        if number is not None:
+            raise OSError(number, text, str(path)) from error
         raise
+
+
+def _disk_error(error: OSError | RuntimeError) -> tuple[int | None, str]:
+    """Return number and text of an error of the disk that names no file, or a temporary one."""
+    if isinstance(error, OSError) and ".part-" in str(error.filename):
+        return error.errno, str(error.strerror)
+    match = re.search(r"errno = (\d+)", str(error))  # of HDF5, whose own text is long
+    number = int(match[1]) if match else getattr(error, "errno", None)
+    if number in _DISK_ERRORS and getattr(error, "filename", None) is None:
+        return number, os.strerror(number)
+    return None, ""

@@ -15,6 +15,7 @@ from bert4keras import files
 from bert4keras.checkpoints import CheckpointError, open_checkpoint
 from bert4keras.files import (
     atomic_write,
+    check_free_space,
     lock_folder,
     remove_dead_parts,
     replace_file,
@@ -143,6 +144,19 @@ class TestAtomicWrite:
             (temporary / "a").touch()
             (temporary / "b").touch()
         assert events == ["file", "file", "rename", "rename", "folder"]
+
+    def test_an_error_of_hdf5_about_the_disk_names_the_file(self, tmp_path):
+        path = tmp_path / "m.h5"
+        with pytest.raises(OSError, match=f"No space left on device: '{path}'$"):
+            with atomic_write(path):
+                raise RuntimeError("Can't write (filename = 'x', errno = 28, error message = 'No')")
+
+
+class TestCheckFreeSpace:
+    def test_a_file_larger_than_the_disk_is_an_error_before_it_is_written(self, tmp_path):
+        check_free_space(tmp_path / "small", 10)
+        with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/large'"):
+            check_free_space(tmp_path / "large", 1 << 60)
 
 
 class TestReplaceFile:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 StrPath = str | PathLike[str]
 
+DICT_PATH = "the given dict"  # path of a checkpoint without a file
 WEIGHT_TYPES = ("float16", "bfloat16", "float32", "float64", "longdouble", "float128")
 
 
@@ -122,7 +123,7 @@ class DictCheckpoint(Checkpoint):
     """
 
     def __init__(self, arrays: Mapping[str, ArrayLike]) -> None:
-        super().__init__("the given dict", arrays)
+        super().__init__(DICT_PATH, arrays)
         self._arrays = arrays
 
     def _read(self, name: str) -> NDArray[Any]:

@@ -200,7 +200,8 @@ def load_keras2_weights(
     with open_keras2(path) as checkpoint:
         if checkpoint.layers and not layers:
             raise ValueError(
-                f"The model {model.name} has no weights yet to load into. Call it on a batch first."
+                f"The model {model.name} has no weights yet to load {path} into. Call it on a "
+                "batch first."
             )
         file_names = {_without_slashes(name): name for name in checkpoint.layers}
         names, mismatches = {name: name for name in layers if name in file_names}, []

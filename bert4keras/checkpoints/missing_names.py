@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from bert4keras.checkpoints.checkpoint import Checkpoint
+from bert4keras.checkpoints.checkpoint import DICT_PATH, Checkpoint
 
 _MAX_PARTS = 6  # of a name that may belong to a prefix
 _TRANSFORMERS_LAYER = re.compile(r"(^|/)tf_\w*(model|for_)\w*/")
@@ -73,7 +73,7 @@ def _explain_change(checkpoint: Checkpoint, extra: str, lacking: str) -> str:
         parts.append(f"The model expects `{lacking}` before their names.")
     name = f"name.removeprefix({extra!r})" if extra else "name"
     name = f"{lacking!r} + {name}" if lacking else name
-    is_file = checkpoint.path != "the given dict"
+    is_file = checkpoint.path != DICT_PATH
     source = repr(checkpoint.path) if is_file else "weights"
     code = f"{{{name}: x for name, x in open_checkpoint({source}).items()}}"
     return (

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bert4keras.checkpoints.checkpoint import (
+    DICT_PATH,
     WEIGHT_TYPES,
     Checkpoint,
     CheckpointError,
@@ -140,8 +141,11 @@ class LoadPlan:
         if lines:
             total = sum(len(weights) for _, weights, _ in layer_weights)
             report = _report(lines, "faults" if mismatches else f"of {total} weights", total)
+            if self.checkpoint.path != DICT_PATH:
+                report = f"{self.checkpoint.path}:\n{report}"
             if not ignore_invalid:
-                raise MismatchError(f"{report}\n{self._find_remedy(slots, faults, remedy)}")
+                advice = self._find_remedy(slots, faults, remedy)
+                raise MismatchError(f"{report}\n{advice}")
             warnings.warn(f"{report}\nThese are left as initialised.", stacklevel=2)
         slots = [slot for slot, fault in zip(slots, faults, strict=True) if fault is None]
         if self.checkpoint.has_checksums and self._predicts_shapes and not is_new_model:

@@ -73,8 +73,11 @@ def _open_file(path: Path) -> Checkpoint:
     """Open one file by the reader that its first bytes ask for."""
     if not path.is_file():
         raise CheckpointError(f"No checkpoint at {path}. Pass {_FORMATS}.")
-    with path.open("rb") as file:
-        magic = file.read(8)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}. Check who may read it.") from error
     if path.suffix == ".safetensors":  # it begins with a length, which may be any bytes
         from bert4keras.checkpoints.safetensors import SafetensorsCheckpoint
 
@@ -118,6 +121,8 @@ class ShardedCheckpoint(Checkpoint):
 
     def __init__(self, path: StrPath) -> None:
         path = Path(path)
+        if not path.is_file():
+            raise CheckpointError(f"No checkpoint at {path}. Pass {_FORMATS}.")
         state = file_state(path)
         self._shard_of = _weight_map(path)
         super().__init__(path, self._shard_of)

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -47,7 +48,8 @@ def write_tf1(prefix: StrPath, tensors: Tensors, dtype: str | None = None) -> No
                 tensors=arrays,
             )
         except tf.errors.OpError as error:  # no error of Python, and it names temporary files
-            raise OSError(f"TensorFlow cannot write {prefix}: {error.message}") from error
+            reason = error.message.split(";")[-1].partition(" [Op:")[0].strip()
+            raise OSError(f"TensorFlow cannot write {prefix}: {reason}") from error
         move_checkpoint(new, prefix)
 
 
@@ -98,11 +100,44 @@ def write_h5(path: StrPath, tensors: Tensors, dtype: str | None = None) -> None:
         tensors: mapping or pairs, name -> array.
         dtype: type that floating-point tensors are written in. Default: their own.
     """
-    with replace_file(path) as temporary, h5py.File(temporary, "w") as file:
-        for name, array in _cast(tensors, dtype):
-            data = file.create_dataset(name, data=array)
-            if array.dtype == ml_dtypes.bfloat16:  # HDF5 has no such type: marked as Keras marks it
-                data.attrs["dtype"] = "bfloat16"
+    with replace_file(path) as temporary, _PatientFile(temporary, "w+b") as raw:
+        with h5py.File(raw, "w") as file:
+            for name, array in _cast(tensors, dtype):
+                data = file.create_dataset(name, data=array)
+                if array.dtype == ml_dtypes.bfloat16:  # no type of HDF5: marked as Keras marks it
+                    data.attrs["dtype"] = "bfloat16"
+                raw.raise_error()
+        raw.raise_error()
+
+
+class _PatientFile(FileIO):
+    """File that tells of a failed write later: HDF5 ends the process if it cannot end its file."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all bytes; after an error, none."""
+        view = memoryview(data).cast("B")
+        count = 0
+        try:
+            while self.error is None and count < len(view):
+                count += super().write(view[count:]) or 0
+        except OSError as error:
+            self.error = error
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the length; after an error, do nothing."""
+        try:
+            return super().truncate(size) if self.error is None else size or 0
+        except OSError as error:
+            self.error = error
+            return size or 0
+
+    def raise_error(self) -> None:
+        """Raise the error of the write that failed first."""
+        if self.error is not None:
+            raise self.error
 
 
 def _cast(tensors: Tensors, dtype: str | None) -> Iterator[tuple[str, NDArray[Any]]]:

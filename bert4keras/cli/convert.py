@@ -4,9 +4,12 @@ Keras is imported inside the functions, so that ``--help`` need not wait for it.
 """
 
 import argparse
+import errno
 import shutil
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ from bert4keras.checkpoints import (
     Checkpoint,
     CheckpointError,
     LayerCheckpoint,
+    MismatchError,
     open_checkpoint,
     to_google_names,
 )
@@ -42,6 +46,19 @@ _HEADS = {  # argument -> layers; the first that the family has shows that a fil
     "with_generator": ("MLM-Norm",),
 }
 _WEIGHTS = "model.weights.h5"  # inside a *.keras
+_ZIP_DAMAGE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,  # an encrypted entry
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -197,16 +214,34 @@ def _find_source(old: StrPath) -> Iterator[tuple[Path, Path]]:
         return
     with TemporaryDirectory() as temporary:
         weights = Path(temporary, _WEIGHTS)
+        _extract_weights(path, weights)
         try:
-            with zipfile.ZipFile(path) as archive:
-                entry = archive.getinfo(_WEIGHTS)
-                if entry.compress_type != zipfile.ZIP_STORED:
-                    raise KeyError("its weights are compressed, as Keras does not write them")
-                with archive.open(entry) as source, weights.open("wb") as file:
-                    shutil.copyfileobj(source, file)
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
-            raise CheckpointError(f"{path} is not a model that Keras 3 saved: {error}") from error
-        yield weights, folder
+            yield weights, folder
+        except (CheckpointError, MismatchError) as error:  # names the temporary file
+            text = str(error).replace(str(weights), f"{path} ({_WEIGHTS} in it)")
+            raise type(error)(text) from error
+
+
+def _extract_weights(path: Path, weights: Path) -> None:
+    """Copy the weights out of a ``*.keras``.
+
+    Raises:
+        CheckpointError: the file is damaged, or not as Keras writes it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entry = archive.getinfo(_WEIGHTS)
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > path.stat().st_size:
+                raise KeyError("its weights are compressed, as Keras does not write them")
+            with archive.open(entry) as source, weights.open("wb") as file:
+                shutil.copyfileobj(source, file)
+    except _ZIP_DAMAGE as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise OSError(error.errno, error.strerror, str(weights.parent)) from error
+        raise CheckpointError(
+            f"{path} is not a model that Keras 3 saved: {error}. Save it again, or convert its "
+            "*.weights.h5."
+        ) from error
 
 
 def _read_settings(config: Any, folder: Path) -> dict[str, Any]:

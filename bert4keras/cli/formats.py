@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bert4keras.backend.types import StrPath
-from bert4keras.files import replace_files
+from bert4keras.files import check_free_space, replace_files
 from bert4keras.models.config import read_config
 
 NAMES = {  # format -> its description
@@ -84,6 +84,7 @@ def write(
     """
     with replace_files(target.parent) as temporary:
         new = temporary / target.name
+        check_free_space(new, 4 * transformer.model.count_params())
         if kind == ".keras":
             transformer.model.save(new)
         elif kind == ".weights.h5":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bert4keras.cli import convert
 
-_ERRORS = (ImportError, NotImplementedError, OSError, TypeError, ValueError)
+_ERRORS = (ImportError, MemoryError, NotImplementedError, OSError, TypeError, ValueError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -22,7 +22,7 @@ from keras.src.utils import python_utils
 
 from bert4keras import backend
 from bert4keras.checkpoints import is_keras2, load_keras2_weights
-from bert4keras.files import replace_file
+from bert4keras.files import check_free_space, replace_file
 from bert4keras.legacy import patches
 from bert4keras.legacy.patches import add, add_names, push, replace, state_of
 from bert4keras.legacy.report import LegacyError, record_use, script_position, unsupported_error
@@ -165,6 +165,7 @@ def _save_weights(original, self, filepath, overwrite=True, **kwargs):
         return original(self, path, overwrite=overwrite, **kwargs)
     record_use("weights name")
     with replace_file(path, ".weights.h5") as temporary:
+        check_free_space(temporary, 4 * self.count_params() if self.built else 0)
         original(self, temporary, overwrite=True, **kwargs)
 
 
@@ -231,6 +232,7 @@ def _save(original, self, filepath, overwrite=True, **kwargs):
     if not path.endswith(".keras"):
         record_use("model name")
     with replace_file(path, ".keras") as temporary:
+        check_free_space(temporary, 4 * self.count_params() if self.built else 0)
         original(self, temporary, overwrite=True, **kwargs)
     _trusted_files.add(_identity(path))
 

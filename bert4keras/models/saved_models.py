@@ -1,8 +1,9 @@
 """Saved models of Keras 2: whole models in HDF5, built again from their description."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from typing import Any
 
 import keras
@@ -18,8 +19,9 @@ from bert4keras.models.saved_layers import (
     make_layer,
     make_value,
 )
+from bert4keras.models.skip_initialization import defer_initialization
 
-_DAMAGE = (AttributeError, CycleError, IndexError, KeyError, RecursionError, TypeError)
+_SLACK = 1 << 16  # numbers that a model may have beyond those of its file
 _WEIGHTS = "bert4keras.checkpoints.load_keras2_weights(model, path)"
 
 
@@ -47,31 +49,49 @@ def load_keras2_model(
     objects = custom_objects or {}
     with open_keras2(path) as file:
         description = file.config()
+        count = sum(math.prod(file.shape(name)) for name in file)
     if description is None:
         raise ValueError(
             f"{path} holds weights and no model. Build the model, then load them with {_WEIGHTS}."
         )
+    with _explain_damage(path):
+        refusal = _refuse_layers(path, description, objects)
+    if refusal:
+        raise ValueError(refusal)
     with (
         _explain_damage(path),
         keras.saving.custom_object_scope({**backend.custom_objects, **objects}),
+        defer_initialization(lambda variables: _check_sizes(variables, count)),
     ):
-        _check_layers(path, description, objects)
         model = _make_model(description, objects)
     load_keras2_weights(model, path)
     return model
 
 
-def _check_layers(path: StrPath, description: Any, objects: Mapping[str, Any]) -> None:
-    """Raise a ValueError that names every layer which cannot be made again."""
+def _refuse_layers(path: StrPath, description: Any, objects: Mapping[str, Any]) -> str | None:
+    """Return a text that names every layer which cannot be made again; None if all can."""
     refusals = [describe_refusal(layer, objects) for layer in find_descriptions(description)]
     refusals = list(dict.fromkeys(refusal for refusal in refusals if refusal))
-    if refusals:
-        faults = "\n  ".join(fault for fault, _ in refusals)
-        remedies = ", ".join(dict.fromkeys(remedy for _, remedy in refusals))
+    if not refusals:
+        return None
+    faults = "\n  ".join(fault for fault, _ in refusals)
+    remedies = ", ".join(dict.fromkeys(remedy for _, remedy in refusals))
+    return (
+        f"{path} cannot be built again without your script ({len(refusals)} layers):\n"
+        f"  {faults}\nPass custom_objects={{{remedies}}} with the definitions of your script, "
+        f"or build the model there and load the weights of this file with {_WEIGHTS}."
+    )
+
+
+def _check_sizes(variables: Sequence[Any], count: int) -> None:
+    """Raise a ValueError if the variables hold far more numbers than the file."""
+    sizes = {math.prod(variable.shape): variable for variable in variables}
+    total = sum(math.prod(variable.shape) for variable in variables)
+    if total > count + _SLACK:
+        largest = sizes[max(sizes)]
         raise ValueError(
-            f"{path} cannot be built again without your script ({len(refusals)} layers):\n"
-            f"  {faults}\nPass custom_objects={{{remedies}}} with the definitions of your script, "
-            f"or build the model there and load the weights of this file with {_WEIGHTS}."
+            f"it needs {total} numbers, of which {largest.path} of shape {tuple(largest.shape)} "
+            f"has the most, but the file holds {count}"
         )
 
 
@@ -197,8 +217,9 @@ def _explain_damage(path: StrPath) -> Iterator[None]:
     """Turn an error into a ValueError that names the file and the remedy."""
     try:
         yield
-    except _DAMAGE as error:
+    except Exception as error:  # whatever class or value the file names may raise any error
+        text = str(error) if isinstance(error, ValueError) else repr(error)
         raise ValueError(
-            f"{path} describes a model that cannot be built again: {error!r}. Build it in your "
+            f"{path} describes a model that cannot be built again: {text}. Build it in your "
             f"script, and load the weights of this file with {_WEIGHTS}."
         ) from error

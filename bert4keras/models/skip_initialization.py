@@ -1,15 +1,17 @@
 """Skipped initialization: no random initial values for weights that a checkpoint provides.
 
-To draw the weights of a large model takes longer than to load them.
+To draw the weights of a large model takes longer than to load them. Deferred initialization gives
+values to all weights of a model at once, after a look at their shapes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
+from keras.src.backend.common import global_state
 
 from bert4keras.backend.types import Tensor
 
@@ -41,6 +43,26 @@ def call_of_layer(layer: Any) -> Iterator[None]:
         yield
     finally:
         _skips.reset(token)
+
+
+@contextmanager
+def defer_initialization(check: Callable[[list[Any]], None]) -> Iterator[None]:
+    """Make layers whose variables take memory only at the end, if they pass a check.
+
+    Args:
+        check: function of the list of all variables; it raises an error for a bad one.
+    """
+    pending = "uninitialized_variables"
+    variables_before = global_state.get_global_attribute(pending) or []
+    global_state.set_global_attribute(pending, [])
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+        check(list(global_state.get_global_attribute(pending)))
+        with keras.StatelessScope():  # its end initializes all
+            pass
+    finally:
+        global_state.set_global_attribute(pending, variables_before)
 
 
 class _Skippable(_Initializer):

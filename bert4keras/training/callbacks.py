@@ -17,7 +17,7 @@ from keras import ops
 from bert4keras.backend import seed_dropout
 from bert4keras.backend.types import StrPath
 from bert4keras.checks import check_callable, check_integer, check_json, check_string, describe
-from bert4keras.files import remove_dead_parts, replace_file
+from bert4keras.files import check_free_space, remove_dead_parts, replace_file
 from bert4keras.training.run_file import RunFile, write_run
 
 _BEST = "best_checkpoint"  # attribute of a weights file: the score of the weights, as JSON
@@ -155,6 +155,8 @@ class BestCheckpoint(keras.callbacks.Callback):
         model = self._model_to_save()
         record = {"monitor": name, "mode": self.mode, "score": float(score)}
         with replace_file(self.path, ".weights.h5") as temporary:
+            # HDF5 may end the process if a write fails
+            check_free_space(temporary, 4 * model.count_params())
             model.save_weights(temporary)
             with h5py.File(temporary, "r+") as file:
                 text = json.dumps({**record, "weights": _checksum(model)})

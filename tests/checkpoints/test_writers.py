@@ -1,6 +1,8 @@
 """Checkpoint writers: files are read back bit for bit, and a failure leaves the old file."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import ml_dtypes
@@ -83,6 +85,37 @@ def test_safetensors_keeps_every_tensor_aligned(tmp_path):
     header = loads(raw[8 : 8 + length])
     for name, array in TENSORS.items():
         assert (8 + length + header[name]["data_offsets"][0]) % array.itemsize == 0
+
+
+DISK_FULL = """
+import resource, signal, sys
+import numpy as np
+from bert4keras import checkpoints
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+path, write = sys.argv[1], getattr(checkpoints, sys.argv[2])
+write(path, {"a": np.ones(2)})
+limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))
+try:
+    write(path, {f"x/{i}": np.ones(10_000) for i in range(9)})
+except OSError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+with checkpoints.open_checkpoint(path) as checkpoint:
+    print(list(checkpoint))
+"""
+
+
+@pytest.mark.parametrize("write, name", WRITERS)
+def test_a_disk_that_takes_no_more_is_an_error_that_names_the_file(tmp_path, write, name):
+    path = tmp_path / name
+    command = [sys.executable, "-c", DISK_FULL, str(path), write.__name__]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    error, names = result.stdout.splitlines()
+    assert str(path) in error and "File too large" in error and ".part-" not in error
+    assert names == "['a']" and not list(tmp_path.glob(".part-*"))
 
 
 def read_value(prefix):

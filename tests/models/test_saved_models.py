@@ -396,3 +396,49 @@ def test_arguments_that_a_layer_does_not_take_name_the_layer(tmp_path):
         an_input("x", 3), layer_entry("Dense", dense_of("d", 2, wings=2), call("x")), outputs="d"
     )
     assert_refused(tmp_path, model, r"The layer d cannot be made .*custom_objects=\{'Dense'")
+
+
+def one_layer(kind, shape=(None, 3), dtype="float32", **config):
+    """Description of a model of one layer."""
+    nodes = [[["in", 0, 0, {}]]]
+    source = {"name": "in", "batch_input_shape": list(shape), "dtype": dtype}
+    layers = [
+        {"class_name": "InputLayer", "name": "in", "config": source, "inbound_nodes": []},
+        {
+            "class_name": kind,
+            "name": "x",
+            "config": {"name": "x", **config},
+            "inbound_nodes": nodes,
+        },
+    ]
+    ends = {"input_layers": [["in", 0, 0]], "output_layers": [["x", 0, 0]]}
+    return {"class_name": "Functional", "config": {"name": "m", "layers": layers, **ends}}
+
+
+SINUSOIDAL = {"class_name": "Sinusoidal", "config": {}}
+ABSURD = {
+    "units": one_layer("Dense", units=10**12),
+    "an input": one_layer("Dense", (None, 10**12), units=2),
+    "a table": one_layer("Embedding", input_dim=10**9, output_dim=10**3),
+    "a computed table": one_layer(
+        "Embedding", input_dim=10**8, output_dim=1000, embeddings_initializer=SINUSOIDAL
+    ),
+    "a recurrent layer": one_layer("LSTM", (None, 4, 3), units=10**6),
+    "a kernel": one_layer("Conv1D", (None, 4, 3), filters=2, kernel_size=10**9, padding="same"),
+    "units of 400 digits": one_layer("Dense", units=10**400),
+    "units below zero": one_layer("Dense", units=-1),
+    "a text": one_layer("Dense", units="x"),
+    "repetitions": one_layer("RepeatVector", n=10**15),
+}
+
+
+@pytest.mark.parametrize("fault", ABSURD)
+def test_absurd_sizes_are_an_error_before_memory_is_taken(tmp_path, fault):
+    weights = {"x": {"x/kernel:0": np.ones((3, 2)), "x/bias:0": np.ones(2)}}
+    path = write_keras2(tmp_path / "model.h5", weights, ABSURD[fault])
+    with pytest.raises(ValueError, match=f"(?s){path}.*(load|batch first)"):
+        load_keras2_model(path)
+    description = one_layer("Dense", units=2)  # nothing stays behind
+    model = load_keras2_model(write_keras2(tmp_path / "good.h5", weights, description))
+    np.testing.assert_array_equal(model.get_weights()[0], np.ones((3, 2)))
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
