@@ -5,36 +5,21 @@ import inspect
 import json
 import warnings
 from collections.abc import Iterable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from bert4keras import backend
 from bert4keras.backend.types import StrPath
+from bert4keras.checks import describe
+from bert4keras.models.config_keys import ARGUMENTS, REQUIRED
+from bert4keras.models.settings import HF_ACTIVATIONS
 from bert4keras.models.specs import ConfigSpec
 
-ARGUMENTS = {  # keys of config.json that have another name as arguments
-    "hidden_dropout_prob": "dropout_rate",
-    "attention_probs_dropout_prob": "attention_dropout_rate",
-    "max_position_embeddings": "max_position",
-    "type_vocab_size": "segment_vocab_size",
-}
-_REQUIRED = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "hidden_act",
-)
 _OPTIONAL = ("dropout_rate", "attention_dropout_rate", "embedding_size", "pad_token_id")
-_HF_ACTIVATIONS = {  # Hugging Face's names of activations
-    "gelu": "gelu_erf",
-    "gelu_python": "gelu_erf",
-    "gelu_new": "gelu_tanh",
-    "gelu_fast": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-}
+_LARGEST_FILE = 10**8  # bytes
 _FILES = ("config.json", "bert_config.json", "albert_config.json", "*config*.json")
+_OTHER_FILES = ("tokenizer_config.json", "generation_config.json")  # of no model
 
 
 def read_config(source: StrPath | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -46,11 +31,23 @@ def read_config(source: StrPath | Mapping[str, Any] | None) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not a JSON object.
+        TypeError: ``source`` is no path and no dict.
+        ValueError: the file is not a JSON object, or names a setting twice.
     """
     if source is None:
         return {}
-    return dict(source) if isinstance(source, Mapping) else _read_json(_find_config(Path(source)))
+    if isinstance(source, Mapping):
+        return dict(source)
+    if not isinstance(source, str | PathLike):
+        raise TypeError(
+            f"Expected config_path to be a path or a dict of settings, got {describe(source)}."
+        )
+    return _read_json(_find_config(Path(source)))
+
+
+def describe_source(source: Any) -> str:
+    """Return " in " and the file of a configuration; nothing for a dict."""
+    return f" in {_find_config(Path(source))}" if isinstance(source, str | PathLike) else ""
 
 
 def translate_keys(config: Mapping[str, Any], spec: ConfigSpec) -> dict[str, Any]:
@@ -59,23 +56,31 @@ def translate_keys(config: Mapping[str, Any], spec: ConfigSpec) -> dict[str, Any
     Args:
         config: settings as a file has them.
         spec: the family's; its defaults count for configurations of ``transformers``.
+
+    Raises:
+        ValueError: two keys that mean one setting have different values.
     """
+    is_hugging_face = "model_type" in config  # else "gelu" is what ``set_gelu`` says
     config = dict(config)
     for argument, key in [*spec.keys.items(), *((a, key) for key, a in ARGUMENTS.items())]:
-        if key in config:
-            config.setdefault(argument, config[key])
-    if "model_type" in config:  # as transformers writes it, and with its names of activations
-        if isinstance(config.get("hidden_act"), str):
-            config["hidden_act"] = translate_activation(config["hidden_act"])
-        config = {**spec.defaults, **config}
-    return config
+        if key not in config or key == argument:
+            continue
+        value, other_value = config[key], config.get(argument)
+        if None not in (value, other_value) and value != other_value:
+            raise ValueError(
+                f"The configuration says {key}={value!r} and {argument}={other_value!r}, which "
+                "mean one setting. Remove the wrong one."
+            )
+        config[argument] = value if other_value is None else other_value
+    activation = config.get("hidden_act")
+    if isinstance(activation, str) and (is_hugging_face or activation != "gelu"):
+        config["hidden_act"] = translate_activation(activation)
+    return {**spec.defaults, **config} if is_hugging_face else config
 
 
 def translate_activation(activation: Any) -> Any:
     """Return an activation under our name, from that of ``transformers``; functions as they are."""
-    return (
-        _HF_ACTIVATIONS.get(activation, activation) if isinstance(activation, str) else activation
-    )
+    return HF_ACTIVATIONS.get(activation, activation) if isinstance(activation, str) else activation
 
 
 def export_settings(model: Any) -> dict[str, Any]:
@@ -86,13 +91,16 @@ def export_settings(model: Any) -> dict[str, Any]:
     """
     spec_keys = model.config_spec.keys
     keys = {argument: key for key, argument in ARGUMENTS.items()} | dict(spec_keys)
-    settings = {name: getattr(model, name) for name in (*_REQUIRED, *_OPTIONAL, *spec_keys)}
+    settings = {name: getattr(model, name) for name in (*REQUIRED, *_OPTIONAL, *spec_keys)}
     if model.checkpoint_spec.hugging_face is None:  # a folder of our own
         settings["hidden_act"] = _activation_name(model.hidden_act, {})
         for name in ("attention_head_size", "attention_key_size", "layer_norm_eps"):
             settings[name] = getattr(model, name)
+        if not model.tie_word_embeddings:
+            settings["tie_word_embeddings"] = False
     else:
-        names = {"gelu_erf": "gelu", "gelu_tanh": "gelu_new", "swish": "silu"}
+        names = {name: hf_name for hf_name, name in reversed(HF_ACTIVATIONS.items())}
+        names |= {"gelu_tanh": "gelu_new", "swish": "silu"}
         settings["hidden_act"] = _activation_name(model.hidden_act, names)
         settings["tie_word_embeddings"] = model.tie_word_embeddings
         settings["layer_norm_eps"] = model.layer_norm_eps or model.epsilon or 1e-12
@@ -116,7 +124,8 @@ def _find_config(path: Path) -> Path:
         return path
     for pattern in _FILES:
         for file in sorted(path.glob(pattern)):
-            return file
+            if file.name not in _OTHER_FILES:
+                return file
     raise FileNotFoundError(
         f"No configuration in the folder {path}: looked for {', '.join(_FILES)}"
     )
@@ -128,15 +137,39 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"No configuration at {path}. It is the config.json or bert_config.json that comes "
             "with the checkpoint."
         )
+    if path.stat().st_size > _LARGEST_FILE:
+        raise ValueError(
+            f"{path} is too large for a configuration. Pass the config.json next to it, and the "
+            "weights as checkpoint_path."
+        )
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        config = json.loads(path.read_bytes(), object_pairs_hook=_Object)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(config, dict):
         raise ValueError(
             f"{path} must hold a JSON object of settings, got a {type(config).__name__}"
         )
-    return config
+    if config.ambiguous_keys:
+        raise ValueError(
+            f"{path} has two values of {', '.join(config.ambiguous_keys)}. Remove the wrong ones."
+        )
+    return dict(config)
+
+
+class _Object(dict[str, Any]):
+    """A JSON object, and its keys that stand there with unequal values.
+
+    Args:
+        items: pairs of keys and values in the order of the file.
+    """
+
+    def __init__(self, items: list[tuple[str, Any]]) -> None:
+        super().__init__(
+            (key, dict(value) if isinstance(value, _Object) else value) for key, value in items
+        )
+        unequal = (key for key, value in items if repr(value) != repr(self[key]))
+        self.ambiguous_keys = list(dict.fromkeys(unequal))
 
 
 def check_required_settings(config: Mapping[str, Any], source: Any) -> None:
@@ -145,7 +178,7 @@ def check_required_settings(config: Mapping[str, Any], source: Any) -> None:
     Args:
         source: its path, if it has one, for the message.
     """
-    missing = [key for key in _REQUIRED if config.get(key) is None]
+    missing = [key for key in REQUIRED if config.get(key) is None]
     if missing:
         raise ValueError(
             f"The configuration {source if isinstance(source, str | Path) else ''} lacks "
@@ -161,12 +194,17 @@ def check_required_settings(config: Mapping[str, Any], source: Any) -> None:
 
 
 def check_required_values(family: Any, config: Mapping[str, Any]) -> None:
-    """Raise a ValueError for a setting whose value a family cannot compute."""
-    for key, value in family.config_spec.required_values.items():
-        if config.get(key, value) != value:
+    """Raise a ValueError for a setting whose value a family cannot compute.
+
+    null is the same as no key; for a switch it is the same as False.
+    """
+    for key, required_value in family.config_spec.required_values.items():
+        value = config.get(key, required_value)
+        is_absent = value is None and required_value is not True
+        if value != required_value and not is_absent:
             raise ValueError(
-                f"{family.__name__} can compute {key}={value!r} alone, the configuration says "
-                f"{config[key]!r}: another model. Take a checkpoint that was trained so."
+                f"{family.__name__} can compute {key}={required_value!r} alone, the configuration says "
+                f"{describe(value)}: another model. Take a checkpoint that was trained so."
             )
 
 

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bert4keras import backend
+from bert4keras.models.settings import HF_ACTIVATIONS
+
 if TYPE_CHECKING:
     from bert4keras.models.transformer import Transformer
 
@@ -62,6 +65,11 @@ POOLER_ACTIVATION = Unsupported(
     "a pooler other than tanh", lambda model: model.with_pool not in (False, True, "tanh")
 )
 
+_ACTIVATION = Unsupported(
+    "an activation that it has no name for, or has another function for",
+    lambda model: not all(_has_hf_name(x) for x in _as_list(model.hidden_act)),
+)
+
 ANY_FAMILY = frozenset(
     {_NORM_CONDITION, _RESIDUAL_SCORES}
 )  # our own folders cannot say them either
@@ -74,10 +82,22 @@ def check_writable(model: Transformer) -> None:
         model: a built ``Transformer``.
     """
     in_transformers = model.checkpoint_spec.hugging_face is not None
-    candidates = model.config_spec.hf_unsupported if in_transformers else ANY_FAMILY
+    hf_unsupported = model.config_spec.hf_unsupported | {_ACTIVATION}
+    candidates = hf_unsupported if in_transformers else ANY_FAMILY
     messages = sorted(x.message for x in candidates if x.applies_to(model))
     if messages:
         raise ValueError(
             f"transformers has no {type(model).__name__} with {', '.join(messages)}. Write the "
             "weights with save_weights_as_checkpoint instead."
         )
+
+
+def _as_list(activations: Any) -> list[Any]:
+    """Return the activations of a layer as a list; a gated layer has two."""
+    return list(activations) if isinstance(activations, list | tuple) else [activations]
+
+
+def _has_hf_name(activation: Any) -> bool:
+    """True for an activation of which ``transformers`` has the same function."""
+    functions = [backend.get_activation(name) for name in HF_ACTIVATIONS.values()]
+    return backend.get_activation(activation) in functions

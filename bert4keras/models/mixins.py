@@ -3,7 +3,7 @@
 Each defines hooks of ``Transformer`` that the others do not, and calls no ``super()``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras.layers import Activation
@@ -13,7 +13,6 @@ from bert4keras.backend.types import Tensor
 from bert4keras.layers import (
     Add,
     CausalMask,
-    Embedding,
     RelativePositionEmbedding,
     SinusoidalPositionEmbedding,
     UniLMMask,
@@ -77,6 +76,13 @@ def extend_with_unified_language_model(BaseModel: type) -> type:
     return _add_mask(UniLM_Mask, BaseModel, "UnifiedLanguageModel")
 
 
+def extend_with_causal_mask(BaseModel: type) -> type:
+    """Return a subclass of ``BaseModel`` with a causal mask, and the same heads."""
+    if issubclass(BaseModel, LM_Mask):
+        return BaseModel
+    return type("CausalModel", (LM_Mask, BaseModel), {"__doc__": LM_Mask.__doc__})
+
+
 def _add_mask(mask: type, base: type, name: str) -> type:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         super(subclass, self).__init__(*args, **kwargs)
@@ -104,10 +110,6 @@ class LanguageModelHead(_Base):
             name="LM-Activation",
         )
 
-    def score_tokens(self, x: Tensor) -> Tensor:
-        """Score tokens by the table of their embeddings: (B, L, V)."""
-        return self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
-
 
 def check_embedding_size(model: Any) -> None:
     """Raise a ValueError if embeddings have another size than the blocks, whose scores need one."""
@@ -115,6 +117,27 @@ def check_embedding_size(model: Any) -> None:
         raise ValueError(
             f"{type(model).__name__} has no map between embeddings and blocks: embedding_size "
             f"must be hidden_size, got {model.embedding_size} and {model.hidden_size}"
+        )
+
+
+# Windows
+
+
+FULL_ATTENTION, SLIDING_ATTENTION = "full_attention", "sliding_attention"  # kinds of blocks
+
+
+def check_layer_types(kinds: Sequence[str], depth: int | None) -> None:
+    """Raise a ValueError unless each block has one of the known kinds of attention.
+
+    Args:
+        kinds: the kind of each block.
+        depth: number of blocks, if it is known.
+    """
+    unknown = [kind for kind in kinds if kind not in (FULL_ATTENTION, SLIDING_ATTENTION)]
+    if unknown or len(kinds) != (depth or len(kinds)):
+        raise ValueError(
+            f"layer_types must name one of {FULL_ATTENTION}, {SLIDING_ATTENTION} for each of the "
+            f"{depth} blocks, got {kinds}"
         )
 
 

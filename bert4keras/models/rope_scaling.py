@@ -1,11 +1,13 @@
 """Frequencies of rotary positions (RoPE), and their scaling for longer texts."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from bert4keras.backend.types import NDArray
+from bert4keras.checks import check_number
 
 
 def _scale_linear(frequencies: NDArray[Any], factor: float) -> NDArray[Any]:
@@ -67,18 +69,19 @@ def rotary_frequencies(
     if size % 2:
         raise ValueError(f"Rotary positions turn pairs: a head's size must be even, got {size}")
     scale, settings = _parse_scaling(scaling or {})
+    theta = check_number("rope_theta", theta, above=0)
     frequencies = np.power(float(theta), -2.0 * np.arange(size // 2) / size)
     return scale(frequencies, *settings).tolist()
 
 
 def _parse_scaling(scaling: Mapping[str, Any]) -> tuple[Any, list[Any]]:
-    kind = scaling.get("rope_type", scaling.get("type", "default"))
-    if kind not in _SCALINGS:
+    kind = scaling.get("rope_type") or scaling.get("type") or "default"
+    if not isinstance(kind, str) or kind not in _SCALINGS:
         raise ValueError(
             f"rope_type must be one of {', '.join(_SCALINGS)}, the configuration says {kind!r}: "
             "another model. Take a checkpoint that was trained so."
         )
-    if scaling.get("partial_rotary_factor", 1) != 1:
+    if scaling.get("partial_rotary_factor") not in (None, 1):
         raise ValueError(
             "partial_rotary_factor must be 1: all features of a head turn. The configuration says "
             f"{scaling['partial_rotary_factor']}: another model."
@@ -87,4 +90,12 @@ def _parse_scaling(scaling: Mapping[str, Any]) -> tuple[Any, list[Any]]:
     missing = [name for name in names if scaling.get(name) is None]
     if missing:
         raise ValueError(f"rope_type={kind!r} lacks {', '.join(missing)}: correct {scaling}")
-    return scale, [scaling[name] for name in names]
+    settings = {
+        name: check_number(f"{name} of rope_scaling", scaling[name], above=0) for name in names
+    }
+    if settings.get("low_freq_factor", 1) >= settings.get("high_freq_factor", math.inf):
+        raise ValueError(
+            "Expected low_freq_factor of rope_scaling to be below high_freq_factor, got "
+            f"{settings['low_freq_factor']} and {settings['high_freq_factor']}. Correct them."
+        )
+    return scale, list(settings.values())

@@ -59,6 +59,9 @@ class ConfigSpec:
         defaults: settings that a ``config.json`` of ``transformers`` may leave out.
         required_values: settings of which the family computes one value only; a configuration with
             another value is refused.
+        used_keys: further keys of a ``config.json`` that hooks of the family read.
+        keys_without_effect: key -> reason why it changes nothing in this family.
+        checks: argument -> check, where the family's range differs from that of all families.
         unsupported_args: arguments of its base classes that mean nothing here: refused.
         ignored_args: the same, but scripts of 0.x pass them: ignored with a warning.
         applications: values of ``application`` that the family can be built with.
@@ -70,6 +73,9 @@ class ConfigSpec:
     keys: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     required_values: Mapping[str, Any] = field(default_factory=dict)
+    used_keys: tuple[str, ...] = ()
+    keys_without_effect: Mapping[str, str] = field(default_factory=dict)
+    checks: Mapping[str, Any] = field(default_factory=dict)
     unsupported_args: tuple[str, ...] = ()
     ignored_args: tuple[str, ...] = ()
     applications: tuple[str, ...] = ("encoder", "lm", "unilm")

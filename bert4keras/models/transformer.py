@@ -44,6 +44,7 @@ from bert4keras.models import checkpointing
 from bert4keras.models.config import check_required_values, export_settings, translate_keys
 from bert4keras.models.hugging_face import check_writable
 from bert4keras.models.layer_calls import call_layer, is_skipped, make_layer
+from bert4keras.models.settings import check_vocabulary
 from bert4keras.models.skip_initialization import SkippableTruncatedNormal, call_of_layer
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
@@ -118,8 +119,9 @@ class Transformer:
         pad_token_id: int | None = 0,
         recompute: bool = False,
     ) -> None:
-        rows = vocab_size if keep_tokens is None else len(keep_tokens)
-        self.vocab_size: int = rows + len(compound_tokens or ())
+        self.vocab_size: int = check_vocabulary(
+            vocab_size, keep_tokens, compound_tokens, pad_token_id
+        )
         self.hidden_size = hidden_size
         self.num_hidden_layers = num_hidden_layers
         self.num_attention_heads = num_attention_heads
@@ -377,6 +379,21 @@ class Transformer:
         """Join a sublayer to its input: dropout, sum, norm."""
         y = self.dropout(sublayer(x, name), f"{name}-Dropout")
         return self.normalize(self.apply([x, y], Add, name=f"{name}-Add"), f"{name}-Norm")
+
+    def score_tokens(self, x: Tensor) -> Tensor:
+        """Score tokens (B, L, V), by the table of their embeddings or by another table."""
+        mode = {"mode": "dense"}
+        if self.tie_word_embeddings:
+            return self.apply(x, Embedding, arguments=mode, name="Embedding-Token")
+        return self.apply(
+            x,
+            Embedding,
+            arguments=mode,
+            input_dim=self.vocab_size,
+            output_dim=self.embedding_size,
+            embeddings_initializer=self.initializer,
+            name="Output-LM",
+        )
 
     def dropout(self, x: Tensor, name: str) -> Tensor:
         """Apply dropout, if the model has any."""

@@ -30,6 +30,8 @@ _HUGGING_FACE = hugging_face(
     (r"/ffn_1/intermediate/output/dense/", "/ffn_output/"),
     (r"/ffn_1/intermediate/dense/", "/ffn/"),
     (r"/pooler/dense/", "/pooler/"),
+    (r"^cls/predictions/output_embeddings$", "predictions/decoder/weight"),
+    (r"^cls/predictions/decoder_bias$", "predictions/decoder/bias"),
     (r"^cls/predictions/(transform/|output_)", "predictions/"),
     (r"^cls/seq_relationship/output_weights$", "sop_classifier/classifier/weight"),
     (r"^cls/seq_relationship/output_bias$", "sop_classifier/classifier/bias"),
@@ -53,6 +55,9 @@ BRIGHTMART = Dialect(
 class ALBERT(BERT):
     """ALBERT: all blocks share their weights, word vectors are mapped to the hidden size.
 
+    A configuration with more than one group of blocks, or more than one block in a group, is
+    refused: no published checkpoint has them.
+
     Reads Google's checkpoints, Hugging Face's, and brightmart's, whose two tables of word vectors
     are multiplied into one. Arguments and outputs are BERT's.
     """
@@ -64,6 +69,18 @@ class ALBERT(BERT):
     )
     config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="albert",
+        defaults={"embedding_size": 128, "layer_norm_eps": 1e-12},
+        required_values={
+            **BERT.config_spec.required_values,
+            "num_hidden_groups": 1,
+            "inner_group_num": 1,
+            "is_decoder": False,
+        },
+        used_keys=("ln_type", "embedding_size"),
+        keys_without_effect=dict.fromkeys(
+            ("down_scale_factor", "gap_size", "net_structure_type", "num_memory_blocks"),
+            "Google's code does not read them",
+        ),
         hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE} | {CAUSAL_MASK},
     )
     epsilon: float | None = None  # but for the embeddings
@@ -111,7 +128,8 @@ class ALBERT_Unshared(ALBERT):
         """Return the table of separate blocks if the checkpoint has such."""
         separate = self.mapping_to_write()
         first = separate["Transformer-0-FeedForward"][0]
-        return separate if first in checkpoint else self.variable_mapping()
+        table = separate if first in checkpoint else self.variable_mapping()
+        return self.find_head_bias(table, checkpoint)
 
     def mapping_to_write(self) -> dict[str, list[str]]:
         """Return the table to write by: BERT's, as the blocks' weights differ now."""

@@ -1,5 +1,6 @@
 """BERT (Devlin et al., arXiv:1810.04805), and RoBERTa in the Chinese checkpoints' sense."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -7,7 +8,8 @@ import keras
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import attention, dense, hugging_face, norm
-from bert4keras.layers import Add, Embedding, FirstToken, PositionEmbedding, ScaleOffset
+from bert4keras.checks import check_integer
+from bert4keras.layers import Add, FirstToken, PositionEmbedding, ScaleOffset
 from bert4keras.models.hugging_face import (
     ANY_FAMILY,
     EMBEDDING_SIZE,
@@ -33,8 +35,12 @@ HEADS = {
     "NSP-Proba": ["cls/seq_relationship/output_weights", "cls/seq_relationship/output_bias"],
     "MLM-Dense": dense("cls/predictions/transform/dense"),
     "MLM-Norm": norm("cls/predictions/transform/LayerNorm"),
+    "Output-LM": ["cls/predictions/output_embeddings"],
     "MLM-Bias": ["cls/predictions/output_bias"],
 }
+HEAD_TABLES = tuple(
+    f"cls/predictions/{name}" for name in ("output_embeddings", "output_bias", "decoder_bias")
+)
 _LAYER = "bert/encoder/layer_{i}"
 BLOCKS = {
     "Transformer-{i}-MultiHeadSelfAttention": attention(
@@ -45,9 +51,13 @@ BLOCKS = {
     + dense(f"{_LAYER}/output/dense"),
     "Transformer-{i}-FeedForward-Norm": norm(f"{_LAYER}/output/LayerNorm"),
 }
-_HUGGING_FACE = hugging_face(
-    (r"/output_bias$", "/bias"), (r"/output_weights$", "/weight"), prefix="bert."
+HEAD_RULES = (  # an untied head has a table and a bias in one layer, "decoder"
+    (r"^cls/predictions/output_embeddings$", "cls/predictions/decoder/weight"),
+    (r"^cls/predictions/decoder_bias$", "cls/predictions/decoder/bias"),
+    (r"/output_bias$", "/bias"),
+    (r"/output_weights$", "/weight"),
 )
+_HUGGING_FACE = hugging_face(*HEAD_RULES, prefix="bert.")
 
 
 class BERT(Transformer):
@@ -63,6 +73,7 @@ class BERT(Transformer):
             True for the weight 0.4, or a number.
         custom_position_ids: take position ids as a further input, "Input-Position".
         shared_segment_embeddings: segment ids are token ids.
+        tie_word_embeddings: score tokens by the table of their embeddings, not by another table.
         *args, **kwargs: as for ``Transformer``.
 
     Outputs: vectors (B, L, D) when no head is asked for; pooled (B, D), or (B, 2) with NSP;
@@ -71,13 +82,14 @@ class BERT(Transformer):
 
     checkpoint_spec: CheckpointSpec = CheckpointSpec(
         weights=EMBEDDINGS | BLOCKS | HEADS,
-        vocabulary=("bert/embeddings/word_embeddings", "cls/predictions/output_bias"),
+        vocabulary=("bert/embeddings/word_embeddings", *HEAD_TABLES),
         transposed_variables=("cls/seq_relationship/output_weights",),
         hugging_face=_HUGGING_FACE,
     )
     config_spec: ConfigSpec = ConfigSpec(
         model_type="bert",
         keys={"max_position": "max_position_embeddings", "segment_vocab_size": "type_vocab_size"},
+        defaults={"dropout_rate": 0.1, "attention_dropout_rate": 0.1},
         required_values={"position_embedding_type": "absolute"},
         hf_unsupported=ANY_FAMILY
         | {
@@ -104,6 +116,7 @@ class BERT(Transformer):
         hierarchical_position: float | bool | None = None,
         custom_position_ids: bool = False,
         shared_segment_embeddings: bool = False,
+        tie_word_embeddings: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -115,6 +128,7 @@ class BERT(Transformer):
         self.hierarchical_position = hierarchical_position
         self.custom_position_ids = custom_position_ids
         self.shared_segment_embeddings = shared_segment_embeddings
+        self.tie_word_embeddings: bool = tie_word_embeddings
 
     @property
     def input_names(self) -> list[str]:
@@ -155,7 +169,7 @@ class BERT(Transformer):
         return self.apply(
             inputs,
             PositionEmbedding,
-            input_dim=self.max_position,
+            input_dim=check_integer("max_position", self.max_position, 1),
             output_dim=self.embedding_size,
             hierarchical=self.hierarchical_position,
             embeddings_initializer=self.table_initializer,
@@ -182,11 +196,11 @@ class BERT(Transformer):
         return self.dense(x, 2, "NSP-Proba", "softmax", dtype=self.output_dtype)
 
     def predict_tokens(self, x: Tensor) -> Tensor:
-        """Score tokens by the table of their embeddings: (B, L, V)."""
+        """Predict tokens: (B, L, V)."""
         activation = self.token_activation or self.hidden_act
         x = self.dense(x, self.embedding_size, "MLM-Dense", activation)
         x = self.normalize(x, "MLM-Norm")
-        x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
+        x = self.score_tokens(x)
         x = self.apply(x, ScaleOffset, scale=False, name="MLM-Bias")
         return self.activate(x, "MLM-Activation")
 
@@ -197,6 +211,33 @@ class BERT(Transformer):
             x, keras.layers.Activation, activation=activation, dtype=self.output_dtype, name=name
         )
 
+    # Weights
+
+    def mapping_to_read(self, checkpoint: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Return the table to read a checkpoint by; an untied head may have its bias elsewhere."""
+        return self.find_head_bias(super().mapping_to_read(checkpoint), checkpoint)
+
+    def mapping_to_write(self) -> dict[str, list[str]]:
+        """Return the table to write by."""
+        return self.find_head_bias(super().mapping_to_write())
+
+    def find_head_bias(
+        self, table: dict[str, list[str]], checkpoint: Mapping[str, Any] | None = None
+    ) -> dict[str, list[str]]:
+        """Return a table in which the bias of an untied head has the name that counts.
+
+        ``transformers`` 5 writes two biases then, of which it adds that of the decoder.
+
+        Args:
+            table: layer name -> variable names.
+            checkpoint: where to look for the name; None to write it.
+        """
+        names = [name.replace("output_bias", "decoder_bias") for name in table.get("MLM-Bias", [])]
+        is_absent = checkpoint is not None and any(name not in checkpoint for name in names)
+        if self.tie_word_embeddings or not names or is_absent:
+            return table
+        return {**table, "MLM-Bias": names}
+
     # In transformers
 
     def hugging_face_config(self) -> dict[str, Any]:
@@ -206,7 +247,7 @@ class BERT(Transformer):
         return {**config, "is_decoder": self.mask_kind == "causal"}
 
     def architecture(self) -> str:
-        if self.mask_kind == "causal":
+        if self.mask_kind == "causal" and self.with_mlm:
             return "BertLMHeadModel"
         if self.with_mlm:
             return "BertForPreTraining" if self.with_nsp else "BertForMaskedLM"

@@ -8,6 +8,7 @@ import keras
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import dense, hugging_face, norm, rename_variables
+from bert4keras.checks import check_choice
 from bert4keras.layers import (
     Add,
     DisentangledAttention,
@@ -16,20 +17,21 @@ from bert4keras.layers import (
     MaskedConv1D,
 )
 from bert4keras.models.config import translate_activation
-from bert4keras.models.families.bert import BERT
+from bert4keras.models.families.bert import BERT, HEAD_RULES, HEAD_TABLES
 from bert4keras.models.hugging_face import (
     EMBEDDING_SIZE,
     NO_SEGMENTS,
     POOLER_ACTIVATION,
     Unsupported,
 )
+from bert4keras.models.settings import whole_number
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation
 
 _NAME_RULES = (
     (r"/self/(query|key|value)/", r"/self/\1_proj/"),
     (r"^deberta/pooler/", "pooler/"),
-    (r"/output_bias$", "/bias"),
+    *HEAD_RULES,
 )
 _HUGGING_FACE = hugging_face(*_NAME_RULES, prefix="deberta.")
 # token head of the third version, which transformers reads with legacy=False alone
@@ -89,7 +91,7 @@ class DeBERTaV2(BERT):
             "Convolution": dense("deberta/encoder/conv/conv"),
             "Convolution-Norm": norm("deberta/encoder/conv/LayerNorm"),
         },
-        vocabulary=("deberta/embeddings/word_embeddings", "cls/predictions/output_bias"),
+        vocabulary=("deberta/embeddings/word_embeddings", *HEAD_TABLES),
         transposed_variables=(),
         dialects=(_V3_TOKEN_HEAD,),
         hugging_face=_HUGGING_FACE,
@@ -97,8 +99,24 @@ class DeBERTaV2(BERT):
     config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="deberta-v2",
         keys={**BERT.config_spec.keys, **{name: name for name in _HF_DEFAULTS}},
-        defaults={**_HF_DEFAULTS, "segment_vocab_size": 0, "layer_norm_eps": 1e-7},
-        required_values={"relative_attention": True, "conv_groups": 1, "tie_word_embeddings": True},
+        defaults={
+            **BERT.config_spec.defaults,
+            **_HF_DEFAULTS,
+            "segment_vocab_size": 0,
+            "layer_norm_eps": 1e-7,
+        },
+        required_values={
+            **BERT.config_spec.required_values,
+            "relative_attention": True,
+            "conv_groups": 1,
+            "is_decoder": False,
+        },
+        used_keys=("pooler_hidden_size", "attention_head_size", "embedding_size"),
+        keys_without_effect={
+            "pooler_dropout": "heads of tasks are the user's",
+            "legacy": "both token heads are read, each by its names",
+        },
+        checks={"max_position": whole_number(0)},  # not used where distances have their own limit
         unsupported_args=(
             "with_nsp",
             "hierarchical_position",
@@ -134,7 +152,9 @@ class DeBERTaV2(BERT):
         self.max_relative_positions = max_relative_positions
         self.pos_att_type: list[str] = _split_terms(pos_att_type)
         self.share_att_key = share_att_key
-        self.norm_rel_ebd = norm_rel_ebd
+        self.norm_rel_ebd: str = check_choice(
+            "norm_rel_ebd", norm_rel_ebd.lower(), ("none", "layer_norm")
+        )
         self.position_biased_input = position_biased_input
         self.conv_kernel_size = conv_kernel_size
         self.conv_act = conv_act
@@ -152,6 +172,12 @@ class DeBERTaV2(BERT):
         """Return the arguments that a configuration gives; plain attention is left to BERT."""
         if "model_type" in config:
             config = {"relative_attention": False, **config}
+        pooler_size = config.get("pooler_hidden_size")
+        if pooler_size not in (None, config.get("hidden_size")):
+            raise ValueError(
+                f"{cls.__name__} can compute pooler_hidden_size={config.get('hidden_size')} alone, "
+                f"which is hidden_size; the configuration says {pooler_size!r}: another model."
+            )
         return super().parse_config(config)
 
     def apply_embeddings(self, inputs: Tensor | list[Tensor]) -> Tensor:
@@ -182,7 +208,7 @@ class DeBERTaV2(BERT):
                 embeddings_initializer=self.initializer,
                 name="Embedding-Relative-Position",
             )
-            if "layer_norm" in self.norm_rel_ebd:  # without the condition of a text
+            if self.norm_rel_ebd == "layer_norm":  # without the condition of a text
                 self.position_bias = self.apply(
                     self.position_bias,
                     LayerNormalization,

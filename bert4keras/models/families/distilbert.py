@@ -20,7 +20,8 @@ _HUGGING_FACE = hugging_face(
     (_LAYER + "output/LayerNorm/", r"\1/output_layer_norm/"),
     (r"^cls/predictions/transform/dense/", "vocab_transform/"),
     (r"^cls/predictions/transform/LayerNorm/", "vocab_layer_norm/"),
-    (r"^cls/predictions/output_bias$", "vocab_projector/bias"),
+    (r"^cls/predictions/output_embeddings$", "vocab_projector/weight"),
+    (r"^cls/predictions/(output|decoder)_bias$", "vocab_projector/bias"),
     prefix="distilbert.",
 )
 _ABSENT_LAYERS = ("Embedding-Segment", "Embedding-Mapping", "Pooler-Dense", "NSP-Proba")
@@ -62,6 +63,16 @@ class DistilBERT(BERT):
             "dropout_rate": "dropout",
             "attention_dropout_rate": "attention_dropout",
             "max_position": "max_position_embeddings",
+        },
+        required_values={
+            **BERT.config_spec.required_values,
+            "layer_norm_eps": 1e-12,
+            "is_decoder": False,
+        },
+        keys_without_effect={
+            "sinusoidal_pos_embds": "they are initial values: a checkpoint holds the positions",
+            **dict.fromkeys(("qa_dropout", "seq_classif_dropout"), "heads of tasks are the user's"),
+            "tie_weights_": "tie_word_embeddings says it",
         },
         unsupported_args=(
             "with_pool",

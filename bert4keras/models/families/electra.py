@@ -4,15 +4,19 @@ from typing import Any
 
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import dense, hugging_face, norm, rename_variables
-from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
+from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS, HEAD_TABLES
 from bert4keras.models.hugging_face import EMBEDDING_SIZE, Unsupported
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation, head_activation
 
 _HUGGING_FACE = hugging_face(
     (r"^discriminator_predictions/dense_1/", "discriminator_predictions/dense_prediction/"),
-    (r"^generator_predictions/output_bias$", "generator_lm_head/bias"),
+    (r"^generator_predictions/output_embeddings$", "generator_lm_head/weight"),
+    (r"^generator_predictions/(output|decoder)_bias$", "generator_lm_head/bias"),
     prefix="electra.",
+)
+_HEAD_TABLES = tuple(
+    name.replace("cls/predictions/", "generator_predictions/") for name in HEAD_TABLES
 )
 _BOTH_HEADS = Unsupported(
     "both heads", lambda model: bool(model.with_discriminator and model.with_generator)
@@ -47,15 +51,18 @@ class ELECTRA(BERT):
             "Discriminator-Prediction": dense("discriminator_predictions/dense_1"),
             "MLM-Dense": dense("generator_predictions/dense"),
             "MLM-Norm": norm("generator_predictions/LayerNorm"),
+            "Output-LM": ["generator_predictions/output_embeddings"],
             "MLM-Bias": ["generator_predictions/output_bias"],
         },
-        vocabulary=("electra/embeddings/word_embeddings", "generator_predictions/output_bias"),
+        vocabulary=("electra/embeddings/word_embeddings", *_HEAD_TABLES),
         transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
     config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="electra",
-        defaults={"embedding_size": 128},
+        defaults={**BERT.config_spec.defaults, "embedding_size": 128},
+        required_values={**BERT.config_spec.required_values, "is_decoder": False},
+        used_keys=("embedding_size",),
         unsupported_args=("with_pool", "with_nsp", "with_mlm"),
         applications=("encoder",),
         hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE} | {_BOTH_HEADS},

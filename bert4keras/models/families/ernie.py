@@ -5,13 +5,12 @@ from typing import Any
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import hugging_face
 from bert4keras.layers import Add, ConstantIds
-from bert4keras.models.families.bert import BERT
+from bert4keras.models.families.bert import BERT, HEAD_RULES
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _HUGGING_FACE = hugging_face(
     (r"^bert/", "ernie/"),
-    (r"/output_bias$", "/bias"),
-    (r"/output_weights$", "/weight"),
+    *HEAD_RULES,
     prefix="ernie.",
 )
 

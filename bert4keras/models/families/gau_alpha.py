@@ -43,6 +43,7 @@ class GAU_alpha(RoFormerV2):
                 f"{_GAU}/o_dense/kernel",
             ],
             "Output-Mapping": ["cls/predictions/transform/dense/kernel"],
+            "Output-LM": ["cls/predictions/output_embeddings"],
         },
         dialects=(),
     )

@@ -12,6 +12,7 @@ from bert4keras.models.mixins import LanguageModelHead, LM_Mask, check_embedding
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation
 
+HEAD_RULE = (r"^gpt/output_embeddings$", "lm_head.weight")
 BLOCK_RULES = (  # kernels lie as Google's do, those of queries, keys and values in one
     (r"^gpt/transformer/layer_(\d+)/", r"transformer.h.\1."),
     (r"attention/self/query/(\w+)$", r"attn.c_attn.\1[0 of 3]"),
@@ -26,6 +27,7 @@ BLOCK_RULES = (  # kernels lie as Google's do, those of queries, keys and values
 _HUGGING_FACE = Dialect(
     (
         (r"^gpt/embeddings/word_embeddings$", "transformer.tokens_embed.weight"),
+        HEAD_RULE,
         (r"^gpt/embeddings/position_embeddings$", "transformer.positions_embed.weight"),
         (r"attention/output/LayerNorm/", "ln_1."),
         (r"output/LayerNorm/", "ln_2."),
@@ -76,8 +78,9 @@ class GPT(LM_Mask, LanguageModelHead, BERT):
             },
             ("bert/", "gpt/"),
             ("/encoder/", "/transformer/"),
-        ),
-        vocabulary=("gpt/embeddings/word_embeddings",),
+        )
+        | {"Output-LM": ["gpt/output_embeddings"]},
+        vocabulary=("gpt/embeddings/word_embeddings", "gpt/output_embeddings"),
         transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
@@ -95,8 +98,23 @@ class GPT(LM_Mask, LanguageModelHead, BERT):
             "segment_vocab_size": "type_vocab_size",
             "shared_segment_embeddings": "shared_segment_embeddings",
         },
-        defaults={"pad_token_id": None, "segment_vocab_size": 0, "layer_norm_eps": 1e-5},
-        required_values={"tie_word_embeddings": True},
+        defaults={
+            "pad_token_id": None,
+            "segment_vocab_size": 0,
+            "layer_norm_eps": 1e-5,
+            "dropout_rate": 0.1,
+            "attention_dropout_rate": 0.1,
+        },
+        required_values={},
+        keys_without_effect={
+            "embd_pdrop": "one rate of dropout is for all vectors: resid_pdrop",
+            "n_ctx": "it is n_positions",
+            "is_decoder": "the family is always causal",
+            "reorder_and_upcast_attn": "attention weights are computed in float32 in any case",
+            **dict.fromkeys(
+                ("n_special", "predict_special_tokens"), "the tokens are in vocab_size"
+            ),
+        },
         unsupported_args=("with_pool", "with_nsp", "with_mlm"),
         hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS, SHARED_SEGMENTS}
         | {_OWN_SEGMENTS, _INTERMEDIATE_SIZE, _ACTIVATION},

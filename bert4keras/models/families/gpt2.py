@@ -5,7 +5,7 @@ from typing import Any
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import Dialect, norm, rename_variables
 from bert4keras.models.families.bert import BERT
-from bert4keras.models.families.gpt import BLOCK_RULES, GPT
+from bert4keras.models.families.gpt import BLOCK_RULES, GPT, HEAD_RULE
 from bert4keras.models.hugging_face import NO_SEGMENTS, SHARED_SEGMENTS
 from bert4keras.models.mixins import PreNorm
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
@@ -13,6 +13,7 @@ from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 _HUGGING_FACE = Dialect(
     (
         (r"^gpt/embeddings/word_embeddings$", "transformer.wte.weight"),
+        HEAD_RULE,
         (r"^gpt/embeddings/position_embeddings$", "transformer.wpe.weight"),
         (r"^gpt/output/LayerNorm/", "transformer.ln_f."),
         (r"attention/input/LayerNorm/", "ln_1."),
@@ -54,9 +55,14 @@ class GPT2(PreNorm, GPT):
             "hidden_act": "activation_function",
             "intermediate_size": "n_inner",
         },
-        defaults={"pad_token_id": None, "hidden_act": "gelu_tanh"},
+        defaults={
+            "pad_token_id": None,
+            "hidden_act": "gelu_tanh",
+            "max_position": 1024,
+            "dropout_rate": 0.1,
+            "attention_dropout_rate": 0.1,
+        },
         required_values={
-            **GPT.config_spec.required_values,
             "scale_attn_weights": True,
             "scale_attn_by_inverse_layer_idx": False,
             "add_cross_attention": False,

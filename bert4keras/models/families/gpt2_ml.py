@@ -39,8 +39,9 @@ class GPT2_ML(GPT):
             "Transformer-{i}-FeedForward": dense(f"{_LAYER}/intermediate")
             + dense(f"{_LAYER}/output"),
             "Transformer-{i}-FeedForward-Norm-1": norm(f"{_LAYER}/LayerNorm_mlp_ln1"),
+            "Output-LM": ["newslm/output_embeddings"],
         },
-        vocabulary=("newslm/embeddings/word_embed",),
+        vocabulary=("newslm/embeddings/word_embed", "newslm/output_embeddings"),
         hugging_face=None,  # transformers has no such family
     )
     config_spec: ConfigSpec = GPT.config_spec.replace(

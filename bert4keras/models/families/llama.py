@@ -5,7 +5,6 @@ from typing import Any
 
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import deinterleave_rotary, dense, hugging_face, interleave_rotary
-from bert4keras.layers import Embedding
 from bert4keras.models.hugging_face import ANY_FAMILY, KEY_SIZE
 from bert4keras.models.mixins import (
     LanguageModelHead,
@@ -14,6 +13,7 @@ from bert4keras.models.mixins import (
     RMSNorm,
     RotaryPositions,
     check_embedding_size,
+    check_layer_types,
 )
 from bert4keras.models.rope_scaling import rotary_frequencies
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
@@ -83,8 +83,21 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
             "projection_bias": "attention_bias",
             "mlp_bias": "mlp_bias",
         },
-        defaults={"pad_token_id": None},
-        required_values={"partial_rotary_factor": 1.0},
+        defaults={"pad_token_id": None, "max_position": 2048},
+        required_values={"partial_rotary_factor": 1.0, "original_max_position_embeddings": None},
+        used_keys=(
+            "rope_scaling",
+            "rope_parameters",
+            "sliding_window",
+            "use_sliding_window",
+            "layer_types",
+        ),
+        keys_without_effect={
+            "pretraining_tp": "it cuts products of matrices, which gives the same numbers",
+            "max_sequence_length": "rotary positions have no table",
+            "max_window_layers": "a window in use is refused",
+            "is_decoder": "the family is always causal",
+        },
         unsupported_args=(
             "with_pool",
             "with_nsp",
@@ -145,8 +158,10 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
         """Raise a ValueError if positions do not see all that came before."""
         window, longest = settings.get("sliding_window"), settings.get("max_position")
         is_used = settings.get("use_sliding_window", cls.uses_sliding_window)
-        if settings.get("layer_types"):
-            is_used = any(kind != "full_attention" for kind in settings["layer_types"])
+        kinds = settings.get("layer_types")
+        if kinds:
+            check_layer_types(kinds, settings.get("num_hidden_layers"))
+            is_used = any(kind != "full_attention" for kind in kinds)
         if is_used and window and not (longest and window >= longest):
             raise ValueError(
                 f"{cls.__name__} can compute sliding_window=None alone, the configuration says "
@@ -185,20 +200,6 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
     def apply_final_layers(self, inputs: Tensor) -> Tensor:
         """Apply the last norm, then predict the next token."""
         return super().apply_final_layers(self.normalize(inputs, "Output-Norm"))
-
-    def score_tokens(self, x: Tensor) -> Tensor:
-        """Score tokens (B, L, V), by the table of embeddings or by another table."""
-        if self.tie_word_embeddings:
-            return super().score_tokens(x)
-        return self.apply(
-            x,
-            Embedding,
-            arguments={"mode": "dense"},
-            input_dim=self.vocab_size,
-            output_dim=self.hidden_size,
-            embeddings_initializer=self.initializer,
-            name="Output-LM",
-        )
 
     # Weights
 
@@ -257,7 +258,12 @@ class Mistral(LLaMA):
 
     config_spec: ConfigSpec = LLaMA.config_spec.replace(
         model_type="mistral",
-        defaults={**LLaMA.config_spec.defaults, "sliding_window": 4096},
+        defaults={
+            **LLaMA.config_spec.defaults,
+            "sliding_window": 4096,
+            "key_value_heads": 8,
+            "max_position": 131072,
+        },
         required_values={
             **LLaMA.config_spec.required_values,
             "attention_bias": False,
@@ -277,7 +283,12 @@ class Qwen2(LLaMA):
 
     config_spec: ConfigSpec = LLaMA.config_spec.replace(
         model_type="qwen2",
-        required_values={**LLaMA.config_spec.required_values, "mlp_bias": False},
+        defaults={**LLaMA.config_spec.defaults, "key_value_heads": 32, "max_position": 32768},
+        required_values={
+            **LLaMA.config_spec.required_values,
+            "mlp_bias": False,
+            "use_mrope": False,
+        },
         unsupported_args=(*LLaMA.config_spec.unsupported_args, "projection_bias", "mlp_bias"),
     )
 

@@ -5,11 +5,17 @@ from typing import Any
 
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import deinterleave_rotary, hugging_face, interleave_rotary
+from bert4keras.checks import check_number
 from bert4keras.layers import SinusoidalPositionEmbedding, WindowMask
 from bert4keras.models.config import translate_activation
 from bert4keras.models.families.bert import BERT
 from bert4keras.models.hugging_face import NO_SEGMENTS
-from bert4keras.models.mixins import PreNorm
+from bert4keras.models.mixins import (
+    FULL_ATTENTION,
+    SLIDING_ATTENTION,
+    PreNorm,
+    check_layer_types,
+)
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation
 
@@ -19,13 +25,16 @@ _HUGGING_FACE = hugging_face(
     (r"/value/kernel$", "/Wqkv/weight^T[2 of 3]"),
     (r"/inner/kernel$", "/Wi/weight^T[0 of 2]"),
     (r"/gate/kernel$", "/Wi/weight^T[1 of 2]"),
+    (r"^decoder/output_embeddings$", "decoder/weight"),
     prefix="model.",
 )
 _LAYER = "model/layers_{i}"
 _ROTARY_KERNELS = ("/query/kernel", "/key/kernel")  # rotary positions pair their features
-_FULL, _SLIDING = "full_attention", "sliding_attention"
-_BASES = {_FULL: "global_rope_theta", _SLIDING: "local_rope_theta"}
-_POSITIONS = {_FULL: "Embedding-Rotary-Position", _SLIDING: "Embedding-Rotary-Position-Local"}
+_BASES = {FULL_ATTENTION: "global_rope_theta", SLIDING_ATTENTION: "local_rope_theta"}
+_POSITIONS = {
+    FULL_ATTENTION: "Embedding-Rotary-Position",
+    SLIDING_ATTENTION: "Embedding-Rotary-Position-Local",
+}
 
 
 class ModernBERT(PreNorm, BERT):
@@ -61,9 +70,10 @@ class ModernBERT(PreNorm, BERT):
             "Output-Norm": ["model/final_norm/gamma"],
             "MLM-Dense": ["head/dense/kernel"],
             "MLM-Norm": ["head/norm/gamma"],
+            "Output-LM": ["decoder/output_embeddings"],
             "MLM-Bias": ["decoder/bias"],
         },
-        vocabulary=("model/embeddings/tok_embeddings", "decoder/bias"),
+        vocabulary=("model/embeddings/tok_embeddings", "decoder/output_embeddings", "decoder/bias"),
         transposed_variables=(),
         hugging_face=_HUGGING_FACE,
     )
@@ -82,15 +92,33 @@ class ModernBERT(PreNorm, BERT):
             "local_rope_theta": "local_rope_theta",
             "classifier_activation": "classifier_activation",
         },
-        defaults={"hidden_act": "gelu_erf"},
+        defaults={"hidden_act": "gelu_erf", "pad_token_id": 50283, "max_position": 8192},
         required_values={
             "attention_bias": False,
             "mlp_bias": False,
             "norm_bias": False,
             "classifier_bias": False,
             "decoder_bias": True,
-            "tie_word_embeddings": True,
             "rope_scaling": None,
+            "partial_rotary_factor": 1.0,
+            "position_embedding_type": "absolute",  # an old key: the positions are rotary
+            "is_decoder": False,
+        },
+        used_keys=("rope_parameters",),
+        keys_without_effect={
+            "embedding_dropout": "one rate of dropout is for all vectors: mlp_dropout",
+            "classifier_pooling": "heads of tasks are the user's",
+            "rope_theta": "each kind of block has a base of its own",
+            **dict.fromkeys(
+                (
+                    "deterministic_flash_attn",
+                    "reference_compile",
+                    "repad_logits_with_grad",
+                    "sparse_prediction",
+                    "sparse_pred_ignore_index",
+                ),
+                "they trade memory and time",
+            ),
         },
         unsupported_args=(
             "with_pool",
@@ -125,35 +153,30 @@ class ModernBERT(PreNorm, BERT):
         self.local_attention = local_attention
         self.global_attn_every_n_layers = global_attn_every_n_layers
         self.layer_types: Sequence[str] = layer_types or [
-            _SLIDING if i % global_attn_every_n_layers else _FULL
+            SLIDING_ATTENTION if i % global_attn_every_n_layers else FULL_ATTENTION
             for i in range(self.num_hidden_layers)
         ]
         self.global_rope_theta = global_rope_theta
         self.local_rope_theta: float = local_rope_theta or global_rope_theta
         self.classifier_activation = classifier_activation
         self.token_activation: Activation | None = translate_activation(classifier_activation)
-        self._check_layer_types()
-
-    def _check_layer_types(self) -> None:
-        unknown = [kind for kind in self.layer_types if kind not in _BASES]
-        if unknown or len(self.layer_types) != self.num_hidden_layers:
-            raise ValueError(
-                f"layer_types must name one of {', '.join(_BASES)} for each of the "
-                f"{self.num_hidden_layers} blocks, got {self.layer_types}"
-            )
+        check_layer_types(self.layer_types, self.num_hidden_layers)
 
     @classmethod
     def parse_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments that a configuration gives, of ``transformers`` 4 or 5."""
         config = dict(config)
         for kind, rope in (config.get("rope_parameters") or {}).items():
-            if kind not in _BASES or rope.get("rope_type", "default") != "default":
+            if rope is None and kind in _BASES:
+                continue
+            if kind not in _BASES or not _is_plain_rope(rope):
                 raise ValueError(
                     f"{cls.__name__} can compute rope_type='default' of {', '.join(_BASES)} alone, "
                     f"the configuration says {kind}={rope!r}: another model."
                 )
-            if "rope_theta" in rope:
-                config[_BASES[kind]] = rope["rope_theta"]
+            if rope.get("rope_theta") is not None:
+                base = rope["rope_theta"]
+                config[_BASES[kind]] = check_number(f"rope_theta of {kind}", base, above=0)
         return super().parse_config(config)
 
     def apply_embeddings(self, inputs: Tensor) -> Tensor:
@@ -162,10 +185,12 @@ class ModernBERT(PreNorm, BERT):
         self.angles: dict[str, Tensor] = {
             kind: self.rotary_angles(x, kind) for kind in sorted(set(self.layer_types))
         }
-        self.windows: dict[str, Any] = {_FULL: None}
-        if _SLIDING in self.layer_types:
+        self.windows: dict[str, Any] = {FULL_ATTENTION: None}
+        if SLIDING_ATTENTION in self.layer_types:
             reach = self.local_attention // 2
-            self.windows[_SLIDING] = self.apply(x, WindowMask, reach=reach, name="Attention-Window")
+            self.windows[SLIDING_ATTENTION] = self.apply(
+                x, WindowMask, reach=reach, name="Attention-Window"
+            )
         return x
 
     def rotary_angles(self, x: Tensor, kind: str) -> Tensor:
@@ -226,3 +251,13 @@ class ModernBERT(PreNorm, BERT):
 
     def architecture(self) -> str:
         return "ModernBertForMaskedLM" if self.with_mlm else "ModernBertModel"
+
+
+def _is_plain_rope(rope: Any) -> bool:
+    """True for rotary positions that are not scaled, and turn all features of a head."""
+    if not isinstance(rope, Mapping):
+        return False
+    kinds = (rope.get("rope_type"), rope.get("type"))
+    return all(kind in (None, "default") for kind in kinds) and rope.get(
+        "partial_rotary_factor"
+    ) in (None, 1)

@@ -3,14 +3,13 @@
 from typing import Any
 
 from bert4keras.checkpoints import hugging_face
-from bert4keras.models.families.bert import BERT
+from bert4keras.models.families.bert import BERT, HEAD_RULES
 from bert4keras.models.mixins import RelativePositions, without_positions
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _HUGGING_FACE = hugging_face(
     (r"^bert/", "nezha/"),
-    (r"/output_bias$", "/bias"),
-    (r"/output_weights$", "/weight"),
+    *HEAD_RULES,
     prefix="nezha.",
 )
 

@@ -15,6 +15,8 @@ _HUGGING_FACE = hugging_face(
     (r"^bert/", "roberta/"),
     (r"^cls/predictions/transform/dense/", "lm_head/dense/"),
     (r"^cls/predictions/transform/LayerNorm/", "lm_head/layer_norm/"),
+    (r"^cls/predictions/output_embeddings$", "lm_head/decoder/weight"),
+    (r"^cls/predictions/decoder_bias$", "lm_head/decoder/bias"),
     (r"^cls/predictions/output_bias$", "lm_head/bias"),
     prefix="roberta.",
 )
@@ -51,7 +53,12 @@ class RoBERTa(BERT):
     checkpoint_spec: CheckpointSpec = BERT.checkpoint_spec.replace(hugging_face=_HUGGING_FACE)
     config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="roberta",
-        defaults={"segment_vocab_size": 2, "max_position": 512, "pad_token_id": 1},
+        defaults={
+            **BERT.config_spec.defaults,
+            "segment_vocab_size": 2,
+            "max_position": 512,
+            "pad_token_id": 1,
+        },
         unsupported_args=("with_nsp", "shared_segment_embeddings"),
         applications=("encoder", "lm"),
         hf_unsupported=BERT.config_spec.hf_unsupported | {_FIRST_POSITION},

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bert4keras.checkpoints import hugging_face
-from bert4keras.models.families.bert import BERT
+from bert4keras.models.families.bert import BERT, HEAD_RULES
 from bert4keras.models.hugging_face import CUSTOM_POSITION_IDS, EMBEDDING_SIZE, POOLER
 from bert4keras.models.mixins import RotaryPositions, check_equal_sizes, without_positions
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
@@ -11,8 +11,7 @@ from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 _HUGGING_FACE = hugging_face(
     (r"^bert/encoder/embedding_hidden_mapping_in/", "bert/embeddings_project/"),
     (r"^bert/", "roformer/"),
-    (r"/output_bias$", "/bias"),
-    (r"/output_weights$", "/weight"),
+    *HEAD_RULES,
     prefix="roformer.",
 )
 
@@ -40,12 +39,17 @@ class RoFormer(RotaryPositions, BERT):
     config_spec: ConfigSpec = BERT.config_spec.replace(
         model_type="roformer",
         keys={**BERT.config_spec.keys, "rotary_value": "rotary_value"},
-        defaults={"max_position": 1536},
+        defaults={
+            **BERT.config_spec.defaults,
+            "max_position": 1536,
+            "layer_norm_eps": 1e-12,
+        },
         required_values={
             **BERT.config_spec.required_values,
             "norm_type": "layer_norm",
             "use_bias": True,
         },
+        used_keys=("embedding_size",),
         unsupported_args=RotaryPositions.unsupported_args,
         hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE}
         | {POOLER, CUSTOM_POSITION_IDS},
@@ -60,6 +64,6 @@ class RoFormer(RotaryPositions, BERT):
             self.position_kind: str | None = "rotary_value"
 
     def architecture(self) -> str:
-        if self.mask_kind == "causal":
+        if self.mask_kind == "causal" and self.with_mlm:
             return "RoFormerForCausalLM"
         return "RoFormerForMaskedLM" if self.with_mlm else "RoFormerModel"

@@ -6,7 +6,6 @@ from typing import Any, Literal
 import keras
 
 from bert4keras.backend.types import Tensor
-from bert4keras.layers import Embedding
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
 from bert4keras.models.families.roformer import RoFormer
 from bert4keras.models.mixins import RotaryPositions, without_positions
@@ -41,8 +40,11 @@ class RoFormerV2(RotaryPositions, BERT):
             layer: [name for name in names if not name.endswith(("/bias", "/beta", "/gamma"))]
             for layer, names in without_positions(EMBEDDINGS | BLOCKS).items()
         }
-        | {"Output-Mapping": ["cls/predictions/transform/dense/kernel"]},
-        vocabulary=("bert/embeddings/word_embeddings",),
+        | {
+            "Output-Mapping": ["cls/predictions/transform/dense/kernel"],
+            "Output-LM": ["cls/predictions/output_embeddings"],
+        },
+        vocabulary=("bert/embeddings/word_embeddings", "cls/predictions/output_embeddings"),
         transposed_variables=(),
         dialects=RoFormer.checkpoint_spec.readable_dialects,
         hugging_face=None,  # transformers does not have the family
@@ -100,5 +102,5 @@ class RoFormerV2(RotaryPositions, BERT):
         if self.embedding_size != self.hidden_size:
             x = self.dense(x, self.embedding_size, "Output-Mapping")
         x = self.dropout(x, "Output-MLM-Dropout")
-        x = self.apply(x, Embedding, arguments={"mode": "dense"}, name="Embedding-Token")
+        x = self.score_tokens(x)
         return self.activate(x, "Output-MLM-Activation")

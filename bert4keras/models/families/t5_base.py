@@ -12,6 +12,7 @@ from bert4keras.layers import RelativePositionEmbeddingT5
 from bert4keras.models.config import translate_activation
 from bert4keras.models.hugging_face import ANY_FAMILY, EMBEDDING_SIZE, KEY_SIZE, Unsupported
 from bert4keras.models.mixins import PreNorm, RMSNorm
+from bert4keras.models.settings import check_gated_activations
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Transformer
 
@@ -113,12 +114,19 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
             "relative_attention_max_distance": "relative_attention_max_distance",
             "is_encoder_decoder": "is_encoder_decoder",
         },
-        defaults={"dropout_rate": 0.1},
+        defaults={"dropout_rate": 0.1, "attention_head_size": 64},
+        keys_without_effect={
+            **dict.fromkeys(("dense_act_fn", "is_gated_act"), "feed_forward_proj says it"),
+            "is_decoder": "the encoder and the decoder know it",
+            "scale_decoder_outputs": "it is for the decoder, which has an argument of that name",
+            "n_positions": "relative positions have no table",
+        },
+        checks={"hidden_act": check_gated_activations},
         unsupported_args=("with_pool", "with_nsp", "with_mlm"),
         applications=("encoder",),
         hf_unsupported=ANY_FAMILY | {EMBEDDING_SIZE, KEY_SIZE, _GATE},
     )
-    stack: Literal["Encoder", "Decoder"]
+    stack: Literal["Encoder", "Decoder"] = "Encoder"
     is_encoder_decoder = False
     epsilon: float | None = 1e-6
     use_bias = False
@@ -153,6 +161,11 @@ class T5_Base(PreNorm, RMSNorm, Transformer):
         if kind in _HF_ACTIVATIONS:
             return _translate_settings(kind, settings)
         if kind in (None, cls.config_spec.model_type):
+            if str(settings.get("hidden_act")).startswith("gated-"):
+                raise ValueError(
+                    f"hidden_act={settings['hidden_act']!r} is a name of transformers, but the "
+                    "configuration has no model_type. Add it: t5 or mt5."
+                )
             return settings
         raise ValueError(
             f"{cls.__name__} opens configurations of the model_type t5 or mt5, got {kind!r}, "
@@ -291,7 +304,7 @@ def _translate_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
 def _activations(projection: Any) -> Any:
     """Return ``hidden_act`` of ``feed_forward_proj``; "gated-gelu" is the approximation by tanh."""
     if not isinstance(projection, str) or not projection.startswith("gated-"):
-        return projection
+        return translate_activation(projection)
     name = projection.removeprefix("gated-")
     return ["gelu_tanh" if name == "gelu" else translate_activation(name), "linear"]
 

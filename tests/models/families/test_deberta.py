@@ -86,7 +86,6 @@ def test_a_condition_leaves_the_distances_alone():
     [
         ({"relative_attention": False}, "relative_attention=True alone, .* says False"),
         ({"conv_groups": 2}, "conv_groups=1 alone"),
-        ({"tie_word_embeddings": False}, "tie_word_embeddings=True alone"),
         ({"pos_att_type": ["p2p"]}, "Expected terms of c2p, p2c, got p2p"),
         ({"position_buckets": 7}, "even number of position_buckets"),
         ({"num_attention_heads": 5}, "multiple of num_attention_heads, got 32 and 5"),

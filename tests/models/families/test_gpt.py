@@ -90,7 +90,6 @@ def test_a_folder_of_a_bare_model_opens():
         ("scale_attn_by_inverse_layer_idx", False),
         ("scale_attn_weights", True),
         ("add_cross_attention", False),
-        ("tie_word_embeddings", True),
     ],
 )
 def test_a_setting_that_makes_another_model_is_refused(setting, value):

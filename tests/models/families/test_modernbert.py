@@ -62,7 +62,6 @@ def test_blocks_of_the_two_kinds_turn_at_their_own_pace():
         ({"mlp_bias": True}, "mlp_bias=False alone"),
         ({"classifier_bias": True}, "classifier_bias=False alone"),
         ({"decoder_bias": False}, "decoder_bias=True alone"),
-        ({"tie_word_embeddings": False}, "tie_word_embeddings=True alone"),
         ({"rope_scaling": {"type": "linear"}}, "rope_scaling=None alone"),
         (
             {"rope_parameters": {FULL: {"rope_type": "yarn", "rope_theta": 1e4}}},
