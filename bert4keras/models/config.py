@@ -203,8 +203,8 @@ def check_required_values(family: Any, config: Mapping[str, Any]) -> None:
         is_absent = value is None and required_value is not True
         if value != required_value and not is_absent:
             raise ValueError(
-                f"{family.__name__} can compute {key}={required_value!r} alone, the configuration says "
-                f"{describe(value)}: another model. Take a checkpoint that was trained so."
+                f"{family.__name__} can compute {key}={required_value!r} alone, the configuration "
+                f"says {describe(value)}: another model. Take a checkpoint that was trained so."
             )
 
 
