@@ -37,6 +37,15 @@ class _Objective:
         special_ids = (tokenizer.pad_id, tokenizer.start_id, tokenizer.end_id, tokenizer.mask_id)
         self.special_ids: list[int] = [token_id for token_id in special_ids if token_id is not None]
 
+    def _row_lengths(self, token_ids: NDArray[Any]) -> NDArray[Any]:
+        """Return the number of tokens of each row, (B, 1): padding is the run at its end.
+
+        A row ends with the end token. If padding has the same id, the first of the run is the end.
+        """
+        is_token = token_ids != self.pad_id
+        lengths = (is_token * np.arange(1, token_ids.shape[1] + 1)).max(axis=1, keepdims=True)
+        return np.minimum(lengths + (self.pad_id == self.end_id), token_ids.shape[1])
+
     def __call__(
         self, token_ids: Any, is_continuation: Any, row_indices: Any, epochs: Any
     ) -> tuple[Any, ...]:
@@ -160,7 +169,8 @@ class CausalLM(_Objective):
         self, token_ids: Any, is_continuation: Any, row_indices: Any, epochs: Any
     ) -> tuple[Any, ...]:
         targets = self._shift_left(token_ids)
-        return _make_batch(token_ids, 0, targets, targets != self.pad_id)
+        is_target = np.arange(1, token_ids.shape[1] + 1) < self._row_lengths(token_ids)
+        return _make_batch(token_ids, 0, targets, is_target)
 
     def _shift_left(self, token_ids: NDArray[Any]) -> NDArray[Any]:
         """Return for each position the next token."""
@@ -199,17 +209,19 @@ class PrefixLM(CausalLM):
         cuts = self._select_cuts(token_ids, is_continuation, draws)
         new_ids = np.take_along_axis(token_ids, positions - (positions > cuts), axis=1)
         new_ids = np.where(positions == cuts, self.end_id, new_ids)
-        is_full = (token_ids[:, -1] != self.pad_id)[:, None] & (positions == positions[-1])
-        new_ids = np.where(is_full, self.end_id, new_ids)
-        segment_ids = (positions > cuts) & (new_ids != self.pad_id)
+        lengths = self._row_lengths(token_ids) + 1  # with that [SEP]
+        new_ids = np.where(
+            (lengths > len(positions)) & (positions == positions[-1]), self.end_id, new_ids
+        )
+        segment_ids = (positions > cuts) & (positions < lengths)
         targets = self._shift_left(new_ids)
-        is_target = (positions >= cuts) & (targets != self.pad_id)
+        is_target = (positions >= cuts) & (positions + 1 < np.minimum(lengths, len(positions)))
         return _make_batch(new_ids, segment_ids, targets, is_target)
 
     def _select_cuts(self, token_ids, is_continuation, draws):
         """Return where targets begin, (B, 1): at a word, or at the end if there is only one."""
         positions = np.arange(token_ids.shape[1])
-        lengths = (token_ids != self.pad_id).sum(axis=1, keepdims=True) - 2
+        lengths = self._row_lengths(token_ids) - 2
         ideal_cuts = 1 + lengths * (0.25 + 0.5 * draws)
         is_possible = ~is_continuation & (positions > 1) & (positions <= lengths + 1)
         distances = np.where(is_possible, np.abs(positions - ideal_cuts), np.inf)

@@ -11,7 +11,9 @@ It knows no family and no layer. A layer between the tokens and the output descr
 ``is_causal_mask``        True if its output is a mask that hides later tokens;
 ``generated_segment_id``  on such a mask: the segment id of generated tokens;
 ``input_roles``           the roles of its inputs, such as ``("token_ids",)``, None for no role;
-``max_positions``         the number of positions that it has.
+``max_positions``         the number of positions that it has;
+``padding_side``          on embeddings of ids: "right" if only the end of a row is padding; they
+                          have ``pad_id``, ``pad_is_special``, ``mask_zero``, ``input_dim`` too.
 
 An inherited attribute is ignored if a subclass overrides ``call``.
 """
@@ -94,7 +96,7 @@ class CachedModel:
             x for x in self.trace if x.is_sequential and x.has_cache
         ]
         self._check_calls()
-        self._takes_log = as_logits and self._returns_probabilities()
+        self._softmax = self._find_softmax() if as_logits else None
 
     def _find_roles(self, explicit_roles):
         """The role of each input: as given, or as the layers that take it say; or None."""
@@ -168,10 +170,18 @@ class CachedModel:
                 "'gpt2'"
             )
 
-    def _returns_probabilities(self):
-        """True if the last activation on the path to the output is a softmax."""
-        values = [getattr(call.operation, "activation", None) for call in self.trace]
-        return [x for x in values if x is not None][-1:] == [activations.softmax]
+    def _find_softmax(self):
+        """Return the call of the last softmax on the path to the output, and the layer without it.
+
+        Logits are then what enters the softmax. None if the last activation is another one.
+        """
+        activated = [call for call in self.trace if hasattr(call.operation, "activation")]
+        layer = activated[-1].operation if activated else None
+        if layer is None or layer.activation != activations.softmax:
+            return None
+        linear_layer = object.__new__(type(layer))  # with the same weights
+        vars(linear_layer).update(vars(layer), activation=activations.linear)
+        return activated[-1], linear_layer
 
     @property
     def vocab_size(self) -> int:
@@ -211,13 +221,37 @@ class CachedModel:
             else max(length, min(multiple, self.max_positions))
         )
 
-    def prefill(self, inputs: Sequence[Tensor], lengths: Tensor) -> tuple[Tensor, PromptCache]:
+    @property
+    def _token_embeddings(self):
+        """Layers that take the ids of a token input."""
+        keys = {x for x, role in zip(self.trace.inputs, self.input_roles) if role == "token_ids"}
+        calls = [call for call in self.trace if hasattr(call.operation, "padding_side")]
+        return [call.operation for call in calls if call.input_keys[0] in keys]
+
+    @property
+    def pad_id(self) -> int | None:
+        """The id that is nothing but padding; None if texts have it too, or there is none."""
+        for layer in self._token_embeddings:
+            if layer.mask_zero:
+                return None if layer.pad_is_special else layer.pad_id
+        return None
+
+    @property
+    def num_input_ids(self) -> int | None:
+        """The number of ids that prompts are made of; None if no layer tells it."""
+        return min((layer.input_dim for layer in self._token_embeddings), default=None)
+
+    def prefill(
+        self, inputs: Sequence[Tensor], lengths: Tensor, source_lengths: Tensor | None = None
+    ) -> tuple[Tensor, PromptCache]:
         """Run whole prompts and fill their KV cache.
 
         Args:
             inputs: tensors, one for each model input; sequences (B, P), padded on the right.
             lengths: (B,) int32, an array or a tensor: the number of tokens of each prompt, one or
                 more.
+            source_lengths: (B,) int32, the same for the source of an encoder, for models whose
+                padding id may end a source.
 
         Returns:
             The output at each prompt's last token, (B, V), and the KV cache of the prompts.
@@ -239,7 +273,10 @@ class CachedModel:
                     visible = ops.logical_and(visible, mask)
             else:
                 outputs = call.operation(*args, **kwargs)
+                if _is_unmasked_embedding(call.operation, args):
+                    _mask_by_length(outputs, lengths if call.is_sequential else source_lengths)
             values |= zip(call.outputs, keras.tree.flatten(outputs))
+            self._add_logits(call, args, kwargs, values)
             if call is last:  # no later call needs other tokens than the last
                 for key in self.trace.live_values_after(call):
                     values[key] = _take_positions(values[key], lengths - 1)
@@ -304,6 +341,7 @@ class CachedModel:
             else:
                 outputs = call.operation(*args, **kwargs)
             values |= zip(call.outputs, [None] if outputs is None else keras.tree.flatten(outputs))
+            self._add_logits(call, args, kwargs, values)
         return self._output(values), context.cache
 
     def _next_aux_inputs(self, context):
@@ -317,10 +355,18 @@ class CachedModel:
             aux_inputs.append(last)
         return aux_inputs
 
+    def _add_logits(self, call, args, kwargs, values):
+        """Add what enters the last softmax to the values, if ``call`` is it."""
+        if self._softmax is not None and call is self._softmax[0]:
+            values["logits"] = self._softmax[1](*args, **kwargs)
+
     def _output(self, values):
-        output = ops.squeeze(values[self.trace.output], 1)
-        if not self._takes_log:
-            return output
+        output = values[self.trace.output]
+        if self._softmax is None:
+            return ops.squeeze(output, 1)
+        if output is values[self._softmax[0].outputs[0]]:
+            return ops.squeeze(values["logits"], 1)
+        output = ops.squeeze(output, 1)  # something follows the softmax
         return ops.log(ops.maximum(ops.cast(output, "float32"), _TINY))
 
 
@@ -338,6 +384,19 @@ def _prefill_call(call: LayerCall, args, kwargs):
     if masks[0] is not None:
         set_mask(keras.tree.flatten(outputs)[0], masks[0])
     return outputs, entries, visible
+
+
+def _is_unmasked_embedding(layer, args):
+    """True if a layer embeds ids and cannot tell from them alone where padding begins."""
+    if not hasattr(layer, "padding_side") or len(args[0].shape) != 2:
+        return False
+    return layer.padding_side == "right" or not layer.mask_zero
+
+
+def _mask_by_length(outputs, lengths):
+    """Put a padding mask on vectors (B, P, D) of rows whose lengths (B,) are known."""
+    if lengths is not None:
+        set_mask(outputs, ops.arange(ops.shape(outputs)[1]) < lengths[:, None])
 
 
 def _take_positions(x, index):

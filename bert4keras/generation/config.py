@@ -1,13 +1,14 @@
 """The options of decoding, under the names that transformers gives them."""
 
 import difflib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
+from bert4keras.checks import check_callable, check_choice, check_integer, check_number
 from bert4keras.generation.beam_search import BeamSearch
 from bert4keras.generation.samplers import LogitsProcessors, Sampler, SamplingParams
 
@@ -44,6 +45,7 @@ class GenerationConfig:
             step, which makes decoding slower.
 
     Raises:
+        TypeError: a value of another type.
         ValueError: a value out of its range, or options that contradict each other.
 
     Example:
@@ -72,10 +74,8 @@ class GenerationConfig:
     prefix_allowed_tokens_fn: Callable[[int, list[int]], Any] | None = None
 
     def __post_init__(self) -> None:
-        for name, (rule, is_valid) in _RULES.items():
-            value = getattr(self, name)
-            if not is_valid(value):
-                raise ValueError(f"{name} must be {rule}, got {value!r}")
+        for name, check in _CHECKS.items():
+            check(name, getattr(self, name))
         for is_contradiction, message in _CONTRADICTIONS:
             if is_contradiction(self):
                 raise ValueError(message.format(self))
@@ -145,34 +145,38 @@ class GenerationConfig:
 _DRAWING = ("temperature", "top_k", "top_p", "min_p", "typical_p")
 
 
-def _whole_number(least):
-    def is_valid(value):
-        return isinstance(value, int | np.integer) and value >= least
-
-    return f"a whole number of {least} or more", is_valid
-
-
-def _is_share(value):
-    return 0 < value <= 1
+def _check_ids(name, value):
+    if value is None:
+        return
+    is_list = isinstance(value, list | tuple | np.ndarray) and np.ndim(value)
+    for item in value if is_list else [value]:
+        check_integer(name, item, remedy="Pass one id, a list of ids, or None.")
 
 
-_RULES = {
-    "max_new_tokens": _whole_number(1),
-    "min_new_tokens": _whole_number(0),
-    "num_beams": _whole_number(1),
-    "num_return_sequences": _whole_number(1),
-    "top_k": _whole_number(0),
-    "no_repeat_ngram_size": _whole_number(0),
-    "temperature": ("above 0", lambda value: 0 < value < math.inf),
-    "repetition_penalty": ("above 0", lambda value: 0 < value < math.inf),
-    "top_p": ("above 0 and at most 1", _is_share),
-    "typical_p": ("above 0 and at most 1", _is_share),
-    "min_p": ("from 0 to 1", lambda value: 0 <= value <= 1),
-    "length_penalty": ("a finite number", math.isfinite),
-    "early_stopping": (
-        'True, False or "never"',
-        lambda value: isinstance(value, bool) or value == "never",
-    ),
+def _check_optional(check, **limits):
+    return lambda name, value: None if value is None else check(name, value, **limits)
+
+
+_count, _number = partial(check_integer, minimum=1), partial(check_number, above=0)
+_CHECKS = {
+    "max_new_tokens": _count,
+    "min_new_tokens": partial(check_integer, minimum=0),
+    "eos_token_id": _check_ids,
+    "num_beams": _count,
+    "num_return_sequences": _count,
+    "temperature": _number,
+    "repetition_penalty": _number,
+    "top_k": partial(check_integer, minimum=0),
+    "top_p": partial(_number, maximum=1),
+    "typical_p": partial(_number, maximum=1),
+    "min_p": partial(check_number, minimum=0, maximum=1),
+    "no_repeat_ngram_size": partial(check_integer, minimum=0),
+    "length_penalty": check_number,
+    "do_sample": partial(check_choice, choices=(True, False)),
+    "early_stopping": partial(check_choice, choices=(True, False, "never")),
+    "seed": _check_optional(check_integer, minimum=0),
+    "logits_processor": _check_optional(check_callable),
+    "prefix_allowed_tokens_fn": _check_optional(check_callable),
 }
 _CONTRADICTIONS = [
     (

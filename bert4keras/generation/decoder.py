@@ -1,7 +1,7 @@
 """Decoding by a script's own ``predict``, as in bert4keras 0.x."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Literal
@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bert4keras.backend.types import ArrayLike, NDArray
+from bert4keras.checks import check_integer, check_number, describe
 from bert4keras.generation.incremental_predictor import IncrementalPredictor
 
 
@@ -22,11 +23,12 @@ class AutoRegressiveDecoder:
     Args:
         start_id: the id that every output begins with, or None.
         end_id: the id that ends one.
-        maxlen: the greatest number of decoded tokens, a positive number.
+        maxlen: the greatest number of decoded tokens, 1 or more.
         minlen: outputs end when they have as many tokens, the first and the last counted.
 
     Raises:
-        ValueError: ``maxlen`` below 1; scores that are not numbers.
+        TypeError: an argument of another type, such as no ``maxlen``.
+        ValueError: an argument out of its range; scores that are not numbers.
 
     Example:
         >>> import numpy as np
@@ -40,12 +42,15 @@ class AutoRegressiveDecoder:
     """
 
     def __init__(self, start_id: int | None, end_id: int, maxlen: int, minlen: int = 1):
-        if maxlen < 1:
-            raise ValueError(f"maxlen must be at least 1, got {maxlen}: nothing would be decoded")
-        self.start_id: int | None = start_id
-        self.end_id: int = end_id
-        self.maxlen: int = maxlen
-        self.minlen: int = minlen
+        remedy = "It limits the number of tokens to decode."
+        self.start_id: int | None = (
+            None if start_id is None else check_integer("start_id", start_id)
+        )
+        self.end_id: int = check_integer(
+            "end_id", end_id, remedy="Pass the id that ends an output."
+        )
+        self.maxlen: int = check_integer("maxlen", maxlen, 1, remedy=remedy)
+        self.minlen: int = check_integer("minlen", minlen)
         self.first_output_ids: NDArray[Any] = np.array(
             [[] if start_id is None else [start_id]], dtype=int
         )
@@ -150,6 +155,8 @@ class AutoRegressiveDecoder:
         Returns:
             Ids of one output, a 1-D array, with those of start and end.
         """
+        _check_search(inputs, temperature, min_ends)
+        check_integer("topk", topk)
         with self._search():
             return self._search_beams(inputs, topk, states, temperature, min_ends)
 
@@ -193,6 +200,12 @@ class AutoRegressiveDecoder:
         Returns:
             A list of n 1-D arrays, in the order in which they ended.
         """
+        _check_search(inputs, temperature, min_ends)
+        check_integer("n", n, 1)
+        if topk is not None:
+            check_integer("topk", topk, 1)
+        if topp is not None:
+            check_number("topp", topp, above=0, maximum=1)
         with self._search():
             return self._draw_outputs(inputs, n, topk, topp, states, temperature, min_ends)
 
@@ -222,6 +235,16 @@ class AutoRegressiveDecoder:
                 "overflow in the weights or in half precision, or an empty row in a mask"
             )
         return scores, states
+
+
+def _check_search(inputs, temperature, min_ends):
+    """Raise an error for a wrong argument of a search."""
+    if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable):
+        raise TypeError(
+            f"Expected inputs to be a list of arrays, those of one sample, got {describe(inputs)}."
+        )
+    check_number("temperature", temperature, above=0)
+    check_integer("min_ends", min_ends, 1)
 
 
 class _Outputs:

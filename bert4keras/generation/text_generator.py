@@ -1,13 +1,15 @@
 """Text generation: decoding with a built model and its tokenizer."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from bert4keras.backend import compile_function
+from bert4keras.backend import compile_function, sync_weights
 from bert4keras.backend.types import ArrayLike
+from bert4keras.checks import check_integer, describe
 from bert4keras.generation.cached_model import CachedModel, InputRole
 from bert4keras.generation.config import GenerationConfig
 from bert4keras.generation.decoding_loop import DecodingLoop, GenerationOutput
@@ -78,7 +80,7 @@ class TextGenerator:
         """Generate text for each text.
 
         Args:
-            texts: a list of texts, or one.
+            texts: a list of texts or of lists of ids, or one text.
             conditions, batch_size, progress, **options: as for ``generate``.
 
         Returns:
@@ -104,7 +106,8 @@ class TextGenerator:
         """Generate ids with their scores.
 
         Args:
-            texts: a list of texts, or of lists of ids.
+            texts: a list of texts, or of lists of ids. Padding at the ends of ids is left out,
+                unless its id is a token of texts too.
             conditions: arrays with a row for each text, for the further inputs of the model.
             batch_size: the number of texts decoded together. More texts than that are sorted by
                 length first; fewer keep their order in a ``logits_processor``.
@@ -125,22 +128,60 @@ class TextGenerator:
     def stream(
         self, text: str | Sequence[int], conditions: Sequence[ArrayLike] = (), **options: Any
     ) -> Iterator[Any]:
-        """Iterate over the generated text of one text, step by step: pieces of text, or ids."""
-        config, prompts = self._config(options), [self._encode(text)]
+        """Iterate over the generated text of one text, step by step: pieces of text, or ids.
+
+        The pieces together are the text that a call returns. What later tokens may still change,
+        such as an incomplete character, comes with them.
+
+        Raises:
+            ValueError: several sequences are asked for; a tokenizer of your own whose ``decode``
+                changes the text of tokens that are long past.
+        """
+        config = self._config(options)
+        if config.num_return_sequences > 1:
+            raise ValueError(
+                "Expected num_return_sequences=1 to stream one sequence, got "
+                f"{config.num_return_sequences}. Call generate for several."
+            )
+        prompts = [self._encode(text, config)]
         self._check(prompts, config)
-        all_ids, shown = [], ""
-        for _, _, ids in self.loop.stream(**self._start(prompts, config, conditions, [0])):
+        steps = self.loop.stream(**self._start(prompts, config, conditions, [0]))
+        if self.tokenizer is None:
+            return (token_id for _, _, ids in steps for token_id in ids)
+        return self._stream_text(steps, config)
+
+    def _stream_text(self, steps, config):
+        all_ids, text, shown = [], "", ""
+        for _, _, ids in steps:
             all_ids += ids
-            if self.tokenizer is None:
-                yield from ids
-                continue
-            text_so_far = self._decode(all_ids, config)
-            if text_so_far[len(shown) :] and text_so_far.startswith(shown):
-                yield text_so_far[len(shown) :]
-                shown = text_so_far
+            text_before, text = text, self._decode(all_ids, config)
+            complete_text = self._find_complete_text(text, text_before)
+            if len(complete_text) > len(shown) and complete_text.startswith(shown):
+                yield complete_text[len(shown) :]
+                shown = complete_text
+        if not text.startswith(shown):
+            raise ValueError(
+                f"Expected decode of {type(self.tokenizer).__name__} to leave the beginning of a "
+                f"text as it is when tokens follow, got {text!r} after {shown!r}. Call the "
+                "generator instead of stream."
+            )
+        if text[len(shown) :]:
+            yield text[len(shown) :]
+
+    def _find_complete_text(self, text, text_before):
+        """Find the part of a text that does not change when further tokens follow."""
+        classes = type(self.tokenizer).__mro__
+        names = ("decode", "complete_text")
+        owner = next((x for x in classes if any(name in vars(x) for name in names)), None)
+        if owner is not None and "complete_text" in vars(owner):
+            return self.tokenizer.complete_text(text)
+        return os.path.commonprefix([text, text_before]).rstrip("\ufffd")
 
     def _generate(self, texts, config, conditions, batch_size, progress):
-        prompts = [self._encode(text) for text in texts]
+        check_integer("batch_size", batch_size, minimum=1)
+        if isinstance(texts, str) or not isinstance(texts, Iterable):
+            raise TypeError(f"Expected texts to be a list of texts or ids, got {describe(texts)}.")
+        prompts = [self._encode(x, config, f"texts[{i}]") for i, x in enumerate(texts)]
         self._check(prompts, config)
         order = list(range(len(prompts)))
         if len(prompts) > batch_size:
@@ -160,16 +201,32 @@ class TextGenerator:
             **{"eos_token_id": getattr(self.tokenizer, "end_id", None), **options}
         )
 
-    def _encode(self, text):
+    def _encode(self, text, config=None, name="text"):
         """Ids of a prompt; a language model that continues it gets no end id."""
         if not isinstance(text, str):
-            return list(text)
+            return self._trim_padding(
+                _check_ids(name, text, self.cached_model.num_input_ids), config
+            )
+        if self.tokenizer is None:
+            raise TypeError(
+                f"Expected {name} to be ids, as there is no tokenizer, got {describe(text)}. Pass "
+                "a tokenizer to TextGenerator, or a list of ids."
+            )
         ids = self.tokenizer.encode(text)
         ids = list(ids[0] if isinstance(ids, tuple) else ids)
         model = self.cached_model
         continues = not model.has_encoder and model.generated_segment_id is None
         ends = continues and ids and ids[-1] == getattr(self.tokenizer, "end_id", None)
         return ids[:-1] if ends else ids
+
+    def _trim_padding(self, ids, config):
+        """Cut padding from both ends of a prompt, unless the padding id is a token of texts too."""
+        ends = (getattr(self.tokenizer, name, None) for name in ("start_id", "end_id"))
+        pad_id = self.cached_model.pad_id
+        if pad_id is None or pad_id in (*config.stop_ids, *ends):
+            return ids
+        token_places = [i for i, token in enumerate(ids) if token != pad_id]
+        return ids[token_places[0] : token_places[-1] + 1] if token_places else []
 
     def _decode(self, ids, config) -> Any:
         if self.tokenizer is None:
@@ -178,6 +235,7 @@ class TextGenerator:
 
     def _check(self, prompts, config):
         """Raise a ValueError before anything is computed if prompts or options do not suit."""
+        sync_weights(self.model)
         if not prompts or not all(prompts):
             raise ValueError(
                 "a prompt must have at least one token, and there must be at least one prompt; "
@@ -200,7 +258,8 @@ class TextGenerator:
         lengths = np.array([1 if has_encoder else len(x) for x in ids], "int32")
         condition_arrays = iter([np.asarray(x)[indices] for x in conditions])
         inputs = [self._input(i, ids, condition_arrays) for i in range(len(self.model.inputs))]
-        logits, prompt_cache = self._prefill(*to_tensors((inputs, lengths)))
+        source_lengths = np.array([len(x) for x in ids], "int32") if has_encoder else None
+        logits, prompt_cache = self._prefill(*to_tensors((inputs, lengths, source_lengths)))
         return {
             "logits": logits,
             "prompt_cache": prompt_cache,
@@ -215,7 +274,7 @@ class TextGenerator:
             return self._decoder_start(role, name, len(ids))
         shape = len(ids), model.padded_length(max(map(len, ids)))
         if role == "token_ids":
-            rows = np.zeros(shape, "int32")
+            rows = np.full(shape, max(model.pad_id or 0, 0), "int32")
             for row, x in zip(rows, ids):
                 row[: len(x)] = x
             return rows
@@ -244,3 +303,13 @@ class TextGenerator:
             "have. Build it without that input, as task_id=... does for tasks, or say "
             f"input_roles={{{name!r}: 'segment_ids'}} if these are segments"
         )
+
+
+def _check_ids(name, ids, size):
+    """Return a prompt as a list of ids; raise for anything else."""
+    is_list = isinstance(ids, Iterable) and not isinstance(ids, bytes | Mapping)
+    if not is_list or np.ndim(ids) > 1:
+        raise TypeError(f"Expected {name} to be a text or a list of ids, got {describe(ids)}.")
+    largest = None if size is None else size - 1
+    remedy = "Use the vocabulary of the model."
+    return [check_integer(f"{name}[{i}]", x, 0, largest, remedy) for i, x in enumerate(ids)]

@@ -49,9 +49,11 @@ class DotProductAttention(Layer):
         attention_scale: bool,
         attention_dropout: float | None,
         kernel_initializer: Initializer,
+        uses_padding_mask: bool = True,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.uses_padding_mask = uses_padding_mask
         self.key_size = key_size
         self.use_bias = use_bias
         self.normalization = normalization
@@ -81,9 +83,8 @@ class DotProductAttention(Layer):
             bias: None, or broadcast to scores: a boolean one hides, such as the causal mask; a
                 floating one is added.
         """
-        weights = backend.attention_normalize(
-            scores, mask[2] if mask else None, -1, self.normalization, bias
-        )
+        padding_mask = mask[2] if mask and self.uses_padding_mask else None
+        weights = backend.attention_normalize(scores, padding_mask, -1, self.normalization, bias)
         weights = ops.cast(weights, self.compute_dtype)
         return self.dropout(weights) if self.attention_dropout else weights
 
@@ -151,6 +152,7 @@ class DotProductAttention(Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
+            **({} if self.uses_padding_mask else {"uses_padding_mask": False}),
             "key_size": self.key_size,
             "use_bias": self.use_bias,
             "normalization": self.normalization,
@@ -186,6 +188,8 @@ class MultiHeadAttention(DotProductAttention):
         key_value_heads: heads of keys and values, each shared by as many heads of queries
             (grouped-query attention, arXiv:2305.13245); ``heads`` by default.
         output_bias: a bias on the last dense layer; as ``use_bias`` by default.
+        uses_padding_mask: False with a causal mask and padding on the right, which no token of a
+            text sees: then the last token may be the padding id.
 
     Call arguments:
         inputs: ``[query, key, value, ...]``, each (B, L, D); further ones as the next two say.

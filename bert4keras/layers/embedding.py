@@ -7,6 +7,7 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import check_choice
 from bert4keras.layers.base import register
 
 _Mode = Literal["embedding", "dense"]
@@ -22,6 +23,9 @@ class Embedding(keras.layers.Embedding):
         embeddings_initializer: "uniform" by default.
         mask_zero: make a padding mask that hides ``pad_id``.
         pad_id: the id of padding.
+        padding_side: None hides ``pad_id`` everywhere; "right" hides only the run of it at the end
+            of a row, if it is an ordinary token as well.
+        pad_is_special: True if ``pad_id`` also begins or ends texts.
         input_role: the role of the ids in decoding, "token_ids" or "segment_ids".
         **kwargs: as for ``keras.layers.Embedding``.
 
@@ -30,8 +34,9 @@ class Embedding(keras.layers.Embedding):
         mode: "embedding" or "dense".
 
     Returns:
-        (B, L, D), or (B, L, n). With ``mask_zero`` ids equal to ``pad_id`` are masked, except in
-        the first position (T5 starts with 0); in dense mode the mask of the inputs passes.
+        (B, L, D), or (B, L, n). With ``mask_zero`` ids equal to ``pad_id`` are masked, those at
+        the end of a row or all, except in the first position (T5 starts with 0); in dense mode the
+        mask of the inputs passes.
 
     Raises:
         ValueError: an id outside the table.
@@ -51,11 +56,16 @@ class Embedding(keras.layers.Embedding):
         output_dim: int,
         *args: Any,
         pad_id: int = 0,
+        padding_side: Literal["right"] | None = None,
+        pad_is_special: bool = False,
         input_role: str = "token_ids",
         **kwargs: Any,
     ):
         super().__init__(input_dim, output_dim, *args, **kwargs)
+        check_choice("padding_side", padding_side, (None, "right"))
         self.pad_id = pad_id
+        self.padding_side = padding_side
+        self.pad_is_special = pad_is_special
         self.input_roles: tuple[str, ...] = (input_role,)
         self.supports_masking = True
         self.supports_jit: bool = (
@@ -83,7 +93,7 @@ class Embedding(keras.layers.Embedding):
         """Return vectors (R, 1, D) for a new token of each row, or scores (R, 1, n)."""
         if mode == "dense":
             return self._scores_of_few(inputs)
-        if self.mask_zero:
+        if self.mask_zero and self.padding_side is None:
             context.mark_padding(ops.equal(ops.cast(inputs, "int32"), self.pad_id))
         return self.call(inputs)
 
@@ -104,10 +114,15 @@ class Embedding(keras.layers.Embedding):
         if not self.mask_zero or len(inputs.shape) != 2:
             return mask
         visible = ops.not_equal(ops.cast(inputs, "int32"), self.pad_id)
+        if self.padding_side == "right":  # visible up to the last token of another id
+            counts = ops.cumsum(ops.flip(ops.cast(visible, "int32"), axis=1), axis=1)
+            visible = ops.flip(counts > 0, axis=1)
         return ops.concatenate([ops.ones_like(visible[:, :1]), visible[:, 1:]], axis=1)
 
     def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "pad_id": self.pad_id}
+        if self.padding_side is not None:
+            config |= {"padding_side": self.padding_side, "pad_is_special": self.pad_is_special}
         (role,) = self.input_roles
         return config if role == "token_ids" else {**config, "input_role": role}
 

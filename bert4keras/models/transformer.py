@@ -79,6 +79,10 @@ class Transformer:
         name: name of the Keras model.
         layer_norm_eps: epsilon of all normalizations; None for the family's own.
         pad_token_id: the id that is padding; None when no id is.
+        bos_token_id: the id that begins a text, or several; None when it is not known.
+        eos_token_id: the id that ends a text, or several. If it is the padding id too, as in chat
+            models, only the run at the end of a row is padding.
+        sep_token_id: the id between texts.
         recompute: gradient checkpointing: layers compute again in the backward pass what they would
             keep in memory (arXiv:1604.06174). Same numbers, less memory, more time.
     """
@@ -117,6 +121,9 @@ class Transformer:
         name: str | None = None,
         layer_norm_eps: float | None = None,
         pad_token_id: int | None = 0,
+        bos_token_id: int | Sequence[int] | None = None,
+        eos_token_id: int | Sequence[int] | None = None,
+        sep_token_id: int | Sequence[int] | None = None,
         recompute: bool = False,
     ) -> None:
         self.vocab_size: int = check_vocabulary(
@@ -143,6 +150,9 @@ class Transformer:
         self.name = name
         self.layer_norm_eps = layer_norm_eps
         self.pad_token_id = pad_token_id
+        self.bos_token_id = bos_token_id
+        self.eos_token_id = eos_token_id
+        self.sep_token_id = sep_token_id
         self.recompute = recompute
         self.attention_bias: Tensor | None = None
         self.position_bias: Any = None
@@ -158,6 +168,32 @@ class Transformer:
     def table_initializer(self) -> keras.Initializer:
         """A new initializer of tables of vectors; that of all weights by default."""
         return self.initializer
+
+    @property
+    def pad_is_special(self) -> bool:
+        """True if the padding id also begins, ends or separates texts."""
+        ids = (self.bos_token_id, self.eos_token_id, self.sep_token_id)
+        return self.pad_token_id is not None and any(
+            self.pad_token_id in (x if isinstance(x, list | tuple) else [x]) for x in ids
+        )
+
+    @property
+    def padding_side(self) -> Literal["right"] | None:
+        """The side of a row where padding stands; None if all padding ids are padding, as in 0.x.
+
+        It is "right" if the id occurs inside texts: as an end, or as an ordinary token of a decoder
+        of ``transformers``, whose texts need no padding id.
+        """
+        is_decoder = self.config_spec.defaults.get("pad_token_id", 0) is None
+        is_from_transformers = self.bos_token_id is not None or self.eos_token_id is not None
+        is_right = self.pad_is_special or (is_decoder and is_from_transformers)
+        return "right" if is_right and self.pad_token_id is not None else None
+
+    @property
+    def mask_options(self) -> dict[str, Any]:
+        """Arguments of self-attention: no token of a text sees padding that stands behind it."""
+        is_needless = self.padding_side == "right" and self.mask_kind == "causal"
+        return {"uses_padding_mask": False} if is_needless else {}
 
     # Building
 
@@ -279,14 +315,17 @@ class Transformer:
             size: number of ids.
             **options: further arguments of the layer.
         """
+        makes_mask = name == "Embedding-Token" and self.pad_token_id is not None
         return self.apply(
             ids,
             Embedding,
             input_dim=size,
             output_dim=self.embedding_size,
             embeddings_initializer=self.table_initializer,
-            mask_zero=name == "Embedding-Token" and self.pad_token_id is not None,
+            mask_zero=makes_mask,
             pad_id=self.pad_token_id,
+            padding_side=self.padding_side if makes_mask else None,
+            pad_is_special=makes_mask and self.pad_is_special,
             name=name,
             **options,
         )
@@ -358,6 +397,7 @@ class Transformer:
             "attention_dropout": self.attention_dropout_rate,
             "kernel_initializer": self.initializer,
         }
+        sizes |= self.mask_options if inputs[0] is inputs[1] else {}
         inputs = self.simplify([*inputs, bias, position])
         return self.apply(inputs, layer, arguments, **{**sizes, **options}, name=name)
 
@@ -499,7 +539,10 @@ class Transformer:
     def hugging_face_config(self) -> dict[str, Any]:
         """Return the ``config.json`` of the same model: that of ``transformers``, or our own."""
         check_writable(self)
-        config = {"model_type": self.model_type, **export_settings(self)}
+        special_ids = ("bos_token_id", "eos_token_id", "sep_token_id")
+        ids = {name: getattr(self, name) for name in special_ids}
+        ids = {name: token_id for name, token_id in ids.items() if token_id is not None}
+        config = {"model_type": self.model_type, **export_settings(self), **ids}
         if self.checkpoint_spec.hugging_face is None:
             return config
         return {"architectures": [self.architecture()], **config}

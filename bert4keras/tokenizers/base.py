@@ -128,6 +128,13 @@ class TokenizerBase:
         """Return the text of token ids."""
         raise NotImplementedError
 
+    def complete_text(self, text: str) -> str:
+        """Return the part of a decoded text that does not change when further tokens follow.
+
+        An incomplete character at the end decodes to U+FFFD.
+        """
+        return text.rstrip("\ufffd")
+
     def tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
         """Return the ids of tokens."""
         return [self.token_to_id(token) for token in tokens]

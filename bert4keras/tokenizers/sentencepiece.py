@@ -85,3 +85,7 @@ class SpTokenizer(TokenizerBase):
         return self._sp_model.decode_pieces(
             [self._token_translate_inv.get(token, token) for token in tokens]
         )
+
+    def complete_text(self, text: str) -> str:
+        """Return a decoded text without the bytes of an incomplete character at its end."""
+        return super().complete_text(text)

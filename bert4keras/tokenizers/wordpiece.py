@@ -28,6 +28,9 @@ _SPACE_CLEANUP = (  # decode applies these substitutions in turn
 )
 
 
+_OPEN_CONTRACTION = re.compile("(?<=') (re?|m|s|t|ve?|d|ll?)$")  # the space goes if one follows
+
+
 class _SpacingTable(dict):
     """Lazily filled table: spaces around single-character tokens, no control characters."""
 
@@ -211,6 +214,10 @@ class Tokenizer(TokenizerBase):
         for pattern, replacement in _SPACE_CLEANUP:
             text = pattern.sub(replacement, text)
         return text.strip()
+
+    def complete_text(self, text: str) -> str:
+        """Return a decoded text without a contraction at its end, which may be spaced yet."""
+        return _OPEN_CONTRACTION.sub("", text)
 
     def rematch(self, text: str, tokens: Sequence[str]) -> list[list[int]]:
         """Map tokens back to the characters of their text (offsets).

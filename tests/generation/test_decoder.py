@@ -191,8 +191,26 @@ class TestAutoRegressiveDecoder:
         assert Fixed(None, 1, 4).beam_search([np.array([7])], topk=1).tolist() == [1]
 
     def test_what_cannot_be_decoded_is_named(self):
-        with pytest.raises(ValueError, match="maxlen must be at least 1, got 0"):
+        with pytest.raises(ValueError, match="maxlen to be a whole number of 1 or more, got 0"):
             chain(maxlen=0)
+        with pytest.raises(TypeError, match="maxlen to be a whole number of 1 or more, got None"):
+            chain(maxlen=None)
+        for options, message in (
+            ({"temperature": 0}, "temperature to be a finite number above 0, got 0"),
+            ({"temperature": "hot"}, "temperature to be a finite number above 0, got 'hot'"),
+            ({"topk": "3"}, "topk to be a whole number, got '3'"),
+            ({"min_ends": 0}, "min_ends to be a whole number of 1 or more"),
+            ({"inputs": None}, "inputs to be a list of arrays"),
+        ):
+            with pytest.raises((TypeError, ValueError), match=message):
+                chain().beam_search(**{"inputs": [np.array([7])], "topk": 1, **options})
+        for options, message in (
+            ({"n": 0}, "n to be a whole number of 1 or more, got 0"),
+            ({"topk": 0}, "topk to be a whole number of 1 or more"),
+            ({"topp": 1.5}, "topp to be a finite number above 0 and of at most 1"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                chain().random_sample(**{"inputs": [np.array([7])], "n": 1, **options})
         with pytest.raises(NotImplementedError, match="AutoRegressiveDecoder must define predict"):
             AutoRegressiveDecoder(0, 1, 2).predict([], np.zeros((1, 1)))
 

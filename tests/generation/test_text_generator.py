@@ -7,6 +7,7 @@ from keras import ops
 from support import GOLDEN, load_record, randomize_weights
 
 from bert4keras.generation import IncrementalDecodingError, TextGenerator
+from bert4keras.layers import Loss
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
@@ -151,7 +152,7 @@ class TestTextGenerator:
             ValueError, match="20 positions, got a prompt of 15 tokens and max_new_to"
         ):
             write.generate([[5] * 15], max_new_tokens=7)
-        with pytest.raises(ValueError, match="max_new_tokens must be a whole number of 1 or more"):
+        with pytest.raises(ValueError, match="max_new_tokens to be a whole number of 1 or more"):
             write("床", max_new_tokens=0)
         with pytest.raises(TypeError, match="no option 'max_token'; did you mean"):
             write("床", max_token=3)
@@ -169,3 +170,171 @@ class TestTextGenerator:
             ValueError, match="logits must be numbers, got NaN at step 0 of prompt 0"
         ):
             write("床", max_new_tokens=4)
+
+    @pytest.mark.parametrize(
+        "prompts, error, message",
+        [
+            (None, TypeError, "texts to be a list of texts or ids, got None"),
+            ([5, 6], TypeError, r"texts\[0\] to be a text or a list of ids, got 5"),
+            (["床", b"x"], TypeError, r"texts\[1\] to be a text or a list of ids, got b'x'"),
+            (["床", None], TypeError, r"texts\[1\] to be a text or a list of ids, got None"),
+            ([["床"]], TypeError, r"texts\[0\]\[0\] to be a whole number from 0 to 13"),
+            ([[2, 99]], ValueError, r"texts\[0\]\[1\] to be a whole number from 0 to 13, got 99"),
+            ([[2, -1]], ValueError, r"texts\[0\]\[1\] to be a whole number from 0 to 13, got -1"),
+        ],
+    )
+    def test_what_is_no_prompt_is_named_before_anything_is_computed(self, prompts, error, message):
+        write = TextGenerator(build(model="gpt2"), TOKENIZER)
+        for call in (write, write.generate):
+            with pytest.raises(error, match=message):
+                call(prompts, max_new_tokens=2)
+
+    def test_wrong_arguments_are_named(self):
+        write = TextGenerator(build(model="gpt2"), TOKENIZER)
+        with pytest.raises(ValueError, match="batch_size to be a whole number of 1 or more, got 0"):
+            write(["床"], batch_size=0)
+        with pytest.raises(TypeError, match="Expected text to be ids, as there is no tokenizer"):
+            TextGenerator(write.model).stream("床")
+        with pytest.raises(ValueError, match="tokens can be streamed when num_beams is 1"):
+            write.stream("床", num_beams=2, max_new_tokens=9)
+        with pytest.raises(
+            ValueError, match="num_return_sequences=1 to stream one sequence, got 2"
+        ):
+            write.stream("床", num_return_sequences=2, do_sample=True)
+
+
+PENALIZED = {
+    "gpt2": {"model": "gpt2"},
+    "bert": {"application": "lm", "segment_vocab_size": 0},
+    "t5": {"model": "t5.1.1", "return_keras_model": False},
+}
+
+
+class TestLogits:
+    """Processors see what enters the softmax, whatever head the model has."""
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"num_beams": 3},
+            {"do_sample": True, "seed": 3, "temperature": 1.5, "top_p": 0.9},
+        ],
+    )
+    @pytest.mark.parametrize("family", PENALIZED)
+    def test_a_penalty_does_not_depend_on_the_head(self, family, options):
+        head = {"gpt2": "final_activation", "bert": "with_mlm", "t5": "with_lm"}[family]
+        softmax = "softmax" if family == "gpt2" else True
+        outputs = [
+            TextGenerator(build(**PENALIZED[family], **{head: kind})).generate(
+                [[5, 6, 5, 7], [8]], max_new_tokens=8, repetition_penalty=1.7, **options
+            )
+            for kind in ("linear", softmax)
+        ]
+        assert outputs[0].tokens == outputs[1].tokens
+        np.testing.assert_allclose(outputs[0].scores, outputs[1].scores, rtol=1e-3)
+
+    @pytest.mark.parametrize("form", ["dense", "loss layer"])
+    def test_a_softmax_inside_a_layer_or_before_a_loss_is_found(self, form):
+        class Nothing(Loss):
+            def compute_loss(self, inputs, mask=None):
+                return 0.0
+
+        model, seen = build(model="gpt2", final_activation="linear"), []
+        if form == "dense":
+            x = model.get_layer("Output-Norm").output
+            dense = keras.layers.Dense(len(WORDS), activation="softmax")
+            with_softmax = keras.Model(model.inputs, dense(x))
+            linear = keras.layers.Dense(len(WORDS))
+            without = keras.Model(model.inputs, linear(x))
+            linear.set_weights(dense.get_weights())
+        else:
+            without = model
+            y = keras.layers.Activation("softmax")(model.output)
+            with_softmax = keras.Model(model.inputs, Nothing(0)([y, y]))
+
+        for x in (without, with_softmax):
+            write = TextGenerator(x)
+            logits, _ = write.cached_model.prefill(
+                [ops.convert_to_tensor([[5, 6, 7]])], ops.convert_to_tensor([3])
+            )
+            seen.append(ops.convert_to_numpy(logits))
+        np.testing.assert_allclose(seen[0], seen[1], rtol=1e-4, atol=1e-5)
+
+
+class Bytes:
+    """A tokenizer of UTF-8 bytes."""
+
+    def encode(self, text):
+        return list(text.encode())
+
+    def decode(self, ids):
+        return bytes(ids).decode("utf-8", "replace")
+
+
+class Spaced(Bytes):
+    """A tokenizer whose text ends with a sign that the next token moves."""
+
+    def decode(self, ids):
+        return " ".join(map(str, ids)) + "."
+
+
+class Reversed(Bytes):
+    def decode(self, ids):
+        return " ".join(map(str, ids[::-1]))
+
+
+class FixedSteps:
+    """A decoding loop that gives the same ids whatever the model says."""
+
+    def __init__(self, ids):
+        self.ids = ids
+
+    def stream(self, **arguments):
+        return iter([(0, 0, [token]) for token in self.ids])
+
+
+class TestStream:
+    """Pieces together are the text that a call returns."""
+
+    ENGLISH = (
+        "[PAD] [UNK] [CLS] [SEP] ' s re t ll d v ##e ##s a day 3 14 . , ( - 今 天 ##x it".split()
+    )
+
+    def stream(self, tokenizer, ids):
+        write = TextGenerator(build(model="gpt2"), tokenizer)
+        write.loop = FixedSteps(ids)
+        return list(write.stream([5, 6], max_new_tokens=9))
+
+    def test_words_and_signs_in_any_order(self):
+        tokenizer = Tokenizer({word: i for i, word in enumerate(self.ENGLISH)})
+        write = TextGenerator(build(model="gpt2"), tokenizer)
+        random = np.random.default_rng(0)
+        for _ in range(300):
+            ids = random.integers(0, len(self.ENGLISH), random.integers(0, 14)).tolist()
+            write.loop = FixedSteps(ids)
+            pieces = list(write.stream([5, 6], max_new_tokens=9))
+            assert "".join(pieces) == tokenizer.decode(ids) and "" not in pieces
+
+    def test_only_what_may_change_is_held_back(self):
+        tokenizer = Tokenizer({word: i for i, word in enumerate(self.ENGLISH)})
+        ids = tokenizer.tokens_to_ids("it ' s a day 今 天".split())
+        assert self.stream(tokenizer, ids) == ["it", "'", "s a", " day", "今", "天"]
+
+    def test_characters_of_several_bytes(self):
+        assert self.stream(Bytes(), list("é好🐱".encode())) == ["é", "好", "🐱"]
+        random = np.random.default_rng(0)
+        for _ in range(100):
+            text = "".join(random.choice(list("aé好🐱 \ufffd"), random.integers(0, 8)))
+            ids = list(text.encode()) + random.integers(0, 256, 3).tolist()
+            assert "".join(self.stream(Bytes(), ids)) == Bytes().decode(ids)
+
+    def test_a_tokenizer_that_changes_the_end(self):
+        assert "".join(self.stream(Spaced(), [1, 2, 3])) == "1 2 3."
+
+    def test_a_tokenizer_that_changes_the_beginning_is_refused(self):
+        with pytest.raises(ValueError, match="decode of Reversed to leave the beginning"):
+            self.stream(Reversed(), [1, 1, 2])
+
+    def test_no_token_gives_no_piece(self):
+        assert self.stream(TOKENIZER, []) == [] and self.stream(TOKENIZER, [3]) == []

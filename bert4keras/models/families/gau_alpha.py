@@ -77,4 +77,5 @@ class GAU_alpha(RoFormerV2):
             attention_dropout=self.attention_dropout_rate,
             kernel_initializer=self.initializer,
             name=name,
+            **self.mask_options,
         )
