@@ -175,13 +175,13 @@ class CachedModel:
 
         Logits are then what enters the softmax. None if the last activation is another one.
         """
-        activated = [call for call in self.trace if hasattr(call.operation, "activation")]
-        layer = activated[-1].operation if activated else None
+        calls = [call for call in self.trace if hasattr(call.operation, "activation")]
+        layer = calls[-1].operation if calls else None
         if layer is None or layer.activation != activations.softmax:
             return None
         linear_layer = object.__new__(type(layer))  # with the same weights
         vars(linear_layer).update(vars(layer), activation=activations.linear)
-        return activated[-1], linear_layer
+        return calls[-1], linear_layer
 
     @property
     def vocab_size(self) -> int:

@@ -65,8 +65,8 @@ _REASONS = {  # reason why keys change nothing -> keys
         "summary_proj_to_labels tf_legacy_loss"
     ),
     "they are ids that the tokenizer and the decoding know": (
-        "bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id unk_token_id "
-        "decoder_start_token_id forced_bos_token_id forced_eos_token_id"
+        "cls_token_id mask_token_id unk_token_id decoder_start_token_id "
+        "forced_bos_token_id forced_eos_token_id"
     ),
     "they are options of decoding": (
         "max_length max_new_tokens min_length min_new_tokens do_sample early_stopping num_beams "

@@ -124,6 +124,12 @@ def _check_terms(name: str, value: Any, remedy: str) -> Any:
     return _list_of(check_string)(name, value, remedy)
 
 
+def _check_ids(name: str, value: Any, remedy: str) -> Any:
+    """Return an id, or a list of ids."""
+    check = whole_number(None)
+    return (_list_of(check) if isinstance(value, list | tuple) else check)(name, value, remedy)
+
+
 HF_ACTIVATIONS = {  # names of transformers -> ours; those that are equal stand here too
     "gelu": "gelu_erf",
     "gelu_python": "gelu_erf",
@@ -165,6 +171,9 @@ SETTINGS: dict[str, Check] = {  # argument, or key of a configuration -> its che
     "attention_key_size": _optional(_SIZE),
     "layer_norm_eps": _optional(_number(above=0, below=1)),
     "pad_token_id": _optional(whole_number(0)),
+    "bos_token_id": _optional(_check_ids),
+    "eos_token_id": _optional(_check_ids),
+    "sep_token_id": _optional(_check_ids),
     "max_position": whole_number(),
     "segment_vocab_size": whole_number(0),
     "key_value_heads": _optional(whole_number(1, 2**14)),

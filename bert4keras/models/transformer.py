@@ -48,6 +48,7 @@ from bert4keras.models.settings import check_vocabulary
 from bert4keras.models.skip_initialization import SkippableTruncatedNormal, call_of_layer
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
+_SPECIAL_TOKEN_IDS = ("bos_token_id", "eos_token_id", "sep_token_id")
 Activation = str | Callable[[Tensor], Tensor]  # a name, or a function
 
 
@@ -79,7 +80,8 @@ class Transformer:
         name: name of the Keras model.
         layer_norm_eps: epsilon of all normalizations; None for the family's own.
         pad_token_id: the id that is padding; None when no id is.
-        bos_token_id: the id that begins a text, or several; None when it is not known.
+        bos_token_id: the id that begins a text, or several, as the configuration has it; None when
+            it is not known.
         eos_token_id: the id that ends a text, or several. If it is the padding id too, as in chat
             models, only the run at the end of a row is padding.
         sep_token_id: the id between texts.
@@ -172,10 +174,17 @@ class Transformer:
     @property
     def pad_is_special(self) -> bool:
         """True if the padding id also begins, ends or separates texts."""
-        ids = (self.bos_token_id, self.eos_token_id, self.sep_token_id)
         return self.pad_token_id is not None and any(
-            self.pad_token_id in (x if isinstance(x, list | tuple) else [x]) for x in ids
+            self.pad_token_id in (ids if isinstance(ids, list) else [ids])
+            for ids in self.special_token_ids.values()
         )
+
+    @property
+    def special_token_ids(self) -> dict[str, Any]:
+        """Known ids that begin, end or separate texts, counted after ``keep_tokens``."""
+        ids = {name: getattr(self, name) for name in _SPECIAL_TOKEN_IDS}
+        ids = {name: _keep_ids(value, self.keep_tokens) for name, value in ids.items()}
+        return {name: value for name, value in ids.items() if value not in (None, [])}
 
     @property
     def padding_side(self) -> Literal["right"] | None:
@@ -539,10 +548,7 @@ class Transformer:
     def hugging_face_config(self) -> dict[str, Any]:
         """Return the ``config.json`` of the same model: that of ``transformers``, or our own."""
         check_writable(self)
-        special_ids = ("bos_token_id", "eos_token_id", "sep_token_id")
-        ids = {name: getattr(self, name) for name in special_ids}
-        ids = {name: token_id for name, token_id in ids.items() if token_id is not None}
-        config = {"model_type": self.model_type, **export_settings(self), **ids}
+        config = {"model_type": self.model_type, **export_settings(self), **self.special_token_ids}
         if self.checkpoint_spec.hugging_face is None:
             return config
         return {"architectures": [self.architecture()], **config}
@@ -560,6 +566,16 @@ def head_activation(value: Activation | bool, default: Activation) -> Activation
         default: the default.
     """
     return default if isinstance(value, bool) else value
+
+
+def _keep_ids(ids: Any, keep_tokens: Sequence[int] | None) -> Any:
+    """Return an id, or a list of ids, counted after ``keep_tokens``; None for one it drops."""
+    if isinstance(ids, list | tuple):
+        return [i for x in ids if (i := _keep_ids(x, keep_tokens)) is not None]
+    if ids is None or keep_tokens is None:
+        return ids
+    places = {token: place for place, token in enumerate(keep_tokens)}
+    return places.get(ids)
 
 
 def _as_list(tensors: Any) -> list[Any]:

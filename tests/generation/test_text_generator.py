@@ -211,7 +211,7 @@ PENALIZED = {
 
 
 class TestLogits:
-    """Processors see what enters the softmax, whatever head the model has."""
+    """Processors see what enters the softmax, with any head of the model."""
 
     @pytest.mark.parametrize(
         "options",
@@ -240,7 +240,7 @@ class TestLogits:
             def compute_loss(self, inputs, mask=None):
                 return 0.0
 
-        model, seen = build(model="gpt2", final_activation="linear"), []
+        model, outputs = build(model="gpt2", final_activation="linear"), []
         if form == "dense":
             x = model.get_layer("Output-Norm").output
             dense = keras.layers.Dense(len(WORDS), activation="softmax")
@@ -258,8 +258,8 @@ class TestLogits:
             logits, _ = write.cached_model.prefill(
                 [ops.convert_to_tensor([[5, 6, 7]])], ops.convert_to_tensor([3])
             )
-            seen.append(ops.convert_to_numpy(logits))
-        np.testing.assert_allclose(seen[0], seen[1], rtol=1e-4, atol=1e-5)
+            outputs.append(ops.convert_to_numpy(logits))
+        np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
 
 
 class Bytes:
@@ -285,7 +285,7 @@ class Reversed(Bytes):
 
 
 class FixedSteps:
-    """A decoding loop that gives the same ids whatever the model says."""
+    """A decoding loop that gives fixed ids."""
 
     def __init__(self, ids):
         self.ids = ids

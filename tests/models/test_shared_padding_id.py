@@ -56,28 +56,30 @@ class TestCausalModels:
             want = TextGenerator(without_padding).generate(prompts, **options)
             outputs = TextGenerator(model).generate(prompts, **options)
             assert outputs.tokens == want.tokens
-            alone = [TextGenerator(model).generate([x], **options).tokens[0] for x in prompts]
-            assert outputs.tokens == alone
+            single_tokens = [
+                TextGenerator(model).generate([x], **options).tokens[0] for x in prompts
+            ]
+            assert outputs.tokens == single_tokens
 
     @pytest.mark.parametrize("family", ["gpt2", "llama", "bert"])
     def test_a_decoder_gets_the_scores_of_the_whole_pass(self, family):
-        model, searched = build(END, **CAUSAL[family]), []
+        model, differences = build(END, **CAUSAL[family]), []
 
         class Decoder(AutoRegressiveDecoder):
             @AutoRegressiveDecoder.wraps()
             def predict(self, inputs, output_ids, states):
                 ids = np.concatenate([inputs[0], output_ids], axis=1)
                 got = self.last_token(model).predict(ids)
-                searched.append(abs(got - predict(model, ids)[:, -1]).max())
+                differences.append(abs(got - predict(model, ids)[:, -1]).max())
                 return got
 
         Decoder(END, 1, maxlen=6).beam_search([np.array(TEXT[0])], topk=3)
-        assert len(searched) > 1 and max(searched) < 1e-5
+        assert len(differences) > 1 and max(differences) < 1e-5
 
     def test_padding_changes_no_token_of_the_text(self):
         model = build(END, model="llama")
-        padded = [TEXT[0] + [END] * 4, [5, 6, 7] + [END] * 8]
-        got = predict(model, padded)
+        batch = [TEXT[0] + [END] * 4, [5, 6, 7] + [END] * 8]
+        got = predict(model, batch)
         assert_close(got[:1, :7], predict(model, TEXT))
         assert_close(got[1:, :3], predict(model, [[5, 6, 7]]))
 
@@ -161,8 +163,8 @@ class TestPaddingSide:
         model = build(END, model="gpt2", return_keras_model=False, final_activation="linear")
         model.save_pretrained(tmp_path / "folder")
         model.model.save(tmp_path / "model.keras")
-        reopened = build_transformer_model(tmp_path / "folder", final_activation="linear")
-        for copy in (reopened, keras.models.load_model(tmp_path / "model.keras")):
+        folder_model = build_transformer_model(tmp_path / "folder", final_activation="linear")
+        for copy in (folder_model, keras.models.load_model(tmp_path / "model.keras")):
             assert_close(predict(copy, TEXT), predict(model.model, TEXT))
 
 
@@ -182,7 +184,7 @@ class TestPaddedPrompts:
         write = TextGenerator(build(0, **options))
         options = {"max_new_tokens": 5, "eos_token_id": END}
         (want,) = write.generate([[5, 6, 7]], **options).tokens
-        padded = np.array([[0, 0, 5, 6, 7], [5, 6, 7, 0, 0], [0, 5, 6, 7, 0]])
-        assert write.generate(padded, **options).tokens == [want] * 3
+        prompts = np.array([[0, 0, 5, 6, 7], [5, 6, 7, 0, 0], [0, 5, 6, 7, 0]])
+        assert write.generate(prompts, **options).tokens == [want] * 3
         with pytest.raises(ValueError, match="a prompt must have at least one token"):
             write.generate([[0, 0]], **options)
