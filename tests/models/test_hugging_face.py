@@ -326,3 +326,77 @@ def test_a_model_that_transformers_cannot_compute_is_refused(tmp_path):
         with pytest.raises(ValueError, match=f"transformers has no .* with {message}"):
             model.save_pretrained(tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
+
+
+# Configurations
+
+
+def test_the_keys_of_configurations_are_those_of_transformers():
+    """A newer version may have further keys: record them, and say what each means here."""
+    transformers = pytest.importorskip("transformers", reason="needs the bench extra")
+    record = load_record("hf_configs.json")
+    for model_type, defaults in record.items():
+        if model_type:
+            keys = transformers.AutoConfig.for_model(model_type).to_dict()
+            assert {*keys} - {"transformers_version"} == {*record[""], *defaults}, model_type
+
+
+SMALL = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 32,
+}
+SMALL_GPT = {"vocab_size": 40, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32}
+SMALL_DISTILBERT = {"vocab_size": 40, "dim": 16, "hidden_dim": 32, "n_heads": 2, "n_layers": 2}
+MLM, VECTORS = {"with_mlm": "linear"}, {}
+UNTIED, CAUSAL = {"tie_word_embeddings": False}, {"is_decoder": True}
+SETTINGS = [  # class in transformers, its configuration, what to build, the output
+    ("BertForMaskedLM", {**SMALL, **UNTIED}, MLM, "logits"),
+    ("AlbertForMaskedLM", {**SMALL, "embedding_size": 8, **UNTIED}, MLM, "logits"),
+    ("RobertaForMaskedLM", {**SMALL, **UNTIED}, MLM, "logits"),
+    ("ElectraForMaskedLM", {**SMALL, **UNTIED}, {"with_generator": "linear"}, "logits"),
+    ("ErnieForMaskedLM", {**SMALL, **UNTIED}, MLM, "logits"),
+    ("RoFormerForMaskedLM", {**SMALL, **UNTIED}, MLM, "logits"),
+    ("DistilBertForMaskedLM", {**SMALL_DISTILBERT, **UNTIED}, MLM, "logits"),
+    ("DebertaV2ForMaskedLM", {**SMALL, "relative_attention": True, **UNTIED}, MLM, "logits"),
+    ("ModernBertForMaskedLM", {**SMALL, "pad_token_id": 0, **UNTIED}, MLM, "logits"),
+    ("GPT2LMHeadModel", {**SMALL_GPT, **UNTIED}, SCORES, "logits"),
+    ("OpenAIGPTLMHeadModel", {**SMALL_GPT, **UNTIED}, SCORES, "logits"),
+    ("BertModel", {**SMALL, **CAUSAL}, VECTORS, "last_hidden_state"),
+    ("BertForMaskedLM", {**SMALL, **CAUSAL}, MLM, "logits"),
+    ("BertLMHeadModel", {**SMALL, **CAUSAL}, MLM, "logits"),
+    ("BertLMHeadModel", {**SMALL, "is_decoder": False}, MLM, "logits"),
+    ("RobertaModel", {**SMALL, **CAUSAL}, VECTORS, "last_hidden_state"),
+    ("RobertaForCausalLM", {**SMALL, "is_decoder": False}, MLM, "logits"),
+    ("ErnieModel", {**SMALL, **CAUSAL}, VECTORS, "last_hidden_state"),
+    ("RoFormerModel", {**SMALL, **CAUSAL}, VECTORS, "last_hidden_state"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:The configuration names")  # of decoders that are not causal
+@pytest.mark.parametrize("architecture, settings, options, output", SETTINGS)
+def test_settings_mean_what_they_mean_to_transformers(
+    architecture, settings, options, output, tmp_path
+):
+    transformers = pytest.importorskip("transformers", reason="needs the bench extra")
+    torch = pytest.importorskip("torch")
+    hf_class = getattr(transformers, architecture)
+    torch.manual_seed(0)
+    hf_model = hf_class(hf_class.config_class(**settings)).eval()
+    for name, parameter in hf_model.named_parameters():  # an untied head has two biases
+        if "embed_positions" not in name:  # sines and cosines
+            torch.nn.init.normal_(parameter, std=0.3)
+    hf_model.save_pretrained(tmp_path)
+    ids = np.array([[5, 6, 7, 8, 9, 10]])
+    with torch.no_grad():
+        want = hf_model(torch.tensor(ids))[output].numpy()
+    model = build_transformer_model(tmp_path, return_keras_model=False, **options)
+    (got,) = outputs_named(model.model, {"input_ids": ids, "token_type_ids": 0 * ids})
+    assert_close(got, want, 1e-4)
+    model.save_pretrained(tmp_path / "copy")
+    hf_copy = hf_class.from_pretrained(tmp_path / "copy").eval()
+    with torch.no_grad():
+        assert_close(hf_copy(torch.tensor(ids))[output].numpy(), want, 1e-4)
