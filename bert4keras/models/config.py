@@ -146,7 +146,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         config = json.loads(path.read_bytes(), object_pairs_hook=_Object)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(config, dict):
+    if not isinstance(config, _Object):
         raise ValueError(
             f"{path} must hold a JSON object of settings, got a {type(config).__name__}"
         )

@@ -167,15 +167,13 @@ class ModernBERT(PreNorm, BERT):
         """Return the arguments that a configuration gives, of ``transformers`` 4 or 5."""
         config = dict(config)
         for kind, rope in (config.get("rope_parameters") or {}).items():
-            if rope is None and kind in _BASES:
-                continue
-            if kind not in _BASES or not _is_plain_rope(rope):
+            if kind not in _BASES or not _is_plain_rope(rope or {}):
                 raise ValueError(
                     f"{cls.__name__} can compute rope_type='default' of {', '.join(_BASES)} alone, "
                     f"the configuration says {kind}={rope!r}: another model."
                 )
-            if rope.get("rope_theta") is not None:
-                base = rope["rope_theta"]
+            base = (rope or {}).get("rope_theta")
+            if base is not None:
                 config[_BASES[kind]] = check_number(f"rope_theta of {kind}", base, above=0)
         return super().parse_config(config)
 
