@@ -7,7 +7,6 @@ that need them.
 import importlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # Keras reads it when it is imported
@@ -52,6 +51,13 @@ def get_available_gpus() -> list[str]:
     return [str(device) for device in module.devices() if device.platform == "gpu"]
 
 
+def count_replicas() -> int:
+    """Return the number of replicas of TensorFlow's distribution strategy; 1 elsewhere."""
+    if backend_name != "tensorflow":
+        return 1
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def is_traced(x: Any) -> bool:
     """True if ``x`` is a tensor without a value, of a graph that is being traced.
 
@@ -88,7 +94,8 @@ def assert_that(
         ``passthrough``.
 
     Raises:
-        ValueError: in eager code; compiled code wraps the message in an error of its backend.
+        ValueError: in eager code, and on JAX in compiled code. Compiled code of TensorFlow wraps
+            the message in an error of its own.
     """
     if isinstance(condition, bool):
         _raise_unless(message, condition, *values)
@@ -97,10 +104,9 @@ def assert_that(
         if passthrough is not None:  # a graph runs in any order: tie the check to the tensor
             with tf.control_dependencies([assertion]):
                 return tf.identity(passthrough)
-    elif backend_name == "jax":
-        raise_unless = partial(_raise_unless, message)
-        importlib.import_module("jax").debug.callback(raise_unless, condition, *values)
-    elif backend_name == "tensorflow" or condition.device.type != "meta":
+    elif backend_name == "jax" and is_traced(condition):
+        return _jax_checks().check(condition, message, values, passthrough)
+    elif backend_name != "torch" or condition.device.type != "meta":
         # torch's "meta" tensors have shapes only: Keras infers output shapes with them
         _raise_unless(message, condition, *values)
     return passthrough
@@ -109,6 +115,20 @@ def assert_that(
 def _raise_unless(message, condition, *values):
     if not condition:
         raise ValueError(f"{message} ({', '.join(str(int(value)) for value in values)})")
+
+
+def _jax_checks():
+    return importlib.import_module("bert4keras.backend.jax_checks")
+
+
+if backend_name == "jax":
+    _jax_checks().install()
+
+
+def raise_failed_checks() -> None:
+    """Raise the error of a check that failed in a step of training, where the backend waits."""
+    if backend_name == "jax":
+        _jax_checks().raise_errors()
 
 
 def compile_function(
@@ -142,8 +162,14 @@ def compile_function(
         with keras.StatelessScope(state_mapping=list(zip(variables, values))):
             return function(*args)
 
-    program = importlib.import_module("jax").jit(pure)
-    return lambda *args: program([variable.value for variable in variables], *args)
+    program = importlib.import_module("jax").jit(_jax_checks().return_errors(pure))
+
+    def run(*args):
+        error, outputs = program([variable.value for variable in variables], *args)
+        _jax_checks().raise_error(error)
+        return outputs
+
+    return run
 
 
 def sync_weights(model: Any) -> None:

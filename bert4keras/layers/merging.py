@@ -22,11 +22,24 @@ class Add(Layer):
     """Sum of tensors of one shape; the padding mask is that of the first input that has one.
 
     ``Add`` of Keras 3 drops the mask as soon as one input has none.
+
+    Raises:
+        ValueError: inputs of different lengths.
     """
 
     is_positionwise = True
 
     def call(self, inputs: list[Tensor]) -> Tensor:
+        # strings, because a model that JAX exports has lengths such as `a` and `b`
+        lengths = {str(x.shape[1]): x for x in inputs if len(x.shape) > 1}
+        lengths = [length for length in lengths if length not in ("None", "1")]
+        if len(lengths) > 1:
+            raise ValueError(
+                f"Expected inputs of one length in {self.name}, got the lengths "
+                f"{' and '.join(lengths)}. Give each text as many segment ids as token ids. JAX "
+                "exports each input with a length of its own: build the model with "
+                "sequence_length=..., or save it as .keras and export it under TensorFlow."
+            )
         total = inputs[0]
         for x in inputs[1:]:
             total = total + x

@@ -143,6 +143,8 @@ class PositionEmbedding(_PositionEmbedding):
     def _vectors(self, ids):
         ids = ops.cast(ids, "int32")
         last = ops.max(ids, initial=0) if self.custom_position_ids else ops.shape(ids)[1] - 1
+        if not isinstance(last, int):
+            last = ops.convert_to_tensor(last, "int32")  # JAX exports with a length that is unknown
         return self._look_up(self._check_range(ids, last))
 
     def _look_up(self, ids):

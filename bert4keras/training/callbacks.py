@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras.backend import seed_dropout
+from bert4keras.backend.dispatch import raise_failed_checks
 from bert4keras.backend.types import StrPath
 from bert4keras.checks import check_callable, check_integer, check_json, check_string, describe
 from bert4keras.files import check_free_space, remove_dead_parts, replace_file
@@ -351,6 +352,7 @@ class RaiseOnNaN(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
+            raise_failed_checks()  # a wrong id makes the loss NaN on JAX, and says more
             updates = int(self.model.optimizer.iterations)
             raise FloatingPointError(
                 f"Expected a finite loss, got {loss} in epoch {self.epoch + 1}, batch {batch + 1}, "

@@ -163,8 +163,11 @@ class TestAssignedRate:
     def test_a_rate_that_is_assigned_survives_saving(self, tmp_path):
         model, _ = fit_dense(AdaFactor(None), self.plateau())
         model.save(tmp_path / "a.keras")
-        loaded = keras.saving.load_model(tmp_path / "a.keras")
-        for optimizer in loaded.optimizer, AdaFactor.from_config(model.optimizer.get_config()):
+        loaded_model = keras.saving.load_model(tmp_path / "a.keras")
+        for optimizer in (
+            loaded_model.optimizer,
+            AdaFactor.from_config(model.optimizer.get_config()),
+        ):
             assert float(optimizer.learning_rate) == pytest.approx(0.0025)
         assert AdaFactor(None).get_config()["learning_rate"] is None
         assert "assigned_learning_rate" not in AdaFactor(None).get_config()

@@ -112,8 +112,8 @@ def test_a_tied_head_without_a_scale_is_written_and_read_again(tmp_path):
     copy = build_transformer_model(tmp_path, with_lm="linear")
     ids = [np.array([[5, 6, 7]]), np.array([[0, 8]])]
     assert_close(copy(ids), array(model.model(ids)), 1e-6)
-    scaled = build_transformer_model(folder, with_lm="linear")
-    assert abs(array(scaled(ids)) - array(copy(ids))).max() > 1e-3
+    scaled_model = build_transformer_model(folder, with_lm="linear")
+    assert abs(array(scaled_model(ids)) - array(copy(ids))).max() > 1e-3
 
 
 def test_an_encoder_in_a_folder_is_opened_as_one(tmp_path):
