@@ -141,10 +141,10 @@ class LoadPlan:
         if lines:
             total = sum(len(weights) for _, weights, _ in layer_weights)
             report = _report(lines, "faults" if mismatches else f"of {total} weights", total)
-            if self.checkpoint.path != DICT_PATH:
-                report = f"{self.checkpoint.path}:\n{report}"
             if not ignore_invalid:
                 advice = self._find_remedy(slots, faults, remedy)
+                if self.checkpoint.path not in (DICT_PATH, *advice.split("'")):
+                    advice = f"{advice} The file is {self.checkpoint.path}."
                 raise MismatchError(f"{report}\n{advice}")
             warnings.warn(f"{report}\nThese are left as initialised.", stacklevel=2)
         slots = [slot for slot, fault in zip(slots, faults, strict=True) if fault is None]
