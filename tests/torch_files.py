@@ -32,6 +32,19 @@ def tensor(storage=None, offset=0, shape=(2, 2), strides=(2, 1)):
     return find("torch._utils\n_rebuild_tensor_v2") + b"(" + arguments + b"\x89" + hooks + b"tR"
 
 
+def state(value, key=None):
+    return b"\x80\x02}" + (key or text("a")) + value + b"s."
+
+
+def write_legacy(path, pickle, count=4):
+    system = b"\x80\x02}" + text("little_endian") + b"\x88s."
+    head = [number(0x1950A86A20F9469CFC6C), number(1001)]
+    keys = b"\x80\x02](" + text("0") + b"e."
+    pickles = [b"\x80\x02" + item + b"." for item in head] + [system, pickle, keys]
+    path.write_bytes(b"".join(pickles) + count.to_bytes(8, "little", signed=True) + bytes(16))
+    return path
+
+
 def write_torch(path, tensors):
     """Write a zip of float32 vectors: {name: array}."""
     items = [

@@ -138,7 +138,9 @@ def open_hdf5(path: StrPath) -> HDF5Checkpoint:
         CheckpointError: the file is damaged or incomplete, or not safe to open, see ``check_hdf5``.
     """
     with open_file(path) as (file, names):
-        if _weights_group(file) is not None:
+        with explain_damage(path):
+            is_of_keras2 = _weights_group(file) is not None
+        if is_of_keras2:
             return Keras2Checkpoint(path, file, names)
         keras3 = Keras3Checkpoint(path, file, names)
         return keras3 if keras3.layers else HDF5Checkpoint(path, file, names)

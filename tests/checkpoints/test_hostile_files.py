@@ -12,7 +12,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from torch_files import find, number, storage_id, tensor, text, write_torch
+from torch_files import find, number, state, storage_id, tensor, text, write_legacy, write_torch
 
 from bert4keras.checkpoints import CheckpointError, check_hdf5, is_keras2, open_checkpoint
 
@@ -22,23 +22,10 @@ HUGE = 1 << 40
 # --- pickles, written by hand
 
 
-def state(value, key=None):
-    return b"\x80\x02}" + (key or text("a")) + value + b"s."
-
-
 def write_zip(path, pickle, data=bytes(16), compression=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("archive/data.pkl", pickle)
         archive.writestr("archive/data/0", data)
-    return path
-
-
-def write_legacy(path, pickle, count=4):
-    system = b"\x80\x02}" + text("little_endian") + b"\x88s."
-    head = [number(0x1950A86A20F9469CFC6C), number(1001)]
-    keys = b"\x80\x02](" + text("0") + b"e."
-    pickles = [b"\x80\x02" + item + b"." for item in head] + [system, pickle, keys]
-    path.write_bytes(b"".join(pickles) + count.to_bytes(8, "little", signed=True) + bytes(16))
     return path
 
 
