@@ -5,12 +5,12 @@
     python examples/basic_extract_features.py --config C --checkpoint P --vocab V TEXT TEXT ...
 """
 
-import argparse
 import importlib.util
 import itertools
 import os
 
 import keras
+from data.options import Parser
 from keras import ops
 
 from bert4keras.layers import GlobalAveragePooling1D
@@ -24,9 +24,7 @@ SENTENCES = [
     "Share prices dropped this morning.",
 ]
 
-parser = argparse.ArgumentParser(
-    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-)
+parser = Parser(__doc__)
 parser.add_argument("texts", nargs="*", default=SENTENCES, help="at least two")
 parser.add_argument("--config", help="bert_config.json or config.json; default: all-MiniLM-L6-v2")
 parser.add_argument("--checkpoint", help="bert_model.ckpt or model.safetensors")

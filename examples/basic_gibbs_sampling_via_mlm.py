@@ -9,19 +9,18 @@ drawn, by a model that never learnt to write from left to right.
 Without --checkpoint a tiny one first learns made-up poems; how many of its own are in form, and
 rhyme, is counted as the drawing goes on."""
 
-import argparse
 
 import keras
 import numpy as np
 from data.command_line import vocabulary
+from data.options import SEED, Parser
 from data.poems import make_poems, rhymes, well_formed
 
 from bert4keras.data import DataGenerator, sequence_padding
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
-parser = argparse.ArgumentParser(description=__doc__,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = Parser(__doc__)
 parser.add_argument("--begin", help="a text to begin with, default: masks alone")
 parser.add_argument("--length", type=int, default=24, help="in tokens, default %(default)s")
 parser.add_argument("--number", type=int, default=16, help="of texts, default %(default)s")
@@ -30,7 +29,7 @@ parser.add_argument("--temperature", type=float, default=1.0, help="default %(de
 parser.add_argument("--config", help="bert_config.json or config.json; default: in the folder")
 parser.add_argument("--checkpoint", help="bert_model.ckpt, model.safetensors, or their folder")
 parser.add_argument("--vocab", help="vocab.txt; default: in the folder")
-parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--seed", type=int, default=0, **SEED)
 parser.add_argument("--smoke", action="store_true", help="little is learnt, and few steps drawn")
 args = parser.parse_args()
 keras.utils.set_random_seed(args.seed)

@@ -2,11 +2,11 @@
 
 Without --folder a tiny one learns some poems first, so that there is a folder to open."""
 
-import argparse
 import os
 
 import keras
 import numpy as np
+from data.options import SEED, Parser
 from data.poems import make_poems
 
 from bert4keras.data import sequence_padding
@@ -14,14 +14,13 @@ from bert4keras.generation import TextGenerator
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer, save_vocab
 
-parser = argparse.ArgumentParser(description=__doc__,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = Parser(__doc__)
 parser.add_argument("--folder", help="config.json, model.safetensors and a vocabulary")
 parser.add_argument("--text", default="春山", help="what it goes on from, default %(default)s")
 parser.add_argument("--number", type=int, default=3, help="of texts, default %(default)s")
 parser.add_argument("--tokens", type=int, default=48, help="at most, default %(default)s")
 parser.add_argument("--output", default="output/gpt2_of_poems", help="folder of the tiny one")
-parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--seed", type=int, default=0, **SEED)
 parser.add_argument("--smoke", action="store_true", help="it learns only a few poems")
 args = parser.parse_args()
 keras.utils.set_random_seed(args.seed)

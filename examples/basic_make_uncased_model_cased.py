@@ -7,17 +7,16 @@ as the vectors of the same words without (`compound_tokens`).
 Without --checkpoint a tiny one with random weights is made, to show that nothing changes but that
 the case is kept. With --output the cased model and its vocabulary are written."""
 
-import argparse
 import os
 
 import keras
 import numpy as np
+from data.options import Parser
 
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer, load_vocab, save_vocab
 
-parser = argparse.ArgumentParser(description=__doc__,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = Parser(__doc__)
 parser.add_argument("--text", default="Welcome to BEIJING, my Dear.", help="default %(default)s")
 parser.add_argument("--config", help="bert_config.json or config.json; default: in the folder")
 parser.add_argument("--checkpoint", help="bert_model.ckpt, model.safetensors, or their folder")

@@ -6,25 +6,24 @@ Without --checkpoint a tiny one first learns from made-up reviews, so that there
     python examples/basic_masked_language_model.py --checkpoint FOLDER --text 科学[MASK][MASK]好
 """
 
-import argparse
 
 import keras
 import numpy as np
 from data.command_line import vocabulary
+from data.options import SEED, Parser
 from data.reviews import make_reviews
 
 from bert4keras.data import DataGenerator, sequence_padding
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 
-parser = argparse.ArgumentParser(description=__doc__,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = Parser(__doc__)
 parser.add_argument("--text", nargs="+", help="with a [MASK] for each hidden token")
 parser.add_argument("--config", help="bert_config.json or config.json; default: in the folder")
 parser.add_argument("--checkpoint", help="bert_model.ckpt, model.safetensors, or their folder")
 parser.add_argument("--vocab", help="vocab.txt; default: in the folder")
 parser.add_argument("--guesses", type=int, default=5, help="a mask, default %(default)s")
-parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--seed", type=int, default=0, **SEED)
 parser.add_argument("--smoke", action="store_true", help="the tiny one learns only a little")
 args = parser.parse_args()
 keras.utils.set_random_seed(args.seed)

@@ -3,24 +3,23 @@
 Without --folder a tiny one learns to read numbers first (三百二十五 is 325), so that there is a
 folder to open."""
 
-import argparse
 import os
 import random
 
 import keras
+from data.options import SEED, Parser
 
 from bert4keras.data import sequence_padding
 from bert4keras.generation import TextGenerator
 from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import SpTokenizer, Tokenizer, save_vocab
 
-parser = argparse.ArgumentParser(description=__doc__,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = Parser(__doc__)
 parser.add_argument("--folder", help="config.json, model.safetensors and a vocabulary")
 parser.add_argument("--text", nargs="+", default=["三百二十五", "七千零八"], help="what it reads")
 parser.add_argument("--topk", type=int, default=4, help="beams, default %(default)s")
 parser.add_argument("--output", default="output/t5_of_numbers", help="folder of the tiny one")
-parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--seed", type=int, default=0, **SEED)
 parser.add_argument("--smoke", action="store_true", help="it learns only a few numbers")
 args = parser.parse_args()
 keras.utils.set_random_seed(args.seed)

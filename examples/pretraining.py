@@ -4,15 +4,16 @@ Texts are cut into rows of tokens once, and kept in shards. A run that was stopp
 where it was when the same command is given again. What is learnt becomes a folder that
 build_transformer_model and transformers open."""
 
-import importlib
 import math
 import os
 import sys
+from itertools import islice
 
 import keras
 from data.command_line import command_line, vocabulary
 from data.corpora import make_corpus, plain
 from data.curves import keep_history
+from data.options import find_function
 from tqdm import tqdm
 
 from bert4keras import optimizers
@@ -37,16 +38,19 @@ args = command_line(
     data="text file, folder of *.txt, or a pattern in quotes; a text a line",
     objective={"default": "mlm", "choices": ["mlm", "lm", "unilm"], "help": "default %(default)s"},
     word_segment={"metavar": "MODULE:FUNCTION", "help": "cuts texts into words that are masked "
-                  "together, such as jieba:lcut"},
+                  "together, such as jieba:lcut, for which jieba is enough"},
     steps={"type": int, "help": "batches to learn, in place of --epochs"},
     save_every={"type": int, "default": 100, "help": "batches, default %(default)s"},
     optimizer={"default": "adam", "choices": ["adam", "lamb"], "help": "default %(default)s"},
     accumulate={"type": int, "default": 1, "help": "batches of an update, default %(default)s"},
-    warmup={"type": float, "default": 0.1, "help": "share of steps, default %(default)s"},
-    weight_decay={"type": float, "default": 0.01, "help": "default %(default)s"},
+    warmup={"type": float, "default": 0.1, "minimum": 0, "maximum": 1,
+            "help": "share of steps, default %(default)s"},
+    weight_decay={"type": float, "default": 0.01, "minimum": 0, "help": "default %(default)s"},
     new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
-    workers={"type": int, "default": 0, "help": "processes that cut texts, default %(default)s"},
+    workers={"type": int, "default": 0, "minimum": 0,
+             "help": "processes that cut texts, default %(default)s"},
     skip_damaged={"action": "store_true", "help": "go without shards that are missing or cut off"})
+segment = find_function(args.word_segment) if args.word_segment else None
 if args.smoke:
     args.steps, args.save_every, args.maxlen = 20, 10, 32
 if not args.data:
@@ -54,10 +58,8 @@ if not args.data:
     with atomic_write(args.data) as file:
         file.writelines(f"{text}\n" for text in make_corpus(400 if args.smoke else 6000))
 files = find_text_files(args.data)
-segment = None
-if args.word_segment:
-    module, _, function = args.word_segment.partition(":")
-    segment = getattr(importlib.import_module(module), function)
+if len(list(islice(read_texts(files), 2))) < 2:
+    raise ValueError(f"--data {args.data} must hold two texts or more, a text a line")
 
 
 def texts(held_out):

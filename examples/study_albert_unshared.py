@@ -5,7 +5,6 @@ share theirs and one whose blocks go their own ways, and both learn the same: se
 a GlobalPointer, and answers as a UniLM. With several seeds: the score on dev after one epoch, the
 best one, and the processor's time for an epoch. Needs the extra `plot`."""
 
-import argparse
 import json
 import os
 import time
@@ -16,6 +15,7 @@ import numpy as np
 from data.albert import make_texts, pretrained_albert
 from data.command_line import stoppable, warmed_adam
 from data.linking import KINDS, linked, triples_of
+from data.options import Parser
 from data.reading import answers
 from data.reviews import make_reviews
 from data.triples import exact_match, make_triples
@@ -31,8 +31,7 @@ from bert4keras.training import BestCheckpoint
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
-parser = argparse.ArgumentParser(description=__doc__,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = Parser(__doc__)
 parser.add_argument("--steps", type=int, default=1000, help="to pretrain, default %(default)s")
 parser.add_argument("--items", type=int, default=800, help="of a task, default %(default)s")
 parser.add_argument("--seeds", type=int, default=2, help="runs of a model, default %(default)s")

@@ -10,11 +10,11 @@
 
 Prints tables and draws a picture; needs the extra `plot`."""
 
-import argparse
 import os
 
 import matplotlib
 import numpy as np
+from data.options import SEED, Parser
 from keras import ops
 
 from bert4keras.layers import VarianceScalingByName
@@ -22,11 +22,10 @@ from bert4keras.layers import VarianceScalingByName
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
-parser = argparse.ArgumentParser(description=__doc__,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = Parser(__doc__)
 parser.add_argument("--width", type=int, default=512, help="of stacks, default %(default)s")
 parser.add_argument("--depth", type=int, default=40, help="of stacks, default %(default)s")
-parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--seed", type=int, default=0, **SEED)
 parser.add_argument("--output", default="output/initialization", help="folder of the picture")
 parser.add_argument("--smoke", action="store_true", help="small sizes: does it run?")
 args = parser.parse_args()

@@ -5,13 +5,13 @@ A small convolutional network says which coloured shapes a picture holds; pictur
 that were never seen together. With several seeds: how much filters of the first layer correlate
 before and after training, and how many pictures are wholly right. Needs the extra `plot`."""
 
-import argparse
 import json
 import os
 
 import keras
 import matplotlib
 import numpy as np
+from data.options import Parser
 from data.pictures import COLOURS, SHAPES, make_pictures
 from keras import ops
 
@@ -20,15 +20,14 @@ from bert4keras.layers import OrthogonalKernel, SelfOrthogonality
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
-parser = argparse.ArgumentParser(description=__doc__,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = Parser(__doc__)
 parser.add_argument("--pictures", type=int, default=3000, help="to learn, default %(default)s")
 parser.add_argument("--epochs", type=int, default=25, help="default %(default)s")
 parser.add_argument("--seeds", type=int, default=3, help="runs of each kind, default %(default)s")
 parser.add_argument("--filters", type=int, default=24, help="default %(default)s")
-parser.add_argument("--plain", type=float, default=1e-3,
+parser.add_argument("--plain", type=float, default=1e-3, minimum=0,
                     help="strength of the plain penalty, default %(default)s")
-parser.add_argument("--module", type=float, default=1e-7,
+parser.add_argument("--module", type=float, default=1e-7, minimum=0,
                     help="strength of the module, times its authors' 100 and 1, %(default)s")
 parser.add_argument("--output", default="output/self_orthogonality", help="folder of the picture")
 parser.add_argument("--smoke", action="store_true", help="few pictures, one epoch: does it run?")

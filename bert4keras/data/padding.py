@@ -8,6 +8,8 @@ import numpy as np
 from bert4keras.backend.types import ArrayLike, NDArray
 from bert4keras.checks import check_integer, describe
 
+_NOT_SEQUENCES = (str, bytes, Mapping, type(None))  # though most can be iterated
+
 
 def to_array(*args: ArrayLike) -> Any:
     """Convert each argument to an array.
@@ -74,7 +76,7 @@ def sequence_padding(
     """
     if mode not in ("post", "pre"):
         raise ValueError(f'Expected mode "post" or "pre", got {mode!r}. Pass one of these.')
-    if isinstance(inputs, str | bytes | Mapping) or not isinstance(inputs, Iterable):
+    if isinstance(inputs, _NOT_SEQUENCES) or not isinstance(inputs, Iterable):
         raise TypeError(
             f"Expected inputs to be a list of sequences, got {describe(inputs)}. Pass a list of "
             "lists or arrays."
@@ -127,7 +129,7 @@ def _dtype_for_padding(value, dtype):
         return np.result_type(dtype, padding)  # not cut to the longest text
     if dtype.kind in "biuf" and padding.dtype.kind not in "biuf":
         raise TypeError(_describe_padding(value, dtype))
-    if dtype.kind in "biuf":
+    if dtype.kind in "biuf" and padding.any():  # any dtype can hold 0
         with np.errstate(all="ignore"):
             new = padding.astype(dtype)
             whole = np.trunc(padding)  # bert4keras 0.x drops the fraction among integers
@@ -149,7 +151,7 @@ def _to_arrays(row, seq_dims, dtypes):
 
     The dtypes join the set ``dtypes``: innermost sequences are padded when all are known.
     """
-    if isinstance(row, str | bytes | Mapping) or row is None:
+    if not isinstance(row, list | np.ndarray) and isinstance(row, _NOT_SEQUENCES):
         raise TypeError(
             f"Expected inputs of lists or arrays, got {describe(row)} among them. Encode texts "
             "with a tokenizer first."

@@ -1,6 +1,5 @@
 """The command line of a task: the same options everywhere, checked before anything is computed."""
 
-import argparse
 import contextlib
 import glob
 import json
@@ -13,6 +12,8 @@ import keras
 from bert4keras.data import atomic_write
 from bert4keras.optimizers import extend_with_parameter_wise_lr
 from bert4keras.tokenizers import load_vocab
+
+from .options import SEED, Parser
 
 OPTIONS = "options.json"  # beside the weights: how they were learnt
 
@@ -32,15 +33,15 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         predict: name of the value of `--predict`; a pair of names for one value and more of
             another; None for a task that predicts nothing.
         files: names of the files that a folder given as `--data` must hold.
-        **more: options of the task alone: keyword arguments of `add_argument` by name.
+        **more: options of the task alone: keyword arguments of `Parser.add_argument` by name.
 
     With `--predict`, options that are not given are those of the run that learnt (`stoppable`).
 
     Returns: the options, and `weights`, the file where the best weights lie. A `checkpoint` that is
         a folder is also where `config` and `vocab` are looked for.
     """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = Parser(
+        description,
         epilog="Without --data and --checkpoint: made-up data and a small model from scratch.")
     add = parser.add_argument
     add("--data", help=": ".join(filter(None, (data, " and ".join(files)))))
@@ -52,10 +53,11 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
     add("--batch_size", type=int, default=batch_size, help="default %(default)s")
     add("--learning_rate", type=float,
         help=f"default {rates[0]}, with a checkpoint {rates[1]}")
-    add("--maxlen", type=int, default=maxlen, help="in tokens, default %(default)s")
+    add("--maxlen", type=int, default=maxlen, minimum=5,  # [CLS] a [SEP] b [SEP]
+        help="in tokens, default %(default)s")
     add("--precision", default="float32", choices=["float32", "mixed_bfloat16", "mixed_float16"],
         help="mixed: faster where the processor has it, default %(default)s")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, **SEED)
     add("--output", default=f"output/{name}", help="folder for what is learnt, default %(default)s")
     if predict:
         add("--predict", metavar=predict, nargs=None if isinstance(predict, str) else "+",
@@ -77,7 +79,7 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         args.vocab = args.vocab or f"{args.checkpoint}/vocab.txt"
     if args.checkpoint and not (args.config and args.vocab):
         parser.error("a checkpoint needs its --config and its --vocab beside it")
-    for option in "data", "config", "vocab":
+    for option in "data", "config", "vocab":  # also those that the folder of a checkpoint lacks
         path = getattr(args, option)
         if path and not os.path.exists(path) and not (option == "data" and glob.glob(path)):
             parser.error(f"--{option} {path}: there is no such file or folder")
@@ -104,13 +106,11 @@ def _check_vocabulary(parser, args):
     """A vocabulary with more tokens than the checkpoint has rows is another's. A configuration that
     cannot be read is left to whoever builds the model, who says what is wrong with it."""
     try:
-        with open(args.config, encoding="utf-8") as file:
-            rows = json.load(file)["vocab_size"]
-    except (ValueError, KeyError):
+        rows = json.loads(Path(args.config).read_bytes())["vocab_size"]
+    except (ValueError, KeyError, TypeError):
         return
-    with open(args.vocab, encoding="utf-8") as file:
-        count = len(file.read().removesuffix("\n").split("\n"))
-    if count > rows:
+    count = sum(token != "" for token in load_vocab(args.vocab))  # not blank last rows
+    if isinstance(rows, int) and count > rows:
         parser.error(f"--vocab {args.vocab} has {count} tokens and the checkpoint {rows} rows: "
                      "give the vocabulary that came with it")
 
@@ -122,7 +122,10 @@ def vocabulary(path, texts, special=("[PAD]", "[UNK]", "[CLS]", "[SEP]")):
     Returns: {token: id}, and the rows of the checkpoint that they are (None without a path).
     """
     if path:
-        return load_vocab(path, simplified=True, startswith=list(special))
+        try:
+            return load_vocab(path, simplified=True, startswith=list(special))
+        except ValueError as error:
+            raise ValueError(f"--vocab {path}: {error}") from None
     signs = sorted({sign for text in texts for sign in text})
     tokens = [*special, *signs, *(f"##{digit}" for digit in range(10))]
     return {token: index for index, token in enumerate(tokens)}, None
@@ -155,7 +158,7 @@ def _remembered(args):
     options, weights = Path(args.output, OPTIONS), Path(args.weights)
     former = options.read_text(encoding="utf-8") if options.exists() else "{}"
     begun = weights.stat().st_mtime_ns if weights.exists() else None
-    passing = ("predict", "output", "weights")
+    passing = ("predict", "output", "weights", "traceback")
     _write(options, json.dumps({k: v for k, v in vars(args).items() if k not in passing}, indent=1))
     try:
         yield

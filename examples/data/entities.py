@@ -10,6 +10,8 @@ import random
 import re
 from pathlib import Path
 
+from bert4keras.data import open
+
 from .triples import FACTS, LEADS, OTHERS, Names, fill
 
 TYPES = {"person": "人名", "place": "地名", "company": "公司", "title": "作品"}
@@ -76,7 +78,7 @@ def load_entities(folder, split):
     if len(files) != 1:
         raise ValueError(f"{folder} must hold one file {split}*, got {[x.name for x in files]}")
     items, characters, tags = [], [], []
-    with files[0].open(encoding="utf-8") as file:
+    with open(files[0]) as file:
         for number, row in enumerate([*file, "\n"], 1):
             if fields := row.split():
                 if len(fields) != 2 or not re.fullmatch(r"O|[BIMES]-.+", fields[1]):

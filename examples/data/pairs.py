@@ -8,6 +8,8 @@ have the same name and another wish, or the same wish and a name that is much al
 import random
 import re
 
+from bert4keras.data import open
+
 from .triples import Names
 
 WISHES = {  # five ways to ask for the same thing
@@ -106,7 +108,7 @@ def load_pairs(path):
     Raises: ValueError that names file and line, where a row is something else, or there is none.
     """
     items = []
-    with open(path, encoding="utf-8") as file:
+    with open(path) as file:
         for number, row in enumerate(file, 1):
             columns = row.rstrip("\n").split("\t")
             if len(columns) != 3 or not all(columns) or columns[2] not in ("0", "1"):

@@ -94,7 +94,7 @@ def load_pictures(folder, side, split):
 
     file = Path(folder) / f"captions_{split}.json"
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads(file.read_bytes())
         captions = {image["id"]: [] for image in data["images"]}
         for item in data["annotations"]:
             captions[item["image_id"]].append(item["caption"])

@@ -9,6 +9,8 @@ import random
 import re
 from pathlib import Path
 
+from bert4keras.data import open
+
 RHYMES = {  # the words that lines end in, by rhyme
     "an": "山 关 间 还 闲 颜 湾 寒".split(),
     "ang": "霜 凉 光 乡 长 香 房 阳".split(),
@@ -63,12 +65,12 @@ def load_poems(path):
     folder, poems = Path(path), []
     for file in sorted(folder.glob("poet.*.json")):
         try:
-            poems += ["".join(poem["paragraphs"]) for poem in json.loads(file.read_text("utf-8"))]
+            poems += ["".join(poem["paragraphs"]) for poem in json.loads(file.read_bytes())]
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{file} must be a JSON list of poems with 'paragraphs', but: "
                              f"{type(error).__name__} {error}") from None
     if not poems and (folder / "in.txt").exists():
-        halves = [(folder / name).read_text("utf-8").splitlines() for name in ("in.txt", "out.txt")]
+        halves = [list(_rows(folder / name)) for name in ("in.txt", "out.txt")]
         if len(halves[0]) != len(halves[1]):
             raise ValueError(f"{folder}: in.txt and out.txt must have a line for each couplet, got "
                              f"{len(halves[0])} and {len(halves[1])}")
@@ -77,6 +79,11 @@ def load_poems(path):
     if not poems:
         raise ValueError(f"{path} must be a folder of poet.*.json, or of in.txt and out.txt")
     return poems
+
+
+def _rows(path):
+    with open(path) as file:
+        yield from (row.strip("\n") for row in file)
 
 
 def lines(poem):

@@ -152,7 +152,7 @@ def load_questions(path, passages=None, seed=0):
 
 def _items(file):
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads(file.read_bytes())
         if isinstance(data, dict):
             data = [{"question": x["question"], "passages": [
                 {"answer": e["answer"][0], "passage": e["evidence"]}

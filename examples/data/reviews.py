@@ -9,6 +9,8 @@ import os
 import random
 import zlib
 
+from bert4keras.data import open
+
 TOPICS = {  # of each topic: aspects, words of praise, words of blame
     "酒店": (["房间", "床铺", "大堂", "早餐", "前台", "浴室", "位置", "服务"],
             ["干净", "舒服", "周到", "宽敞", "安静"], ["脏乱", "陈旧", "吵闹", "简陋", "马虎"]),
@@ -90,7 +92,7 @@ def load_reviews(path):
     Raises: ValueError that names file and line, where a row is something else, or there is none.
     """
     items = []
-    with open(path, encoding="utf-8") as file:
+    with open(path) as file:
         rows = list(file)
     turned = rows[:1] == [HEADER]
     for number, row in enumerate(rows[turned:], 1 + turned):

@@ -7,6 +7,8 @@ to the dev set, and the abstract names more things and ways than the title takes
 import random
 import zlib
 
+from bert4keras.data import open
+
 THINGS = (
     "桥梁 隧道 水库 锅炉 齿轮 轴承 风机 电网 卫星 雷达 机器人 无人机 土壤 小麦 玉米 森林 地下水 "
     "废水 煤矿 油田 钢材 混凝土 涂料 陶瓷 图像 语音 文本 视频 交通流 心电图 血糖 肺炎 骨折 药材"
@@ -86,7 +88,7 @@ def load_titles(path):
     Raises: ValueError that names file and line, where a row is something else, or there is none.
     """
     items = []
-    with open(path, encoding="utf-8") as file:
+    with open(path) as file:
         for number, row in enumerate(file, 1):
             columns = row.rstrip("\n").split("\t")
             if len(columns) < 2 or not all(columns[-2:]):

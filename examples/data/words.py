@@ -7,6 +7,8 @@ without anything between, so neither a list of words nor a character tells where
 
 import random
 
+from bert4keras.data import open
+
 from .triples import Names
 
 BEFORE = "新旧红青金木水火石云月春冬山花铁"  # first characters of nouns, and adjectives alone
@@ -75,7 +77,7 @@ def load_words(path):
 
     Raises: ValueError that names the file, where no row is of several words.
     """
-    with open(path, encoding="utf-8") as file:
+    with open(path) as file:
         sentences = [words for row in file if (words := row.split())]
     if not any(len(words) > 1 for words in sentences):
         raise ValueError(f"{path} must have rows of words with spaces between them, got "

@@ -16,6 +16,7 @@ def parse_args(monkeypatch, tmp_path):
     """Parse words as the arguments of an example that writes to a folder of the test."""
 
     def parse(*words, **options):
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # put back after the test
         monkeypatch.setattr(sys, "argv", ["task.py", *map(str, words)])
         monkeypatch.chdir(tmp_path)
         return command_line("A task.", "learnt", "a file", epochs=5, **options)
@@ -32,6 +33,9 @@ def test_defaults(parse_args, tmp_path):
 def test_the_vocabulary_of_another_checkpoint_is_refused(parse_args, capsys, tmp_path):
     (tmp_path / "config.json").write_text('{"vocab_size": 2}')
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n", encoding="utf-8")
+    assert parse_args("--checkpoint", tmp_path).vocab
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n山\n", encoding="utf-8")
+    (tmp_path / "vocab.txt").write_bytes("\ufeff[PAD]\r\n[UNK]\r\n\r\n".encode())  # Notepad
     assert parse_args("--checkpoint", tmp_path).vocab
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n山\n", encoding="utf-8")
     with pytest.raises(SystemExit):
@@ -58,6 +62,12 @@ def test_a_folder_is_checkpoint_configuration_and_vocabulary(parse_args, tmp_pat
         (["--data", "nowhere"], "--data nowhere: there is no such file or folder"),
         (["--predict", "text"], "best.weights.h5 is not there: train first, without --predict"),
         (["--predict", ""], "best.weights.h5 is not there: train first, without --predict"),
+        (["--maxlen", "1"], "Expected --maxlen to be a whole number of 5 or more, got 1"),
+        (["--epochs", "-1"], "Expected --epochs to be a whole number of 1 or more, got -1"),
+        (["--batch_size", "0"], "Expected --batch_size to be a whole number of 1 or more, got 0"),
+        (["--learning_rate", "nan"], "Expected --learning_rate to be a finite number above 0"),
+        (["--seed", "-1"], "Expected --seed to be a whole number from 0 to 4294967295, got -1"),
+        (["--output", __file__], "it must be a folder"),
     ],
 )
 def test_invalid_arguments_are_refused_at_once(parse_args, capsys, words, message):
