@@ -1,7 +1,9 @@
+import io
 import pickle
 
 import numpy as np
 import pytest
+import sentencepiece
 
 from bert4keras.tokenizers import SpTokenizer
 
@@ -70,3 +72,31 @@ def test_tokenize_refuses_a_lone_surrogate(t5):
 
 def test_a_pickled_copy_encodes_the_same(t5):
     assert pickle.loads(pickle.dumps(t5)).encode("hello") == t5.encode("hello")
+
+
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+def test_further_tokens_leave_the_complete_text_as_it_is(model_type, tmp_path):
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["the cat sat on the mat", "a dog is here"] * 50),
+        model_writer=model,
+        model_type=model_type,
+        vocab_size=300,
+        byte_fallback=True,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    (tmp_path / "bytes.model").write_bytes(model.getvalue())
+    tokenizer = SpTokenizer(tmp_path / "bytes.model", token_start=None, token_end="</s>")
+    random = np.random.default_rng(0)
+    texts = ["".join(random.choice(list("好🐱é cat"), 6)) for _ in range(50)]
+    rows = [tokenizer.encode(text)[0] for text in texts]
+    rows += [random.integers(0, tokenizer.vocab_size, 12).tolist() for _ in range(200)]
+    for ids in rows:
+        text = tokenizer.decode(ids)
+        for end in range(len(ids)):
+            assert text.startswith(tokenizer.complete_text(tokenizer.decode(ids[:end])))
+
+
+def test_an_incomplete_character_is_no_complete_text(t5):
+    assert t5.complete_text("a\ufffd\ufffd") == "a"
