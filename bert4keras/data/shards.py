@@ -339,7 +339,7 @@ def _check_index(index):
     if not isinstance(index["shards"], dict) or not index["shards"]:
         raise ValueError('no shard under the key "shards"')
     for name, sizes in index["shards"].items():
-        if re.search(r"[/\\\0]", name) or name in ("", ".", ".."):
+        if re.search("[/\\\\\0\ud800-\udfff]", name) or name in ("", ".", ".."):
             raise ValueError(f"{name!r}, which is not the name of a file in this folder")
         is_pair = isinstance(sizes, list) and [type(size) for size in sizes] == [int, int]
         if not is_pair or sizes[0] < 1 or sizes[0] * _ROW_BYTES > sizes[1]:

@@ -304,6 +304,7 @@ def set_sizes(name, count, size=None):
         (set_sizes("/etc/passwd", 4), "not the name of a file in this folder"),
         (set_sizes("a\\b", 4), "not the name of a file in this folder"),
         (set_sizes("a\0b", 4), "not the name of a file in this folder"),
+        (set_sizes("\ud800", 4), "not the name of a file in this folder"),
         (set_sizes("..", 4), "not the name of a file in this folder"),
         (
             set_sizes("shard-00000.safetensors", 10**12),
