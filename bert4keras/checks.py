@@ -147,7 +147,13 @@ def check_strings(name: str, values: Any, remedy: str = "") -> list[str]:
     """
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise TypeError(_message(name, "a list of str", values, remedy))
-    return [check_string(f"{name}[{i}]", value, remedy) for i, value in enumerate(values)]
+    strings = list(values)
+    if set(map(type, strings)) <= {str}:
+        return strings
+    for i, value in enumerate(strings):
+        if not isinstance(value, str):
+            check_string(f"{name}[{i}]", value, remedy)
+    return strings
 
 
 def check_callable(name: str, value: Callable[..., T], remedy: str = "") -> Callable[..., T]:

@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import accumulate, groupby
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,17 @@ def is_control(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cf")
 
 
+def _check_type(name, value, kind):
+    """Return a value of a type; ``checks`` is a room on this floor and cannot be imported."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        expected = "a str" if kind is str else "a whole number"
+        type_name = type(value).__name__
+        raise TypeError(
+            f"Expected {name} to be {expected}, got {value!r} ({type_name}). Convert it."
+        )
+    return value
+
+
 def convert_to_unicode(text: str | bytes, encoding: str = "utf-8", errors: str = "ignore") -> str:
     """Convert text or bytes to str.
 
@@ -83,18 +95,22 @@ def strQ2B(s: str) -> str:
         >>> strQ2B("ＢＥＲＴ　４！")
         'BERT 4!'
     """
-    return s.translate(_HALF_WIDTH)
+    return _check_type("s", s, str).translate(_HALF_WIDTH)
 
 
-class _MarkRemoval(dict):
-    """Translation table that drops combining marks (class Mn); it is filled lazily."""
+class _DecompositionTable(dict):
+    """Lazily filled table: a character decomposed (NFD) without its combining marks (class Mn)."""
 
-    def __missing__(self, code: int) -> int | None:
-        self[code] = None if unicodedata.category(chr(code)) == "Mn" else code
+    movable_marks: set[str] = set()  # marks of other classes, which NFD may move past each other
+
+    def __missing__(self, code: int) -> str:
+        parts = unicodedata.normalize("NFD", chr(code))
+        self[code] = "".join(part for part in parts if unicodedata.category(part) != "Mn")
+        self.movable_marks.update(filter(unicodedata.combining, self[code]))
         return self[code]
 
 
-_MARK_REMOVAL = _MarkRemoval()
+_DECOMPOSITION = _DecompositionTable()
 
 
 def lowercase_and_normalize(text: str) -> str:
@@ -104,10 +120,67 @@ def lowercase_and_normalize(text: str) -> str:
         >>> lowercase_and_normalize("Café Über")
         'cafe uber'
     """
-    text = text.lower()
+    text = _check_type("text", text, str).lower()
     if text.isascii():
         return text
-    return unicodedata.normalize("NFD", text).translate(_MARK_REMOVAL)
+    # By character, because NFD of a long run of marks takes quadratic time.
+    parts = text.translate(_DECOMPOSITION)
+    return "".join(_order_marks(text)[0]) if _has_movable_marks(parts) else parts
+
+
+def lowercase_with_offsets(text: str) -> tuple[list[str], Sequence[int]]:
+    """Lower-case a text and drop accents, with the index of the character that each part is from.
+
+    Args:
+        text: a text.
+
+    Returns:
+        ``(parts, offsets)`` of the same length. The parts joined are
+        ``lowercase_and_normalize(text)``; part i comes from ``text[offsets[i]]``.
+
+    Example:
+        >>> lowercase_with_offsets("Éa")
+        (['e', 'a'], range(0, 2))
+    """
+    lower = text.lower()
+    if len(lower) != len(text):  # İ becomes two characters
+        ends = list(accumulate(len(character.lower()) for character in text))
+        characters = [lower[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    else:
+        characters = list(lower)  # ς for the Σ that ends a word
+    parts = list(map(_decompose, characters))
+    return (
+        _order_marks(characters)
+        if _has_movable_marks("".join(parts))
+        else (parts, range(len(text)))
+    )
+
+
+@lru_cache(maxsize=65536)
+def _decompose(characters: str) -> str:
+    return characters.translate(_DECOMPOSITION)
+
+
+def _has_movable_marks(text: str) -> bool:
+    return any(mark in text for mark in _DECOMPOSITION.movable_marks)
+
+
+def _order_marks(characters: Iterable[str]) -> tuple[list[str], list[int]]:
+    """Decompose characters, order each run of marks as NFD does, and drop those of class Mn.
+
+    Returns the remaining characters, and the index that each comes from.
+    """
+    parts = [
+        (part, index)
+        for index, character in enumerate(characters)
+        for part in unicodedata.normalize("NFD", character)
+    ]
+    sequence: list[tuple[str, int]] = []
+    for is_mark, group in groupby(parts, key=lambda pair: unicodedata.combining(pair[0]) > 0):
+        run = list(group)
+        sequence += sorted(run, key=lambda pair: unicodedata.combining(pair[0])) if is_mark else run
+    sequence = [pair for pair in sequence if unicodedata.category(pair[0]) != "Mn"]
+    return [part for part, _ in sequence], [index for _, index in sequence]
 
 
 def string_matching(s: str, keywords: Iterable[str]) -> bool:
@@ -143,18 +216,32 @@ def text_segmentate(
         >>> text_segmentate("今天晴。明天雨，带伞。", 6, "。，")
         ['今天晴。', '明天雨，', '带伞。']
     """
-    text = text.strip().strip(strips)
-    if not seps or len(text) <= maxlen:
-        return [text]
-    segments = [""]
-    for piece in _split_after(text, seps[0]):
-        body = piece.rstrip(seps[0])
-        if segments[-1] and body and len(segments[-1]) + len(body) + 1 > maxlen:
-            segments.append("")
-        segments[-1] += piece
-    return [
-        part for segment in segments for part in text_segmentate(segment, maxlen, seps[1:], strips)
-    ]
+    _check_type("maxlen", maxlen, int | np.integer)
+    segments = [_check_type("text", text, str).strip().strip(strips)]
+    for separator in seps:
+        parts: list[str] = []
+        for segment in segments:
+            if len(segment) <= maxlen:
+                parts.append(segment)
+            else:
+                pieces = _join_pieces(segment, maxlen, separator)
+                parts += (piece.strip().strip(strips) for piece in pieces)
+        segments = parts
+    return segments
+
+
+def _join_pieces(text: str, maxlen: int, separator: str) -> Iterator[str]:
+    """Split a text at a separator; join pieces again as long as they fit in ``maxlen``."""
+    pieces: list[str] = []
+    length = 0
+    for piece in _split_after(text, separator):
+        body = piece.rstrip(separator)
+        if length and body and length + len(body) + 1 > maxlen:
+            yield "".join(pieces)
+            pieces, length = [], 0
+        pieces.append(piece)
+        length += len(piece)
+    yield "".join(pieces)
 
 
 def _split_after(text: str, separator: str) -> list[str]:

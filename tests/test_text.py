@@ -1,4 +1,5 @@
 import random
+import unicodedata
 from difflib import SequenceMatcher
 
 import pytest
@@ -84,3 +85,38 @@ def test_longest_common_functions_take_any_items():
     source, target = [("a", 1), 2, "x"], ["x", ("a", 1), 2]
     assert text.longest_common_substring(source, target) == (2, (0, 2, 1, 3))
     assert text.longest_common_subsequence(source, target) == (2, [(0, 1), (1, 2)])
+
+
+MARKS = "\u0301\u0323\u0345\u0315\u302e\u302f\U0001d165\U0001d16d\u1b44\u034f\u0941\u0f73"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lowercase_and_normalize_equals_nfd_without_marks(seed):
+    letters = random.Random(seed)
+    for _ in range(50):
+        source = "".join(letters.choices(MARKS + "aÉΑΣİ한字 \u00ad\U0001d15e", k=12))
+        decomposition = unicodedata.normalize("NFD", source.lower())
+        expected = "".join(c for c in decomposition if unicodedata.category(c) != "Mn")
+        assert text.lowercase_and_normalize(source) == expected
+        parts, offsets = text.lowercase_with_offsets(source)
+        assert "".join(parts) == expected
+        assert all(
+            set(part) <= set(unicodedata.normalize("NFD", source[i].lower())) | set("ς")
+            for part, i in zip(parts, offsets, strict=True)
+        )
+
+
+@pytest.mark.parametrize("function", [text.lowercase_and_normalize, text.strQ2B])
+def test_text_functions_refuse_other_types(function):
+    with pytest.raises(TypeError, match="to be a str, got None"):
+        function(None)
+
+
+@pytest.mark.parametrize("maxlen", ["8", 2.5, None, True])
+def test_text_segmentate_refuses_a_maxlen_that_is_no_whole_number(maxlen):
+    with pytest.raises(TypeError, match="Expected maxlen to be a whole number, got"):
+        text.text_segmentate("a\nb", maxlen)
+
+
+def test_text_segmentate_takes_any_number_of_separators():
+    assert text.text_segmentate("a\nb", 1, "." * 2000 + "\n") == ["a", "b"]

@@ -1,11 +1,15 @@
 """Base class of the tokenizers: special tokens, truncation to ``maxlen``, pairs, batches."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bert4keras.checks import check_callable, check_integer, check_string, check_strings, describe
+from bert4keras.tokenizers.inputs import check_tokens, list_ids, pair_texts, split_pair
+from bert4keras.tokenizers.truncation import truncate
 
 _Value = TypeVar("_Value")
 
@@ -35,7 +39,9 @@ class TokenizerBase:
         pre_tokenize: function that cuts a text into words, such as ``jieba.lcut``.
         token_translate: ``{token: token put in its place}``.
         split_special_tokens: True cuts a special token written in a text (``[MASK]``) like any
-            other word, which is safe for untrusted texts; False keeps it whole.
+            other word, which is safe for untrusted texts: no id of a special token comes from a
+            text, unless the token has one character only, or ``token_translate`` makes it. False
+            keeps special tokens whole.
     """
 
     _vocab_size: int
@@ -48,6 +54,16 @@ class TokenizerBase:
         token_translate: Mapping[str, str] | None = None,
         split_special_tokens: bool = True,
     ) -> None:
+        for name, token in (("token_start", token_start), ("token_end", token_end)):
+            if token is not None:
+                check_string(name, token, "Pass None for none.")
+        if pre_tokenize is not None:
+            check_callable("pre_tokenize", pre_tokenize, "Pass a function such as jieba.lcut.")
+        if not isinstance(token_translate, Mapping | None):
+            raise TypeError(
+                f"Expected token_translate to be a dict, got {describe(token_translate)}. "
+                "Pass {token: token put in its place}."
+            )
         self._token_pad: str | None = "[PAD]"
         self._token_unk: str = "[UNK]"
         self._token_mask: str = "[MASK]"
@@ -63,6 +79,7 @@ class TokenizerBase:
         self._token_translate_inv = {new: old for old, new in self._token_translate.items()}
         self._split_special_tokens = split_special_tokens
         self._special_pattern: re.Pattern[str] | None = None
+        self._special_tokens: frozenset[str] = frozenset()
 
     @overridable_property
     def pad_id(self) -> int | None:
@@ -94,8 +111,14 @@ class TokenizerBase:
         """Number of tokens in the vocabulary."""
         return self._vocab_size
 
-    def _read_special_tokens(self, lookup, extra_tokens=()):
-        """Set each ``_token_*_id`` to ``lookup(token)``, which returns None for an absent token."""
+    def _read_special_tokens(self, lookup, extra_tokens=(), path=None):
+        """Set each ``_token_*_id`` to ``lookup(token)``, which returns None for an absent token.
+
+        Args:
+            lookup: function from a token to its id or None.
+            extra_tokens: more special tokens.
+            path: file of the vocabulary, for the error.
+        """
         special_tokens: set[Any] = set(extra_tokens)
         for name in ("pad", "unk", "mask", "start", "end"):
             token = getattr(self, f"_token_{name}")
@@ -103,15 +126,16 @@ class TokenizerBase:
             if token_id is not None:
                 special_tokens.add(token)
             elif token is not None and name not in ("pad", "mask"):
+                file = "" if path is None else f" {path}"
                 raise ValueError(
-                    f"Expected _token_{name}={token!r} in the vocabulary, got {self._vocab_size} "
-                    "tokens without it. Add it, or pass another token_start and token_end "
-                    "(None for none)."
+                    f"Expected _token_{name}={token!r} in the vocabulary{file}, got "
+                    f"{self._vocab_size} tokens without it. Add it, or pass another token_start "
+                    "and token_end (None for none)."
                 )
             setattr(self, f"_token_{name}_id", token_id)
+        self._special_tokens = frozenset(special_tokens)
         if not self._split_special_tokens:
-            longest_first = sorted(special_tokens, key=len, reverse=True)
-            self._special_pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
+            self._special_pattern = match_any(special_tokens)
 
     def _tokenize(self, text: str) -> list[str]:
         raise NotImplementedError
@@ -141,7 +165,13 @@ class TokenizerBase:
 
     def ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
         """Return the tokens of ids."""
-        return [self.id_to_token(i) for i in ids]
+        return [self.id_to_token(i) for i in list_ids(ids)]
+
+    def _cut_words(self, text: str) -> list[str]:
+        """Return the words of ``pre_tokenize``; raise unless they are a list of str."""
+        assert self._pre_tokenize is not None
+        words: Any = self._pre_tokenize(text)
+        return check_strings("pre_tokenize(text)", words, "Return the words of the text.")
 
     def _split_at_special_tokens(self, text: str) -> list[str]:
         """Split a text at the special tokens that stay whole: these have the odd indices."""
@@ -157,7 +187,11 @@ class TokenizerBase:
 
         Returns:
             List of tokens.
+
+        Raises:
+            TypeError: ``text`` is no str.
         """
+        check_string("text", text, "Replace missing values by ''.")
         tokens: list[str] = []
         for index, piece in enumerate(self._split_at_special_tokens(text)):
             tokens.extend([piece] if index % 2 else self._tokenize(piece))
@@ -168,7 +202,8 @@ class TokenizerBase:
         if self._token_end is not None:
             tokens.append(self._token_end)
         if maxlen is not None:
-            (tokens,) = _truncate([tokens], maxlen, self._truncation_index("right"))
+            check_integer("maxlen", maxlen, minimum=0)
+            (tokens,) = truncate([tokens], maxlen, self._truncation_index("right"))
         return tokens
 
     def _truncation_index(self, truncate_from: Literal["right", "left"] | int) -> int:
@@ -182,7 +217,7 @@ class TokenizerBase:
                 f"Expected truncate_from 'right', 'left' or an index, got {truncate_from!r}. "
                 "Pass one of these."
             )
-        return truncate_from
+        return check_integer("truncate_from", truncate_from, remedy="Or pass 'right' or 'left'.")
 
     def encode(
         self,
@@ -195,11 +230,13 @@ class TokenizerBase:
         """Convert a text or a pair of texts to token ids and segment ids; truncate to ``maxlen``.
 
         Args:
-            first_text: a text, or a list of tokens that includes the start and end tokens.
-            second_text: the same, or None. Its part is segment 1.
+            first_text: a text, or a list of tokens that includes the start and end tokens. A
+                tuple of two is a pair: first and second text.
+            second_text: a text, a list of tokens, or None. Its part is segment 1.
             maxlen: maximum number of ids, special tokens included. Truncation takes tokens from
-                the longer text first. As in 0.x, a pair in pattern 'S*E*E' may have one id more if
-                the tokenizer has no start token.
+                the longer text first. As in 0.x, a ``maxlen`` without room for the start and end
+                tokens drops start tokens (``maxlen=1`` leaves the end), and a pair in pattern
+                'S*E*E' may have one id more if the tokenizer has no start token.
             pattern: 'S*E*E' drops the second start token, 'S*ES*E' keeps it.
             truncate_from: 'right' (before the end token), 'left' (after the start token), or the
                 index at which tokens are removed.
@@ -209,17 +246,21 @@ class TokenizerBase:
 
         Raises:
             ValueError: no token is left at ``truncate_from`` before ``maxlen`` is reached.
+            TypeError: a text is neither str nor list of str: None, NaN, bytes, ids, a number.
         """
         if pattern not in ("S*E*E", "S*ES*E"):
             raise ValueError(
                 f"Expected pattern 'S*E*E' or 'S*ES*E', got {pattern!r}. Pass one of these."
             )
+        index = self._truncation_index(truncate_from)
+        first_text, second_text = split_pair("first_text", first_text, "second_text", second_text)
         shares_start = second_text is not None and pattern == "S*E*E"
-        texts = [first_text] if second_text is None else [first_text, second_text]
-        parts = [self.tokenize(text) if isinstance(text, str) else list(text) for text in texts]
+        parts = [self._to_tokens("first_text", first_text)]
+        if second_text is not None:
+            parts.append(self._to_tokens("second_text", second_text))
         if maxlen is not None:
-            index = self._truncation_index(truncate_from)
-            parts = _truncate(parts, maxlen + shares_start, index)
+            maxlen = check_integer("maxlen", maxlen, minimum=0)
+            parts = truncate(parts, maxlen + shares_start, index)
         if shares_start and self._token_start is not None:
             parts[1] = parts[1][1:]
         token_ids, segment_ids = [], []
@@ -228,10 +269,14 @@ class TokenizerBase:
             segment_ids += [segment] * len(part)
         return token_ids, segment_ids
 
+    def _to_tokens(self, name: str, text: Any) -> list[str]:
+        tokens = check_tokens(name, text)
+        return self.tokenize(tokens) if isinstance(tokens, str) else tokens
+
     def encode_batch(
         self,
-        texts: Sequence[str | Sequence[str]],
-        second_texts: Sequence[str | Sequence[str] | None] | None = None,
+        texts: Iterable[str | Sequence[str]],
+        second_texts: Iterable[str | Sequence[str] | None] | None = None,
         maxlen: int | None = None,
         pattern: Literal["S*E*E", "S*ES*E"] = "S*E*E",
         truncate_from: Literal["right", "left"] | int = "right",
@@ -240,7 +285,8 @@ class TokenizerBase:
         """Convert texts to padded arrays of token ids and segment ids, for ``model.predict``.
 
         Args:
-            texts: B texts, each as ``encode`` takes it.
+            texts: B texts, each as ``encode`` takes it; a tuple of two is a pair, as in
+                ``transformers``.
             second_texts: B second texts, or None.
             maxlen: maximum number of ids in a row; longer rows are truncated, as in ``encode``.
             pattern: as in ``encode``.
@@ -252,12 +298,15 @@ class TokenizerBase:
             with ``pad_id``, segment 0.
 
         Raises:
-            ValueError: no texts, one str for the list, unequal numbers of texts, a row longer than
-                ``pad_to``, or a vocabulary without padding token.
+            ValueError: no texts, unequal numbers of texts, a row longer than ``pad_to``, or a
+                vocabulary without padding token.
+            TypeError: one str for the list, or a row that is no text; the message names the row.
         """
+        if pad_to is not None:
+            check_integer("pad_to", pad_to, minimum=0)
         rows = [
             self.encode(first, second, maxlen, pattern, truncate_from)
-            for first, second in _text_pairs(texts, second_texts)
+            for first, second in pair_texts(texts, second_texts)
         ]
         return self._pad(rows, pad_to)
 
@@ -283,35 +332,7 @@ class TokenizerBase:
         return token_ids, segment_ids
 
 
-def _text_pairs(texts: Sequence, second_texts: Sequence | None) -> Iterator[tuple]:
-    """Pair first texts with second texts or None; refuse an empty batch."""
-    if isinstance(texts, str) or len(texts) == 0:
-        raise ValueError(
-            f"Expected texts as a list of at least one text, got {texts!r}. "
-            "Use encode for one text, and skip empty batches."
-        )
-    if second_texts is None:
-        second_texts = [None] * len(texts)
-    if len(second_texts) != len(texts):
-        raise ValueError(
-            f"Expected one second text for each text, got {len(texts)} texts and "
-            f"{len(second_texts)} second_texts. Pass lists of the same length."
-        )
-    return zip(texts, second_texts, strict=True)
-
-
-def _truncate(token_lists: Iterable[Sequence[str]], maxlen: int, index: int) -> list[list[str]]:
-    """Truncate copies of token lists to ``maxlen`` tokens in all.
-
-    Each step pops the token at ``index`` from the (first) longest list.
-    """
-    token_lists = [list(tokens) for tokens in token_lists]
-    for _ in range(sum(map(len, token_lists)) - maxlen):
-        longest = max(token_lists, key=len)
-        if not -len(longest) <= index < len(longest):
-            raise ValueError(
-                f"Expected a token to remove at index {index}, got {len(longest)} tokens while "
-                f"truncating to maxlen={maxlen}. Pass a larger maxlen or another truncate_from."
-            )
-        longest.pop(index)
-    return token_lists
+def match_any(tokens: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern that captures the longest of tokens."""
+    longest_first = sorted(tokens, key=len, reverse=True)
+    return re.compile(f"({'|'.join(map(re.escape, longest_first))})")

@@ -1,11 +1,17 @@
 """SentencePiece tokenizer, for ALBERT English, T5, CPM and others."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bert4keras.checks import check_string
 from bert4keras.files import StrPath, atomic_write
-from bert4keras.tokenizers.base import TokenizerBase, overridable_property
+from bert4keras.tokenizers.base import TokenizerBase, match_any, overridable_property
+from bert4keras.tokenizers.inputs import check_id, check_path
+
+_SPACE = "▁"  # SentencePiece's sign for white space
+_BRACKETED = re.compile(r"\[\w+\]")
 
 
 class SpTokenizer(TokenizerBase):
@@ -21,22 +27,26 @@ class SpTokenizer(TokenizerBase):
             spaces; ``decode`` undoes ``token_translate``.
 
     Raises:
-        ValueError: the model lacks the start or the end token; T5 has no ``[CLS]`` and ``[SEP]``
-            and needs ``token_start=None, token_end="</s>"``.
+        ValueError: the file is no SentencePiece model, or the model lacks the start or the end
+            token; T5 has no ``[CLS]`` and ``[SEP]`` and needs
+            ``token_start=None, token_end="</s>"``.
+        FileNotFoundError: there is no such file.
     """
 
     def __init__(self, sp_model_path: StrPath, **kwargs: Any) -> None:
-        from sentencepiece import SentencePieceProcessor  # here, so that importing stays quick
-
         super().__init__(**kwargs)
-        self._sp_model = SentencePieceProcessor(model_file=str(sp_model_path))
+        self._sp_model = _load_model(check_path("sp_model_path", sp_model_path))
         self._vocab_size = self._sp_model.get_piece_size()
         pad_id = self._sp_model.pad_id()  # -1 for none
         self._token_pad = None if pad_id < 0 else self._sp_model.id_to_piece(pad_id)
         self._token_unk = self._sp_model.id_to_piece(self._sp_model.unk_id())
-        self._read_special_tokens(self._find_piece)
+        self._read_special_tokens(self._find_piece, path=sp_model_path)
         # as in 0.x, the unknown token where the model has no mask token; mask_id is None then
         self._token_mask_id = self.token_to_id(self._token_mask)
+        self._cuts = {piece: self._cut_piece(piece) for piece in self._list_forbidden_pieces()}
+        if not self._split_special_tokens:  # SentencePiece keeps user-defined pieces by itself
+            split = [piece for piece in self._special_tokens if not self._is_user_defined(piece)]
+            self._special_pattern = match_any(split) if split else None
 
     @overridable_property
     def mask_id(self) -> int | None:
@@ -56,11 +66,16 @@ class SpTokenizer(TokenizerBase):
 
     def token_to_id(self, token: str) -> int:
         """Return the id of a token; that of the unknown token for one outside the vocabulary."""
-        return self._sp_model.piece_to_id(token)
+        return self._sp_model.piece_to_id(check_string("token", token))
 
     def id_to_token(self, i: int) -> str:
         """Return the token of an id; an empty string for an id beyond the vocabulary."""
-        return self._sp_model.id_to_piece(int(i)) if i < self._vocab_size else ""
+        i = i if type(i) is int else check_id(i)
+        if i < 0:
+            raise ValueError(
+                f"Expected an id of 0 or more, got {i}. Remove ids that stand for none."
+            )
+        return self._sp_model.id_to_piece(i) if i < self._vocab_size else ""
 
     def _is_special(self, i: int) -> bool:
         model, i = self._sp_model, int(i)
@@ -72,9 +87,39 @@ class SpTokenizer(TokenizerBase):
     def _tokenize(self, text: str) -> list[str]:
         """Cut a text into pieces, without start and end."""
         if self._pre_tokenize is not None:
-            text = " ".join(self._pre_tokenize(text))
+            text = " ".join(self._cut_words(text))
         text.encode()  # names a lone surrogate, which SentencePiece reports as a failed cast
-        return self._sp_model.encode_as_pieces(text)
+        pieces = self._sp_model.encode_as_pieces(text)
+        if self._cuts.keys().isdisjoint(pieces):
+            return pieces
+        return [part for piece in pieces for part in self._cuts.get(piece, (piece,))]
+
+    def _list_forbidden_pieces(self) -> list[str]:
+        """List the pieces that no text may give: control pieces, and special ones to split.
+
+        SentencePiece keeps user-defined pieces of a text whole, such as ``[MASK]``. It returns a
+        run of unknown characters as they are, which may be the name of a control piece.
+        """
+        pieces = map(self._sp_model.id_to_piece, range(self._vocab_size))
+        return [piece for i, piece in enumerate(pieces) if self._is_forbidden(i, piece)]
+
+    def _is_forbidden(self, i: int, piece: str) -> bool:
+        if len(piece) == 1 or self._is_special(i):
+            return len(piece) > 1
+        if not self._split_special_tokens:
+            return False
+        is_bracketed = _BRACKETED.fullmatch(piece) is not None
+        return piece in self._special_tokens or (is_bracketed and self._is_user_defined(piece))
+
+    def _is_user_defined(self, piece: str) -> bool:
+        """True if SentencePiece keeps a piece of a text whole."""
+        score = self._sp_model.get_score(self._sp_model.piece_to_id(piece))
+        return score == 0 and piece in self._sp_model.encode_as_pieces(f"{piece}{piece}")
+
+    def _cut_piece(self, piece: str) -> list[str]:
+        """Cut a piece into the pieces of its characters."""
+        parts = (part for char in piece for part in self._sp_model.encode_as_pieces(char))
+        return [part for part in (part.strip(_SPACE) for part in parts) if part]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids.
@@ -89,3 +134,21 @@ class SpTokenizer(TokenizerBase):
     def complete_text(self, text: str) -> str:
         """Return a decoded text without the bytes of an incomplete character at its end."""
         return super().complete_text(text)
+
+
+def _load_model(path: str) -> Any:
+    """Read a SentencePiece model; every error names the file."""
+    from sentencepiece import SentencePieceProcessor  # here, so that importing stays quick
+
+    proto = Path(path).read_bytes()
+    try:
+        if not proto:
+            raise ValueError("an empty file")
+        model = SentencePieceProcessor(model_proto=proto)
+        model.id_to_piece([0, model.unk_id()])
+        return model
+    except Exception as error:  # SentencePiece raises RuntimeError, IndexError and others
+        raise ValueError(
+            f"Expected a SentencePiece model in {path}, got {error}. Pass the .model file of the "
+            "checkpoint; a vocab.txt needs Tokenizer."
+        ) from None

@@ -1,10 +1,13 @@
 """Vocabulary files: one token per row, the row number is the id."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Literal, overload
 
+from bert4keras.checks import check_strings
 from bert4keras.files import StrPath, atomic_write
 from bert4keras.text import is_cjk_character, is_punctuation
+from bert4keras.tokenizers.inputs import check_path
 
 __all__ = ["load_vocab", "save_vocab"]
 
@@ -49,7 +52,11 @@ def load_vocab(
         file, in the new order, for ``build_transformer_model(..., keep_tokens=...)``.
 
     Raises:
-        ValueError: a token is in two rows, or a token of ``startswith`` is in none.
+        ValueError: the file does not have this encoding, or a token of ``startswith`` is in none.
+
+    A byte order mark at the start of the file is no part of the first token. Blank rows count. A
+    token of two rows has the id of the last one, as in Google's and ``transformers``' readers, and
+    a warning names both rows.
 
     Example:
         >>> import tempfile
@@ -58,23 +65,50 @@ def load_vocab(
         ...     load_vocab(f"{folder}/vocab.txt", simplified=True, startswith=["[PAD]"])
         ({'[PAD]': 0, '字': 1}, [0, 2])
     """
-    token_dict = {}
+    startswith = [] if startswith is None else check_strings("startswith", startswith)
+    token_dict: dict[str, int] = {}
+    repeated_rows = []
     for row, line in enumerate(_read_rows(dict_path, encoding)):
-        fields = line.split()
-        token = fields[0] if fields else line  # a token may be white space, such as U+2028
-        if token in token_dict:
-            raise ValueError(
-                f"Expected each token once in {dict_path}, got {token!r} in rows "
-                f"{token_dict[token] + 1} and {row + 1}. Rename or remove one of them."
-            )
+        token = _read_token(line)
+        if token in token_dict and token:
+            repeated_rows.append((token, token_dict[token] + 1, row + 1))
         token_dict[token] = row
-    return _simplify(token_dict, startswith or []) if simplified else token_dict
+    if repeated_rows:
+        token, *rows = repeated_rows[0]
+        warnings.warn(
+            f"Expected each token once in {dict_path}, got {token!r} in rows {rows[0]} and "
+            f"{rows[1]}, and {len(repeated_rows)} such rows in all. The token has the id of its "
+            "last row. Rename the others, such as [unused1], to silence this.",
+            stacklevel=2,
+        )
+    return _simplify(token_dict, startswith) if simplified else token_dict
+
+
+def _read_token(line: str) -> str:
+    """Return the first field of a row; a token may be white space, such as U+2028."""
+    fields = line.split()
+    return fields[0] if fields else line
 
 
 def _read_rows(path: StrPath, encoding: str) -> list[str]:
     """Read rows, split at line feeds only: ``splitlines`` would also split at U+2028, a token."""
-    with open(path, encoding=encoding, newline="") as file:
-        return [row.removesuffix("\r") for row in file.read().removesuffix("\n").split("\n")]
+    path = check_path("dict_path", path)
+    try:
+        with open(path, encoding=encoding, newline="") as file:
+            text = file.read()
+    except UnicodeError as error:
+        raise ValueError(
+            f"Expected {encoding} in the vocabulary {path}, got {_describe(error)}. Pass its "
+            "encoding to load_vocab, such as 'gb18030' or 'utf-16', or convert the file to UTF-8."
+        ) from None
+    text = text.removeprefix("\ufeff")  # a byte order mark, as Windows writes it
+    return [row.removesuffix("\r") for row in text.removesuffix("\n").split("\n")]
+
+
+def _describe(error: UnicodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"{error.reason} at byte {error.start}"
+    return str(error)
 
 
 def _simplify(token_dict, startswith):
@@ -99,7 +133,8 @@ def save_vocab(dict_path: StrPath, token_dict: Mapping[str, int], encoding: str 
     An existing file is replaced only when the new one is complete.
 
     Raises:
-        ValueError: the ids are not 0, 1, 2, ..., and so cannot be row numbers.
+        ValueError: the ids are not 0, 1, 2, ..., and so cannot be row numbers; or a token cannot
+            be a row, because it contains a line feed, or white space and other characters.
 
     Example:
         >>> import tempfile
@@ -113,8 +148,19 @@ def save_vocab(dict_path: StrPath, token_dict: Mapping[str, int], encoding: str 
             f"Expected the ids 0 to {len(token_dict) - 1}, each once, for {len(token_dict)} "
             "tokens, got others. Renumber the tokens, or fill the gaps."
         )
+    bad_tokens = [token for token in token_dict if not _is_row(token)]
+    if bad_tokens:
+        raise ValueError(
+            f"Expected tokens without white space for the rows of {dict_path}, got "
+            f"{bad_tokens[0]!r}. Rename or remove it."
+        )
     with atomic_write(dict_path, encoding=encoding) as file:
         file.writelines(f"{token}\n" for token in sorted(token_dict, key=token_dict.__getitem__))
+
+
+def _is_row(token: str) -> bool:
+    """True if ``load_vocab`` reads a token again from the row that it is written to."""
+    return "\n" not in token and _read_token(token.removesuffix("\r")) == token
 
 
 def stem(token: str) -> str:

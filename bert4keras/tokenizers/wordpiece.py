@@ -1,12 +1,14 @@
 """WordPiece tokenizer of BERT: single characters and punctuation, words in vocabulary pieces."""
 
 import json
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from bert4keras.checks import check_integer, check_string, check_strings, describe
 from bert4keras.files import StrPath, atomic_write
 from bert4keras.text import (
     CJK_PUNCTUATION,
@@ -15,8 +17,10 @@ from bert4keras.text import (
     is_punctuation,
     is_space,
     lowercase_and_normalize,
+    lowercase_with_offsets,
 )
 from bert4keras.tokenizers.base import TokenizerBase
+from bert4keras.tokenizers.inputs import check_id
 from bert4keras.tokenizers.vocab import is_redundant, is_special, load_vocab, save_vocab
 from bert4keras.tokenizers.vocab import stem as _stem
 
@@ -29,6 +33,7 @@ _SPACE_CLEANUP = (  # decode applies these substitutions in turn
 
 
 _OPEN_CONTRACTION = re.compile("(?<=') (re?|m|s|t|ve?|d|ll?)$")  # the space goes if one follows
+_WHITE_SPACE = re.compile(r"\s*")
 
 
 class _SpacingTable(dict):
@@ -91,7 +96,8 @@ class Tokenizer(TokenizerBase):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._token_dict = token_dict if isinstance(token_dict, dict) else load_vocab(token_dict)
+        path = None if isinstance(token_dict, dict) else token_dict
+        self._token_dict = token_dict if isinstance(token_dict, dict) else _load(token_dict)
         self._token_dict_inv = {i: token for token, i in self._token_dict.items()}
         self._vocab_size = len(self._token_dict)
         self._longest_token = max(map(len, self._token_dict), default=0)
@@ -99,8 +105,9 @@ class Tokenizer(TokenizerBase):
         for source, token in self._token_translate.items():
             self._spellings.setdefault(token, []).append(_stem(source))
         self._do_lower_case = do_lower_case
-        self._word_maxlen = word_maxlen
-        self._read_special_tokens(self._token_dict.get, filter(is_special, self._token_dict))
+        self._word_maxlen = check_integer("word_maxlen", word_maxlen, minimum=1)
+        self._read_special_tokens(self._token_dict.get, filter(is_special, self._token_dict), path)
+        self._vocab_size = max(self._token_dict_inv, default=-1) + 1
 
     stem: Callable[[str], str] = staticmethod(_stem)
     _is_special = staticmethod(is_special)
@@ -118,30 +125,46 @@ class Tokenizer(TokenizerBase):
         """Write ``vocab.txt`` and ``tokenizer_config.json``, which ``transformers`` reads too."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        save_vocab(folder / "vocab.txt", self._token_dict)
+        save_vocab(folder / "vocab.txt", self._fill_gaps())
         settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": self._do_lower_case}
         with atomic_write(folder / "tokenizer_config.json") as file:
             file.write(json.dumps(settings) + "\n")
 
+    def _fill_gaps(self) -> dict[str, int]:
+        """Return the vocabulary with a token for each id below the last, if few lack one."""
+        ids = set(self._token_dict_inv)
+        if self._vocab_size > 2 * len(ids):
+            return self._token_dict
+        gaps = [i for i in range(self._vocab_size) if i not in ids]
+        return self._token_dict | {f"[unused_row_{i}]": i for i in gaps}
+
     def token_to_id(self, token: str) -> int:
         """Return the id of a token; that of ``[UNK]`` for one outside the vocabulary."""
         unk_id: int = self._token_unk_id
-        return self._token_dict.get(token, unk_id)
+        return self._token_dict.get(check_string("token", token), unk_id)
 
     def tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
         """Return the ids of tokens."""
         token_dict = self._token_dict
         unk_id: int = self._token_unk_id
+        if not isinstance(tokens, list) or not set(map(type, tokens)) <= {str}:
+            tokens = check_strings("tokens", tokens)
         return [token_dict.get(token, unk_id) for token in tokens]
 
     def id_to_token(self, i: int) -> str:
-        """Return the token of an id; raise ValueError for an id outside the vocabulary."""
-        if i not in self._token_dict_inv:
+        """Return the token of an id; raise ValueError for an id outside the vocabulary.
+
+        An id between others that has no token gives the unknown token: the file had a token twice.
+        """
+        token = self._token_dict_inv.get(i if type(i) is int else check_id(i))
+        if token is not None:
+            return token
+        if not 0 <= i < self._vocab_size:
             raise ValueError(
-                f"Expected an id of the vocabulary of {self._vocab_size} tokens, got {i}. Use the "
-                "vocabulary of the model that gave the id (keep_tokens shortens it)."
+                f"Expected an id of the vocabulary of {len(self._token_dict)} tokens, got {i}. Use "
+                "the vocabulary of the model that gave the id (keep_tokens shortens it)."
             )
-        return self._token_dict_inv[i]
+        return self._token_unk
 
     def _tokenize(self, text: str) -> list[str]:
         if self._do_lower_case:
@@ -149,11 +172,23 @@ class Tokenizer(TokenizerBase):
         if self._pre_tokenize is None:
             return self._split_words(text)
         tokens = []
-        for word in self._pre_tokenize(text):
-            # white space is no word, though U+2028 is a token of Google's vocabulary
-            is_token = word in self._token_dict and not word.isspace()
-            tokens.extend([word] if is_token else self._split_words(word))
+        for word in self._cut_words(text):
+            tokens.extend([word] if self._is_whole_word(word) else self._split_words(word))
         return tokens
+
+    def _is_whole_word(self, word: str) -> bool:
+        """True if a word of ``pre_tokenize`` is a token that a text may give.
+
+        White space is no word, though U+2028 is a token of Google's vocabulary. Nor is a special
+        token, a piece that continues a word, or a token with control characters.
+        """
+        return (
+            word in self._token_dict
+            and not word.startswith("##")
+            and word not in self._special_tokens
+            and not word.isspace()
+            and all(_SPACING[ord(char)] for char in word)
+        )
 
     def _split_words(self, text: str) -> list[str]:
         """Split a text into words and single-character tokens, and words into pieces."""
@@ -173,10 +208,11 @@ class Tokenizer(TokenizerBase):
         while start < len(word):
             for end in range(min(len(word), start + self._longest_token), start, -1):
                 piece = prefix + word[start:end]
-                if piece in self._token_dict:
+                if piece in self._token_dict and piece not in self._special_tokens:
                     break
             else:
-                return [word]
+                is_special_token = word in self._special_tokens
+                return [word[0], *(f"##{c}" for c in word[1:])] if is_special_token else [word]
             pieces.append(piece)
             start, prefix = end, "##"
         return pieces
@@ -198,7 +234,8 @@ class Tokenizer(TokenizerBase):
             '深度playing, play'
         """
         text = ""
-        for token in tokens or self.ids_to_tokens(ids):
+        tokens = check_strings("tokens", tokens) if tokens else self.ids_to_tokens(ids)
+        for token in tokens:
             if is_special(token):
                 continue
             if token.startswith("##"):
@@ -240,38 +277,60 @@ class Tokenizer(TokenizerBase):
             >>> tokenizer.rematch("Playing 深", ["[CLS]", "play", "##ing", "深", "[SEP]"])
             [[], [0, 1, 2, 3], [4, 5, 6], [8], []]
         """
-        characters = list(self._normalized_characters(text))
-        sources = [i for i, character in enumerate(characters) for _ in character]
-        text, mapping, end = "".join(characters), [], 0
+        tokens = check_strings("tokens", tokens)
+        parts, offsets = self._normalize_with_offsets(check_string("text", text))
+        sources = [offset for offset, part in zip(offsets, parts, strict=True) for _ in part]
+        text, mapping, end = "".join(parts), [], 0
+        next_starts: dict[str, int] = {}
         for position, token in enumerate(tokens):
-            if is_special(token) and not self._is_in_text(token, position, text[end:]):
+            may_be_added = is_special(token) or token in self._special_tokens
+            if may_be_added and not self._is_in_text(token, position, text, end):
                 mapping.append([])
             else:
-                start, end = self._find_span(token, text, end)
-                mapping.append(sources[start:end])
+                start, end = self._find_span(token, text, end, next_starts)
+                mapping.append(sorted(sources[start:end]))
         return mapping
 
-    def _normalized_characters(self, text: str) -> Iterator[str]:
-        """Yield each character as tokenizing sees it: lower case, no accents, no controls."""
+    def _normalize_with_offsets(self, text: str) -> tuple[list[str], list[int]]:
+        """Return the parts of a text as tokenizing sees them, and the offset of each.
+
+        They are in lower case, without accents and control characters.
+        """
+        parts: list[str] = []
+        offsets: list[int] = []
+        start = 0
         for index, piece in enumerate(self._split_at_special_tokens(text)):
-            if index % 2:
-                yield from piece
-            elif self._do_lower_case:
-                yield from map(_normalize, _lower_characters(piece))
+            if index % 2 or not self._do_lower_case:
+                new_parts, new_offsets = list(piece), range(len(piece))
             else:
-                yield from map(_remove_controls, piece)
+                new_parts, new_offsets = lowercase_with_offsets(piece)
+            parts += new_parts if index % 2 else map(_remove_controls, new_parts)
+            offsets += [start + offset for offset in new_offsets] if start else new_offsets
+            start += len(piece)
+        return parts, offsets
 
-    def _is_in_text(self, token: str, position: int, remainder: str) -> bool:
+    def _is_in_text(self, token: str, position: int, text: str, start: int) -> bool:
         """True if a special token comes from the text and was not added by ``tokenize``."""
-        if self._split_special_tokens or (position == 0 and token == self._token_start):
+        if position == 0 and token == self._token_start:
             return False
-        return remainder.lstrip().startswith(token)
+        spellings = [*self._spellings.get(token, ())]
+        if not self._split_special_tokens or len(token) == 1:  # one character cannot be split
+            spellings.append(token)
+        match = _WHITE_SPACE.match(text, start)
+        return any(text.startswith(spelling, match.end()) for spelling in spellings if match)
 
-    def _find_span(self, token: str, text: str, start: int) -> tuple[int, int]:
-        """Find (start, end) of a token, or of a token translated to it, in the rest of a text."""
-        spellings = [_stem(token), *self._spellings.get(token, ())]
-        spans = [(text.find(spelling, start), -len(spelling)) for spelling in spellings]
-        spans = [span for span in spans if span[0] >= 0]
+    def _find_span(self, token, text, start, next_starts) -> tuple[int, int]:
+        """Find (start, end) of a token, or of a token translated to it, in the rest of a text.
+
+        ``next_starts`` remembers where each spelling comes next, so that a text is searched once.
+        """
+        spans = []
+        for spelling in (_stem(token), *self._spellings.get(token, ())):
+            if next_starts.get(spelling, -1) < start:
+                position = text.find(spelling, start)
+                next_starts[spelling] = len(text) + 1 if position < 0 else position
+            if next_starts[spelling] <= len(text):
+                spans.append((next_starts[spelling], -len(spelling)))
         if not spans:
             raise ValueError(
                 f"Expected token {token!r} in the rest of the text, got {text[start:][:20]!r}... "
@@ -281,20 +340,15 @@ class Tokenizer(TokenizerBase):
         return begin, begin - negative_length
 
 
-def _lower_characters(text: str) -> Iterator[str]:
-    """Yield the lower case of each character; two for İ, and ς for the Σ that ends a word."""
-    lower, start = text.lower(), 0
-    for char in text:
-        end = start + len(char.lower())
-        yield lower[start:end]
-        start = end
-
-
 @lru_cache(maxsize=65536)
-def _normalize(character: str) -> str:
-    """Normalize a character as tokenizing does: to none, one or several characters."""
-    return _remove_controls(lowercase_and_normalize(character))
-
-
 def _remove_controls(characters: str) -> str:
     return "".join(char for char in characters if _SPACING[ord(char)])
+
+
+def _load(path: Any) -> dict[str, int]:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"Expected token_dict to be a dict {{token: id}} or the path of a vocabulary, got "
+            f"{describe(path)}. Pass {{token: i for i, token in enumerate(tokens)}} for a list."
+        )
+    return load_vocab(path)

@@ -124,7 +124,9 @@ def test_encode_batch_refuses_an_empty_batch(tokenizer):
 
 
 def test_encode_batch_refuses_a_single_text(tokenizer):
-    with pytest.raises(ValueError, match="a list of at least one text, got 'abc'. Use encode"):
+    with pytest.raises(
+        TypeError, match=r"list of at least one text, got 'abc' \(str\). Use encode"
+    ):
         tokenizer.encode_batch("abc")
 
 
@@ -191,3 +193,141 @@ def test_importing_tokenizers_imports_neither_keras_nor_a_backend():
         "sys.exit(bool({'keras', 'tensorflow', 'jax', 'torch'} & sys.modules.keys()))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+NO_TEXTS = [None, float("nan"), 3, b"ab", [2, 5, 3], [b"a"], {"a": 1}, {"a"}, ["a", None]]
+
+
+@pytest.mark.parametrize("value", NO_TEXTS, ids=repr)
+def test_encode_refuses_a_value_that_is_no_text(tokenizer, value):
+    with pytest.raises(TypeError, match=r"Expected first_text(\[\d\])? to be a "):
+        tokenizer.encode(value)
+    with pytest.raises(TypeError, match=r"Expected text to be a str"):
+        tokenizer.tokenize(value)
+    if value is not None:
+        with pytest.raises(TypeError, match=r"Expected second_text(\[\d\])? to be a "):
+            tokenizer.encode("a", value)
+
+
+@pytest.mark.parametrize("value", NO_TEXTS, ids=repr)
+def test_encode_batch_names_the_row_that_is_no_text(tokenizer, value):
+    with pytest.raises(TypeError, match=r"Expected texts\[1\](\[\d\])? to be a "):
+        tokenizer.encode_batch(["a", value])
+    if value is not None:
+        with pytest.raises(TypeError, match=r"Expected second_texts\[1\](\[\d\])? to be a "):
+            tokenizer.encode_batch(["a", "b"], ["c", value])
+
+
+def test_a_tuple_of_two_texts_is_a_pair(tokenizer):
+    assert tokenizer.encode(("a b", "c")) == tokenizer.encode("a b", "c")
+    token_ids, segment_ids = tokenizer.encode_batch([("a b", "c"), "d", ("e", ["f", "g"])])
+    assert joined_tokens(tokenizer, token_ids[0]) == "[CLS] a b [SEP] c [SEP]"
+    assert segment_ids[0].tolist() == [0, 0, 0, 0, 1, 1]
+    assert joined_tokens(tokenizer, token_ids[1]) == "[CLS] d [SEP] [PAD] [PAD] [PAD]"
+    assert joined_tokens(tokenizer, token_ids[2, :4]) == "[CLS] e [SEP] g"
+
+
+@pytest.mark.parametrize("value", [("a",), ("a", "b", "c"), ()])
+def test_a_tuple_of_another_length_is_refused(tokenizer, value):
+    with pytest.raises(TypeError, match=r"Expected texts\[0\] .* a pair of texts \(tuple of 2\)"):
+        tokenizer.encode_batch([value])
+    with pytest.raises(TypeError, match="a pair of texts .* without second_text, got"):
+        tokenizer.encode(("a", "b"), "c")
+
+
+@pytest.mark.parametrize("texts", ["ab", b"ab", None, 3, {"a": "b"}, np.array([["a", "b"]])])
+def test_encode_batch_refuses_what_is_no_list_of_texts(tokenizer, texts):
+    with pytest.raises(TypeError, match="Expected texts to be a list of at least one text, got"):
+        tokenizer.encode_batch(texts)
+    if texts is not None:
+        with pytest.raises(TypeError, match="Expected second_texts to be a list of at least one"):
+            tokenizer.encode_batch(["a", "b"], texts)
+
+
+def test_encode_batch_takes_arrays_and_generators_of_texts(tokenizer):
+    expected = tokenizer.encode_batch(["a", "b c"])[0].tolist()
+    assert tokenizer.encode_batch(np.array(["a", "b c"]))[0].tolist() == expected
+    assert tokenizer.encode_batch(text for text in ("a", "b c"))[0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "kwargs, error, message",
+    [
+        ({"maxlen": "8"}, TypeError, "maxlen to be a whole number of 0 or more, got '8'"),
+        ({"maxlen": 2.5}, TypeError, "maxlen to be a whole number"),
+        ({"maxlen": True}, TypeError, "maxlen to be a whole number"),
+        ({"maxlen": -1}, ValueError, "maxlen to be a whole number of 0 or more, got -1"),
+        ({"truncate_from": "middle"}, ValueError, "'right', 'left' or an index, got 'middle'"),
+        ({"truncate_from": 1.5}, TypeError, "truncate_from to be a whole number, got 1.5"),
+        ({"pad_to": "x"}, TypeError, "pad_to to be a whole number of 0 or more, got 'x'"),
+    ],
+)
+def test_encode_batch_checks_its_options(tokenizer, kwargs, error, message):
+    with pytest.raises(error, match=message):
+        tokenizer.encode_batch(["a"], **kwargs)
+
+
+def test_maxlen_of_one_leaves_the_end_token(tokenizer):
+    assert tokenizer.encode("a b", maxlen=1) == ([3], [0])  # as in 0.x
+
+
+@pytest.mark.parametrize(
+    "kwargs, message",
+    [
+        ({"token_start": 5}, "token_start to be a str, got 5"),
+        ({"pre_tokenize": "jieba"}, "pre_tokenize to be a function, got 'jieba'"),
+        ({"token_translate": ["a"]}, "token_translate to be a dict, got "),
+    ],
+)
+def test_the_constructor_checks_its_arguments(kwargs, message):
+    with pytest.raises(TypeError, match=f"Expected {message}"):
+        Tokenizer(VOCABULARY, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (None, r"pre_tokenize\(text\) to be a list of str, got None"),
+        ("ab", r"pre_tokenize\(text\) to be a list of str, got 'ab'"),
+        (["a", 5], r"pre_tokenize\(text\)\[1\] to be a str, got 5"),
+    ],
+)
+def test_tokenize_refuses_words_that_are_no_list_of_str(words, message):
+    with pytest.raises(TypeError, match=message):
+        Tokenizer(VOCABULARY, pre_tokenize=lambda text: words).tokenize("a b")
+
+
+@pytest.mark.parametrize(
+    "ids, error, message",
+    [
+        (np.array([[5, 6]]), ValueError, r"one row of ids \(L,\), got ndarray of shape \(1, 2\)"),
+        ("ab", TypeError, "ids to be a list of token ids, got 'ab'"),
+        (5, TypeError, "ids to be a list of token ids, got 5"),
+        ([[5, 6]], TypeError, r"a token id \(whole number\), got \[5, 6\]"),
+        ([None], TypeError, r"a token id \(whole number\), got None"),
+        ([float("nan")], TypeError, r"a token id \(whole number\), got nan"),
+        ([5.5], TypeError, r"a token id \(whole number\), got 5.5"),
+    ],
+)
+def test_decode_refuses_what_is_no_row_of_ids(tokenizer, ids, error, message):
+    with pytest.raises(error, match=message):
+        tokenizer.decode(ids)
+
+
+def test_decode_takes_arrays_of_any_type(tokenizer):
+    assert tokenizer.decode(np.array([5, 6], "int64")) == tokenizer.decode([5.0, 6.0]) == "a b"
+
+
+def test_tokens_to_ids_refuses_ids(tokenizer):
+    with pytest.raises(TypeError, match=r"tokens\[1\] to be a str, got 5"):
+        tokenizer.tokens_to_ids(["a", 5])
+    with pytest.raises(TypeError, match="token to be a str, got 5"):
+        tokenizer.token_to_id(5)
+
+
+def test_encode_batch_uses_the_encode_of_a_subclass():
+    class Reversed(Tokenizer):
+        def encode(self, first_text, *args, **kwargs):
+            return super().encode(first_text[::-1], *args, **kwargs)
+
+    assert Reversed(VOCABULARY).encode_batch(["a b"])[0].tolist() == [[2, 6, 5, 3]]

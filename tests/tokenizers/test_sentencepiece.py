@@ -100,3 +100,42 @@ def test_further_tokens_leave_the_complete_text_as_it_is(model_type, tmp_path):
 
 def test_an_incomplete_character_is_no_complete_text(t5):
     assert t5.complete_text("a\ufffd\ufffd") == "a"
+
+
+@pytest.mark.parametrize("text", ["a[MASK]b", "[MASK]", "[CLS]a[SEP]", "<s>a</s><pad>", "［MASK］"])
+def test_tokenize_splits_special_pieces_of_a_text(golden_file, text):
+    tokenizer = SpTokenizer(golden_file("tiny-unigram.model"))
+    ids = tokenizer.encode(text)[0][1:-1]
+    assert not set(ids) & {0, 2, 3, 4, 5, 6}
+    assert tokenizer.encode(text, text)[0][1:-1] == [*ids, 5, *ids]
+
+
+def test_tokenize_keeps_user_defined_pieces_in_one_piece_on_demand(golden_file):
+    tokenizer = SpTokenizer(golden_file("tiny-unigram.model"), split_special_tokens=False)
+    assert tokenizer.tokenize("a[MASK]s") == ["[CLS]", "▁a", "[MASK]", "s", "[SEP]"]
+
+
+def test_a_model_file_is_named_in_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match="x.model"):
+        SpTokenizer(tmp_path / "x.model")
+    with pytest.raises(TypeError, match="sp_model_path to be a path, got None"):
+        SpTokenizer(None)
+
+
+@pytest.mark.parametrize("content", [b"", b"[PAD]\n[UNK]\n", b"\x0a\x03abc", b"\xff" * 50])
+def test_a_file_that_is_no_model_is_refused(tmp_path, content):
+    (tmp_path / "x.model").write_bytes(content)
+    with pytest.raises(ValueError, match=r"Expected a SentencePiece model in .*x.model, got "):
+        SpTokenizer(tmp_path / "x.model")
+
+
+def test_decode_refuses_negative_ids(t5):
+    with pytest.raises(ValueError, match="Expected an id of 0 or more, got -1"):
+        t5.decode([5, -1])
+
+
+def test_a_model_without_mask_token_has_no_masked_language_model(t5):
+    from bert4keras.data import MaskedLM
+
+    with pytest.raises(ValueError, match=r"a tokenizer with the token \[MASK\].*got mask_id=None"):
+        MaskedLM(t5)

@@ -1,6 +1,6 @@
 import pytest
 
-from bert4keras.tokenizers import load_vocab, save_vocab
+from bert4keras.tokenizers import Tokenizer, load_vocab, save_vocab
 
 
 def write(path, rows, end="\n"):
@@ -43,10 +43,10 @@ def test_vocabularies_of_other_encodings(tmp_path):
     assert load_vocab(tmp_path / "vocab.txt", encoding="gbk") == {"深": 0, "度": 1}
 
 
-def test_load_vocab_names_a_repeated_token_and_its_rows(tmp_path):
-    path = write(tmp_path / "vocab.txt", ["[PAD]", "a", "b", "a"])
-    with pytest.raises(ValueError, match=r"vocab.txt, got 'a' in rows 2 and 4"):
-        load_vocab(path)
+def test_load_vocab_names_a_repeated_token_and_takes_its_last_row(tmp_path):
+    path = write(tmp_path / "vocab.txt", ["[PAD]", "a", "b", "a", "c"])
+    with pytest.warns(UserWarning, match=r"vocab.txt, got 'a' in rows 2 and 4, and 1 such row"):
+        assert load_vocab(path) == {"[PAD]": 0, "a": 3, "b": 2, "c": 4}
 
 
 def test_load_vocab_names_absent_tokens_of_startswith(tmp_path):
@@ -77,3 +77,42 @@ def test_save_vocab_leaves_the_old_file_if_it_fails(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         save_vocab(tmp_path / "vocab.txt", {"new": 0, "深": 1}, encoding="ascii")
     assert load_vocab(tmp_path / "vocab.txt") == {"old": 0}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16-le"])
+def test_load_vocab_drops_a_byte_order_mark(tmp_path, encoding):
+    path = tmp_path / "vocab.txt"
+    path.write_bytes("\ufeff[PAD]\n今\n".encode(encoding))
+    assert load_vocab(path, encoding) == {"[PAD]": 0, "今": 1}
+
+
+def test_load_vocab_counts_blank_rows(tmp_path):
+    path = write(tmp_path / "vocab.txt", ["a", "", "", "今", "", ""])
+    token_dict = load_vocab(path)
+    assert (token_dict["a"], token_dict["今"]) == (0, 3)
+    tokenizer = Tokenizer(token_dict | {"[UNK]": 6}, token_start=None, token_end=None)
+    assert tokenizer.encode("今 a")[0] == [3, 0]
+    assert tokenizer.vocab_size == 7
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+def test_load_vocab_names_the_file_of_another_encoding(tmp_path, encoding):
+    path = tmp_path / "vocab.txt"
+    path.write_bytes("[PAD]\n今\n".encode(encoding))
+    with pytest.raises(ValueError, match=r"utf-8 in the vocabulary .*vocab.txt, got .* at byte .*"):
+        load_vocab(path)
+    with pytest.raises(ValueError, match="such as 'gb18030' or 'utf-16'"):
+        Tokenizer(path)
+
+
+def test_load_vocab_refuses_a_str_as_startswith(tmp_path):
+    path = write(tmp_path / "vocab.txt", ["[PAD]"])
+    with pytest.raises(TypeError, match="startswith to be a list of str, got '\\[PAD\\]'"):
+        load_vocab(path, simplified=True, startswith="[PAD]")
+
+
+@pytest.mark.parametrize("token", ["New York", "a\n", " a", "\n", "\r"])
+def test_save_vocab_refuses_a_token_that_cannot_be_read_again(tmp_path, token):
+    with pytest.raises(ValueError, match="tokens without white space for the rows of"):
+        save_vocab(tmp_path / "vocab.txt", {"[PAD]": 0, token: 1})
+    assert not (tmp_path / "vocab.txt").exists()

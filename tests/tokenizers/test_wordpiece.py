@@ -125,3 +125,86 @@ def test_a_copy_encodes_the_same():
     tokenizer = Tokenizer(VOCABULARY, split_special_tokens=False)
     for duplicate in (copy.deepcopy(tokenizer), pickle.loads(pickle.dumps(tokenizer))):
         assert duplicate.encode("a [MASK]") == tokenizer.encode("a [MASK]")
+
+
+TEXTS_WITH_SPECIAL_TOKENS = ["[MASK] [SEP] a", "a[CLS]", "##ing ## [unused1]", "[PAD][UNK]"]
+
+
+@pytest.mark.parametrize("text", TEXTS_WITH_SPECIAL_TOKENS)
+@pytest.mark.parametrize("do_lower_case", [True, False])
+@pytest.mark.parametrize("pre_tokenize", [None, str.split, lambda text: [text]])
+def test_tokenize_splits_special_tokens_of_a_text(text, do_lower_case, pre_tokenize):
+    tokenizer = Tokenizer(VOCABULARY, do_lower_case, pre_tokenize=pre_tokenize)
+    tokens = tokenizer.tokenize(text)[1:-1]
+    assert not {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]", "##ing"} & set(tokens)
+    sources = "".join(token_sources(tokenizer, text))
+    assert sources == text.replace(" ", "")  # each character has a token
+    ids, _ = tokenizer.encode(text, text)
+    assert ids == [2, *tokenizer.tokens_to_ids(tokens), 3, *tokenizer.tokens_to_ids(tokens), 3]
+    assert tokenizer.encode_batch([(text, text)])[0].tolist() == [ids]
+
+
+def test_tokenize_splits_special_tokens_without_brackets():
+    vocabulary = {token: i for i, token in enumerate(["[UNK]", "BOS", "EOS", "E", "##O", "##S"])}
+    ends = {"token_start": "BOS", "token_end": "EOS"}
+    tokenizer = Tokenizer(vocabulary, **ends)
+    assert tokenizer.tokenize("EOS") == ["BOS", "E", "##O", "##S", "EOS"]
+    assert tokenizer.encode("BOS")[0] == [1, 0, 4, 5, 2]  # B is unknown
+    assert token_sources(tokenizer, "EOS BOS") == ["", *"EOSBOS", ""]
+    words = Tokenizer(vocabulary, pre_tokenize=str.split, **ends)
+    assert words.tokenize("EOS") == ["BOS", "E", "##O", "##S", "EOS"]
+
+
+def test_tokenize_drops_controls_of_words_of_the_vocabulary():
+    tokenizer = Tokenizer(VOCABULARY | {"\u200d": 60}, pre_tokenize=str.split)
+    assert token_sources(tokenizer, "a \u200d a") == ["", "a", "a", ""]
+
+
+@pytest.mark.parametrize(
+    "text", ["\U0001d16d\U0001d165", "a\u302f\U0001d165 b", "\u302f\u0301\u302e字"]
+)
+def test_rematch_finds_marks_that_normalization_moves(text):
+    tokenizer = Tokenizer(VOCABULARY, do_lower_case=True)
+    mapping = tokenizer.rematch(text, tokenizer.tokenize(text))
+    expected = [i for i, char in enumerate(text) if char not in " \u0301"]
+    assert sum(mapping, []) == expected
+
+
+def test_rematch_of_a_token_translated_to_a_special_one():
+    tokenizer = Tokenizer(VOCABULARY, token_translate={"深": "[unused1]", "度": "[SEP]"})
+    assert tokenizer.tokenize("a深 度") == ["[CLS]", "a", "[unused1]", "[SEP]", "[SEP]"]
+    assert token_sources(tokenizer, "a深 度") == ["", "a", "深", "度", ""]
+
+
+def test_a_vocabulary_file_with_a_token_twice(tmp_path):
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "a"]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens))
+    with pytest.warns(UserWarning, match="in rows 5 and 7"):
+        tokenizer = Tokenizer(tmp_path / "vocab.txt")
+    assert tokenizer.encode("a b")[0] == [2, 6, 5, 3]  # as in transformers
+    assert tokenizer.vocab_size == 7
+    assert tokenizer.id_to_token(4) == "[UNK]"
+    tokenizer.save(tmp_path / "copy")
+    assert Tokenizer(tmp_path / "copy" / "vocab.txt").encode("a b") == tokenizer.encode("a b")
+
+
+@pytest.mark.parametrize("token_dict", [None, ["[UNK]"], 5])
+def test_the_vocabulary_is_a_dict_or_a_path(token_dict):
+    with pytest.raises(TypeError, match="Expected token_dict to be a dict {token: id} or the path"):
+        Tokenizer(token_dict)
+
+
+def test_a_vocabulary_file_without_special_tokens_is_named(tmp_path):
+    (tmp_path / "config.json").write_text('{\n"vocab_size": 5\n}')
+    with pytest.raises(ValueError, match=r"in the vocabulary .*config.json, got 3 tokens"):
+        Tokenizer(tmp_path / "config.json")
+
+
+def test_rematch_refuses_a_str_as_tokens():
+    with pytest.raises(TypeError, match="tokens to be a list of str, got '深'"):
+        Tokenizer(VOCABULARY).rematch("深", "深")
+
+
+def test_rematch_knows_start_and_end_tokens_without_brackets():
+    tokenizer = Tokenizer(VOCABULARY, token_start=".", token_end="a")
+    assert token_sources(tokenizer, "a . a") == ["", "a", ".", "a", ""]
