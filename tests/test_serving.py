@@ -1,6 +1,8 @@
 """WebServing replies over HTTP as the scripts of 0.x expect."""
 
 import json
+import socket
+import time
 from threading import Thread
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
@@ -9,11 +11,22 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
+from bert4keras import serving
 from bert4keras.snippets import WebServing
 
 
 def repeat(text, n=2):
     return [text] * n
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+def leave(error):
+    errors = {"exit": SystemExit, "interrupt": KeyboardInterrupt, "base": BaseException}
+    raise errors.get(error, SilentError)("stop")
 
 
 ARGUMENTS = {"text": (None, True), "n": (int, False)}
@@ -29,6 +42,8 @@ def ask(monkeypatch):
     web.route("/fails", lambda: 1 / 0, {})
     web.route("/strange", lambda: object(), {})
     web.route("/nan", lambda: float("nan"), {})
+    web.route("/exits", leave, {"error": (None, True)})
+    web.route("/重复", repeat, ARGUMENTS)
     with web.listen() as server:
         monkeypatch.setattr(server.RequestHandlerClass, "log_message", lambda *args: None)
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
@@ -42,6 +57,14 @@ def ask(monkeypatch):
                 with error:
                     return error.code, json.loads(error.read())
 
+        def send(data, is_last=False):
+            with socket.create_connection(("127.0.0.1", server.server_port), 10) as client:
+                client.sendall(data)
+                if is_last:
+                    client.shutdown(socket.SHUT_WR)
+                return client.makefile("rb").read()
+
+        ask.send = send
         yield ask
         server.shutdown()
 
@@ -120,3 +143,128 @@ def test_start_serves_until_interrupted(monkeypatch, capsys):
     monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", interrupt)
     WebServing("127.0.0.1", 0).start()
     assert "Serving at http://127.0.0.1:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["好", "全", "堠Á", "a b&c"])  # 全 has the byte 0x85, 堠 0xA0
+def test_url_is_utf_8_as_bytes_or_in_percent_signs(ask, text):
+    expected = {"code": 0, "desc": "succeeded", "data": [text]}
+    assert ask(f"/{quote('重复')}?text={quote(text)}&n=1")[1] == expected
+    if " " not in text:
+        reply = ask.send(f"GET /重复?n=1&text={text} HTTP/1.1\r\n\r\n".encode())
+        assert json.loads(reply.split(b"\r\n\r\n")[1]) == expected
+
+
+@pytest.mark.parametrize(
+    "error, desc",
+    [
+        ("exit", "SystemExit: stop"),
+        ("interrupt", "KeyboardInterrupt: stop"),
+        ("base", "BaseException: stop"),
+        ("silent", "SilentError"),
+    ],
+)
+def test_reply_to_any_error_of_the_function_has_code_2(ask, error, desc):
+    assert ask(f"/exits?error={error}") == (200, {"code": 2, "desc": desc, "data": {}})
+    assert ask("/repeat?text=x&n=1") == good(["x"])
+
+
+def post(*headers, body=b"text=a"):
+    lines = ["POST /repeat_post HTTP/1.1", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+@pytest.mark.parametrize(
+    "request_bytes, status",
+    [
+        (b"GET http://[ HTTP/1.1\r\n\r\n", 400),
+        (post("Transfer-Encoding: chunked", body=b"6\r\ntext=a\r\n0\r\n\r\n"), 411),
+        (post("Content-Length: 6", "Transfer-Encoding: chunked"), 411),
+        (post("Content-Length: 1_0"), 400),
+        (post("Content-Length: +6"), 400),
+        (post("Content-Length: -6"), 400),
+        (post("Content-Length: \xb2"), 400),
+        (post("Content-Length: 6, 6"), 400),
+        (post("Content-Length: 6", "Content-Length: 6"), 400),
+        (post("Content-Length: 7"), 400),
+        (post("Content-Length: " + "9" * 5000), 413),
+        (post("Content-Length: 6", "Host: a:80", "Origin: http://b"), 403),
+        (post("Content-Length: 6", "Host: a:80", "Origin: null"), 403),
+        (post("Content-Length: 6", "Sec-Fetch-Site: cross-site"), 403),
+        (post("Content-Length: 6", "Host: a:80", "Origin: http://a:80"), 200),
+        (post("Content-Length: 6", "Host: b", "X-Forwarded-Host: a", "Origin: https://a"), 200),
+        (
+            post(
+                "Content-Length: 6", "Host: b", "Sec-Fetch-Site: same-origin", "Origin: https://a"
+            ),
+            200,
+        ),
+        (post("Content-Length: 0006"), 200),
+        (post(body=b""), 200),
+    ],
+)
+def test_requests_are_read_strictly(ask, request_bytes, status):
+    head, body = ask.send(request_bytes, is_last=True).split(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.0 {status} ".encode())
+    assert set(json.loads(body)) == {"code", "desc", "data"}
+
+
+def test_a_request_has_a_deadline_as_a_whole(ask, monkeypatch):
+    monkeypatch.setattr(serving, "_REQUEST_SECONDS", 0.3)
+    start = time.monotonic()
+    reply = ask.send(post("Content-Length: 100"))
+    assert reply.startswith(b"HTTP/1.0 408 ") and time.monotonic() - start < 5
+    assert ask.send(b"GET /repeat?text=a HT") == b""
+
+
+def test_slow_bytes_do_not_extend_the_deadline():
+    client, server = socket.socketpair()
+    with client, server:
+        reader = serving._DeadlineReader(server, 0.2)
+        with pytest.raises(TimeoutError):
+            for _ in range(100):
+                client.sendall(b"a")
+                reader.readinto(bytearray(1))
+                time.sleep(0.01)
+
+
+def test_connections_are_bounded(monkeypatch):
+    monkeypatch.setattr(serving, "_MAX_CONNECTIONS", 2)
+    web = WebServing(port=0)
+    with web.listen() as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        address = ("127.0.0.1", server.server_port)
+        with socket.create_connection(address), socket.create_connection(address):
+            with socket.create_connection(address, 10) as client:
+                reply = client.makefile("rb").read()
+        server.shutdown()
+    assert reply.startswith(b"HTTP/1.0 503 ") and b"at most 2 connections" in reply
+
+
+def test_a_server_waits_for_128_connections_and_is_for_this_machine_only():
+    with WebServing(port=0).listen() as server:
+        assert server.server_address[0] == "127.0.0.1"
+        assert server.request_queue_size == 128
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: WebServing(port="80x"), "Expected port to be a whole number from 0 to 65535"),
+        (lambda: WebServing(host=None), "Expected host to be a str"),
+        (lambda: WebServing().route("/x", len, ["text"]), "Expected arguments to be a dict, got"),
+        (lambda: WebServing().route("/x", len, {"a": int}), r"arguments\['a'\] to be a pair, got"),
+        (lambda: WebServing().route("/x", len, {"a": (5, True)}), "to be a function, got 5"),
+        (lambda: WebServing().route("/x", "len", {}), "Expected func to be a function, got 'len'"),
+        (lambda: WebServing().route(None, len, {}), "Expected path to be a str, got None"),
+    ],
+)
+def test_wrong_calls_are_refused(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_listen_names_a_port_that_is_taken():
+    with WebServing(port=0).listen() as server:
+        port = server.server_port
+        with pytest.raises(OSError, match=f"a free port of this machine, got 127.0.0.1:{port}"):
+            WebServing(port=port).listen()
