@@ -163,12 +163,14 @@ def _keep_if_failed(flags, state, new_state):
 
 def install() -> None:
     """Patch Keras' trainer: compile steps by ``compile_step``, and restore variables on errors."""
+    import jax
     from keras.src.backend.jax import trainer
 
     original = trainer.JAXTrainer
     if hasattr(original, "_bert4keras_sync"):
         return
-    trainer.jit = compile_step
+    if trainer.jit is jax.jit:  # with NNX it is another
+        trainer.jit = compile_step
     original._bert4keras_sync = original.jax_state_sync
     original.jax_state_sync = _sync_and_raise
     original._make_function = _restore_on_error(original._make_function)

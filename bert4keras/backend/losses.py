@@ -19,7 +19,8 @@ def multilabel_categorical_crossentropy(y_true: Tensor, y_pred: Tensor) -> Tenso
         y_pred: (..., n) scores without activation; entries equal to -inf do not count.
 
     Returns:
-        A float32 tensor (...).
+        A float32 tensor (...): one loss for each set of classes. A ``sample_weight`` in ``fit``
+        needs this shape.
     """
     y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
     is_finite = y_pred > -np.inf

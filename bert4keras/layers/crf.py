@@ -6,6 +6,7 @@ from keras import ops
 
 from bert4keras.backend.types import Shape, Tensor
 from bert4keras.layers.base import register
+from bert4keras.layers.sequence_loss import sequence_loss
 from bert4keras.layers.sequence_scores import SequenceScores, visible_accuracy
 from bert4keras.layers.viterbi import (
     append_mask,
@@ -42,7 +43,8 @@ class ConditionalRandomField(SequenceScores):
         the true path, as in 0.x. No mask passes.
 
     Raises:
-        ValueError: a visible label that is not below n (losses).
+        ValueError: a visible label that is not below n, or weights for single tokens (losses). A
+            loss is one number for a row, and so is its ``sample_weight``.
 
     A saved model does not find the loss, which is a method: load it with ``compile=False``, and
     compile it with the loss of ``model.get_layer(...)``.
@@ -69,6 +71,7 @@ class ConditionalRandomField(SequenceScores):
         """Transition scores (n, n): of label j after label i."""
         return self.scale_transitions(self._trans)
 
+    @sequence_loss
     def dense_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the negative log-likelihood (B,) of one-hot labels (B, L, n)."""
         scores, visible = visible_scores(y_pred)
@@ -81,6 +84,7 @@ class ConditionalRandomField(SequenceScores):
         log_norm = ops.where(has_started(paths)[:, 0], ops.logsumexp(paths, axis=1), 0.0)
         return log_norm - self.target_score(y_true, scores)
 
+    @sequence_loss
     def sparse_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the negative log-likelihood (B,) of labels (B, L) or (B, L, 1)."""
         visible, n = visible_scores(y_pred)[1], y_pred.shape[-1]

@@ -7,6 +7,7 @@ from keras import ops
 from bert4keras import backend
 from bert4keras.backend.types import Shape, Tensor
 from bert4keras.layers.base import register
+from bert4keras.layers.sequence_loss import batch_loss
 from bert4keras.layers.sequence_scores import SequenceScores, mean_visible, visible_accuracy
 from bert4keras.layers.viterbi import visible_scores
 
@@ -35,7 +36,8 @@ class MaximumEntropyMarkovModel(SequenceScores):
         No mask passes.
 
     Raises:
-        ValueError: a visible label that is not below n.
+        ValueError: a visible label that is not below n, or a ``sample_weight``: the loss is one
+            number for a batch.
         RuntimeError: on JAX, an accuracy among the metrics of a model: it needs the transitions,
             which Keras removes there while metrics run.
 
@@ -128,10 +130,12 @@ class MaximumEntropyMarkovModel(SequenceScores):
             source, target = target, source
         return ops.matmul(ops.take(source, labels, axis=0), ops.transpose(target))
 
+    @batch_loss
     def sparse_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the mean of both directions' losses, a scalar; labels (B, L) or (B, L, 1)."""
         return (self.basic_loss(y_true, y_pred) + self.basic_loss(y_true, y_pred, True)) / 2
 
+    @batch_loss
     def dense_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return ``sparse_loss`` from one-hot labels (B, L, n)."""
         return self.sparse_loss(ops.argmax(y_true, axis=-1), y_pred)

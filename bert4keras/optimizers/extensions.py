@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from bert4keras.backend.dispatch import count_replicas
 from bert4keras.optimizers import patterns
 from bert4keras.optimizers.base import Extension, OptimizerClass, extend_optimizer
 
@@ -186,6 +187,16 @@ class _GradientAccumulation(Extension):
         super().__init__(*args, gradient_accumulation_steps=steps if steps > 1 else None, **kwargs)
         self.grad_accum_steps = steps
 
+    def build_extension(self, variables):
+        super().build_extension(variables)
+        replicas = count_replicas()
+        if replicas > 1 and self.grad_accum_steps > 1:
+            raise ValueError(
+                f"Expected one device for gradient accumulation, got a strategy with {replicas} "
+                "replicas, on which Keras cannot accumulate gradients. Give grad_accum_steps=1 and "
+                "larger batches, or train on one device."
+            )
+
     def get_config(self):
         config = super().get_config()
         del config["gradient_accumulation_steps"]
@@ -202,7 +213,8 @@ def extend_with_gradient_accumulation(
     and averages count updates.
 
     Args:
-        BaseOptimizer: a class of Keras optimizers, extended or not.
+        BaseOptimizer: a class of Keras optimizers, extended or not. Under
+            ``tf.distribute.MirroredStrategy`` Keras cannot accumulate: a ValueError says so.
         name: name of the new class.
 
     Returns:

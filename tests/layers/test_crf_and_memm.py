@@ -288,3 +288,57 @@ def test_read_labels_refuses_one_hot_labels():
     crf, scores, labels = random_layer()
     with pytest.raises(ValueError, match=r"labels \(B, L\) or .*\(3, 4, 3\).*use dense_loss"):
         crf.sparse_loss(np.eye(3)[labels], scores)
+
+
+class TestSampleWeight:
+    """A loss on whole rows has one weight for each row."""
+
+    x, labels = np.ones((3, 5, 4), "float32"), np.zeros((3, 5), "int32")
+
+    def compile_model(self, layer, method):
+        inputs = keras.Input((None, 4))
+        model = keras.Model(inputs, layer(inputs))
+        model.compile("sgd", loss=getattr(layer, method))
+        return model
+
+    def test_row_weights_of_a_crf_multiply_the_losses(self):
+        crf = ConditionalRandomField()
+        model = self.compile_model(crf, "sparse_loss")
+        losses = ops.convert_to_numpy(crf.sparse_loss(self.labels, model(self.x)))
+        assert losses.shape == (3,)
+        weights = np.array([1.0, 2.0, 4.0])
+        for x in weights, weights[:, None]:
+            loss = model.evaluate(self.x, self.labels, sample_weight=x, verbose=0)
+            assert loss == pytest.approx((weights * losses).mean(), rel=1e-5)
+
+    @pytest.mark.parametrize("method", ["fit", "evaluate"])
+    @pytest.mark.parametrize("length", [5, 3], ids=["other", "as long as the batch"])
+    def test_token_weights_of_a_crf_are_refused(self, method, length):
+        model = self.compile_model(ConditionalRandomField(), "sparse_loss")
+        x, labels = self.x[:, :length], self.labels[:, :length]
+        with pytest.raises(ValueError, match="one weight for each row in sample_weight, as spars"):
+            getattr(model, method)(x, labels, sample_weight=np.ones((3, length)), verbose=0)
+
+    @pytest.mark.parametrize("shape", [(3,), (3, 5)])
+    def test_a_memm_takes_no_weights(self, shape):
+        model = self.compile_model(MaximumEntropyMarkovModel(), "sparse_loss")
+        with pytest.raises(
+            ValueError, match="no sample_weight and no class_weight for sparse_loss"
+        ):
+            model.fit(self.x, self.labels, sample_weight=np.ones(shape), verbose=0)
+
+    def test_dense_losses_check_too(self):
+        model = self.compile_model(ConditionalRandomField(), "dense_loss")
+        labels = np.eye(4)[self.labels]
+        with pytest.raises(ValueError, match="as dense_loss is a loss on whole rows"):
+            model.fit(self.x, labels, sample_weight=np.ones((3, 5)), verbose=0)
+
+    def test_a_saved_model_says_how_to_load_it(self, tmp_path):
+        model = self.compile_model(ConditionalRandomField(), "sparse_loss")
+        model.save(tmp_path / "a.keras")
+        with pytest.raises((TypeError, ValueError), match="compile=False"):
+            keras.saving.load_model(tmp_path / "a.keras")
+        loaded_model = keras.saving.load_model(tmp_path / "a.keras", compile=False)
+        np.testing.assert_array_equal(
+            *map(ops.convert_to_numpy, (loaded_model(self.x), model(self.x)))
+        )

@@ -1,12 +1,16 @@
 """Weight decay, LAMB, lazy updates and accumulation, alone and combined."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 from optimizers import toy
 
 from bert4keras import optimizers
-from bert4keras.optimizers import AdaFactor, Adam
+from bert4keras.backend import backend_name
+from bert4keras.optimizers import AdaFactor, Adam, extensions
 
 DECAY = {"weight_decay_rate": 0.1}
 
@@ -230,3 +234,32 @@ class TestPatterns:
             UserWarning, match=rf"{argument} \['beta'\] matches .* no .*'Dense-Norm/"
         ):
             optimizer.build(toy.make_variables())
+
+
+class TestReplicas:
+    def test_accumulation_is_refused_on_several_replicas(self, monkeypatch):
+        monkeypatch.setattr(extensions, "count_replicas", lambda: 2)
+        variable = keras.Variable(np.zeros(2, "float32"), name="bias")
+        AdamGA = extensions.extend_with_gradient_accumulation(Adam)
+        with pytest.raises(ValueError, match="gradient accumulation, got a strategy with 2 repl"):
+            AdamGA(grad_accum_steps=2).build([variable])
+        AdamGA(grad_accum_steps=1).build([variable])
+
+    @pytest.mark.slow
+    def test_it_is_refused_by_a_mirrored_strategy(self):
+        if backend_name != "tensorflow":
+            pytest.skip("a strategy of TensorFlow")
+        code = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import keras, numpy as np
+from bert4keras.optimizers import Adam, extend_with_gradient_accumulation
+AdamGA = extend_with_gradient_accumulation(Adam)
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(AdamGA(grad_accum_steps=2), "mse")
+model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+"""
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert "Expected one device for gradient accumulation" in run.stderr
