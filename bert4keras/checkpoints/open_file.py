@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from bert4keras.checkpoints.checkpoint import CheckpointError, StrPath
 
+_SMALL = 1 << 16  # bytes that may be allocated whether the file has them or not
+
 
 class OpenFile:
     """File that stays open, so that another file under its name changes nothing.
@@ -58,6 +60,8 @@ class OpenFile:
 
     def read(self, length: int = -1) -> bytes:
         """Read bytes from the position on, fewer if the file ends before."""
+        if 0 <= length <= _SMALL:
+            return self._file.read(length)
         length_left = max(self.size - self._file.tell(), 0)
         return self._file.read(length_left if length < 0 else min(length, length_left))
 

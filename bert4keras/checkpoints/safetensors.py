@@ -35,6 +35,7 @@ _OTHER_BITS = {  # types that are not read -> bits of a number
     "C64": 64,
 }
 _BITS = {name: 8 * dtype.itemsize for name, dtype in TYPES.items()} | _OTHER_BITS
+_KEYS = (b'"dtype"', b'"shape"', b'"data_offsets"')  # of each entry
 _MAX_HEADER = 100_000_000  # bytes, as in the format's own library
 _MAX_RANK = 64  # of an array of NumPy 2
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError, OSError)
@@ -111,9 +112,11 @@ def _read_header(file: OpenFile) -> tuple[int, dict[str, _Place]]:
     length = int.from_bytes(file.read_bytes(0, 8), "little")
     if length > min(_MAX_HEADER, file.size - 8):
         raise ValueError(f"its header claims {length} bytes, more than the file or the format has")
-    header = json.loads(
-        file.read_bytes(8, length).decode(), object_pairs_hook=_unique, parse_constant=_refuse
-    )
+    text = file.read_bytes(8, length)
+    header = json.loads(text.decode(), parse_constant=_refuse)
+    num_tensors = len(header) - ("__metadata__" in header)
+    if any(text.count(key) != num_tensors for key in _KEYS):  # perhaps a name twice
+        json.loads(text, object_pairs_hook=_check_unique)
     metadata = header.pop("__metadata__", None) or {}
     if not all(type(value) is str for value in metadata.values()):
         raise ValueError("its metadata are not texts")
@@ -123,11 +126,9 @@ def _read_header(file: OpenFile) -> tuple[int, dict[str, _Place]]:
     return begin, places
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
+def _check_unique(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
         raise ValueError("its header has a name twice")
-    return values
 
 
 def _refuse(text: str) -> None:
@@ -139,9 +140,9 @@ def _place(name: str, entry: dict[str, Any]) -> _Place:
     kind, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     if type(kind) is not str or kind not in _BITS:
         raise ValueError(f"`{name}` is of the type {kind!r}; known are {', '.join(_BITS)}")
-    sizes = [*shape, start, end]
-    if type(shape) is not list or any(type(x) is not int or x < 0 for x in sizes):
-        raise ValueError(f"`{name}` has {sizes} in place of sizes")
+    for size in (*shape, start, end):
+        if type(size) is not int or size < 0:
+            raise ValueError(f"`{name}` has {size!r} in place of a size")
     if len(shape) > _MAX_RANK or 8 * (end - start) != math.prod(shape) * _BITS[kind]:
         raise ValueError(f"`{name}` of shape {shape} and type {kind} has {end - start} bytes")
     return _Place(kind, tuple(shape), start, end)

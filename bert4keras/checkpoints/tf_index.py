@@ -151,8 +151,13 @@ def _block_handles(data: bytes) -> Iterator[tuple[int, int]]:
         raise ValueError("it does not end as an index ends")
     _, place = _handle(footer, 0)  # of the block of filters, which TensorFlow does not use
     index, _ = _handle(footer, place)
+    end = 0
     for _, value in _pairs(_block(data, *index)):
-        yield _handle(value, 0)[0]
+        (start, size), _ = _handle(value, 0)
+        if start < end:
+            raise ValueError("two blocks overlap")
+        end = start + max(size, 1)
+        yield start, size
 
 
 def _handle(data: bytes, place: int) -> tuple[tuple[int, int], int]:

@@ -95,8 +95,9 @@ class TorchCheckpoint(Checkpoint):
                 "model in float32, float16 or bfloat16 where it was made."
             ) from error
         except _DAMAGE as error:
+            text = repr(error) if isinstance(error, LookupError) else error
             raise CheckpointError(
-                f"{self.path} is not a whole file of torch tensors: {error}. "
+                f"{self.path} is not a whole file of torch tensors: {text}. "
                 "It is damaged, incomplete or of another kind; download it again."
             ) from error
 

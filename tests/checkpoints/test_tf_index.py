@@ -52,11 +52,11 @@ def with_checksum(contents, kind=0):
     return body + _masked_crc32c(body)
 
 
-def table(pairs, kind=0, handle=None):
+def table(pairs, kind=0, handle=None, handles=1):
     """A table of one block with right checksums."""
     data = with_checksum(block(pairs), kind)
     place = varint(0) + varint(len(data) - 5)
-    index = with_checksum(block([(b"\xff", handle or place)]))
+    index = with_checksum(block([(b"\xff" * (i + 1), handle or place) for i in range(handles)]))
     places = varint(len(data)) + varint(0) + varint(len(data)) + varint(len(index) - 5)
     return data + index + places.ljust(40, b"\0") + MAGIC
 
@@ -114,6 +114,7 @@ BAD_TABLES = {
     "a block of 2**60 bytes": table(GOOD, handle=varint(0) + varint(1 << 60)),
     "a block at 2**60": table(GOOD, handle=varint(1 << 60) + varint(8)),
     "an entry beyond its block": table(GOOD)[:2] + b"\x7f" + table(GOOD)[3:],
+    "a block that is named twice": table(GOOD, handles=2),
     "an empty file": b"",
     "a footer alone": bytes(40) + MAGIC,
     "a number without end": b"\xff" * 40 + MAGIC,
