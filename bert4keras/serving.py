@@ -20,6 +20,7 @@ _MAX_BODY_SIZE = 1 << 20  # bytes of a request's body
 _MAX_CONNECTIONS = 256  # at a time; each has a thread
 _REQUEST_SECONDS = 30.0  # from the connection to the last byte of the request
 _METHODS = ("GET", "POST")
+_LOCAL_HOST = re.compile(r"(localhost|127(\.\d+){3}|\[?::1\]?)(:\d+)?")
 
 
 class WebServing:
@@ -34,8 +35,8 @@ class WebServing:
     time, the others get status 503.
 
     A browser sends GET requests for any page that it shows, so a function that changes something
-    should have a POST route. A POST from a page of another origin gets status 403. Behind a proxy,
-    forward ``Host`` or set ``X-Forwarded-Host``.
+    should have a POST route. A POST from a page of another origin gets status 403. A proxy should
+    set ``X-Forwarded-Host``.
 
     Args:
         host: address to listen at; default: this machine only. ``"0.0.0.0"`` for all networks.
@@ -320,12 +321,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _check_origin(self) -> None:
         """Refuse what a page of another origin makes a browser send."""
         origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site")
-        hosts = (self.headers.get("Host"), self.headers.get("X-Forwarded-Host"))
+        hosts = [self.headers.get("X-Forwarded-Host"), self.headers.get("Host")]
+        if _LOCAL_HOST.fullmatch(self.web.host) and not _LOCAL_HOST.fullmatch(hosts[1] or ""):
+            hosts.pop()  # a name of another site that leads to this machine (DNS rebinding)
         is_foreign = origin is not None and origin.partition("://")[2] not in hosts
         if site == "cross-site" or (
             is_foreign and site not in ("same-origin", "same-site", "none")
         ):
-            desc = f"Expected a page of {hosts[0]}, got one of {origin}. Call it from its own page."
+            desc = (
+                f"Expected a page of this server, got one of {origin}. Call it from its own page."
+            )
             raise _BadRequest(403, desc)
 
     def _get_length(self) -> int:
