@@ -4,6 +4,7 @@ Every function takes eager tensors, symbolic tensors, NumPy arrays and Python nu
 Keras 2's meaning: ``mean`` of booleans is a share, ``constant`` is float32, ``gather`` reads rows.
 """
 
+import builtins
 from collections.abc import Callable
 from typing import Any
 
@@ -15,40 +16,106 @@ from keras.config import epsilon, floatx, set_epsilon, set_floatx  # noqa: F401
 from bert4keras.backend.types import NDArray, Tensor
 
 abs: Callable[..., Any] = ops.abs
-arange: Callable[..., Any] = ops.arange
 cast: Callable[..., Any] = ops.cast
 cos: Callable[..., Any] = ops.cos
 elu: Callable[..., Any] = ops.elu
-equal: Callable[..., Any] = ops.equal
 exp: Callable[..., Any] = ops.exp
-expand_dims: Callable[..., Any] = ops.expand_dims
-greater: Callable[..., Any] = ops.greater
-greater_equal: Callable[..., Any] = ops.greater_equal
-less: Callable[..., Any] = ops.less
-less_equal: Callable[..., Any] = ops.less_equal
 log: Callable[..., Any] = ops.log
-maximum: Callable[..., Any] = ops.maximum
-minimum: Callable[..., Any] = ops.minimum
-not_equal: Callable[..., Any] = ops.not_equal
-ones_like: Callable[..., Any] = ops.ones_like
-pow: Callable[..., Any] = ops.power
-repeat_elements: Callable[..., Any] = ops.repeat
-round: Callable[..., Any] = ops.round
 shape: Callable[..., Any] = ops.shape
 sigmoid: Callable[..., Any] = ops.sigmoid
 sign: Callable[..., Any] = ops.sign
 sin: Callable[..., Any] = ops.sin
 softmax: Callable[..., Any] = ops.softmax
 softplus: Callable[..., Any] = ops.softplus
+softsign: Callable[..., Any] = ops.softsign
 sqrt: Callable[..., Any] = ops.sqrt
 square: Callable[..., Any] = ops.square
-squeeze: Callable[..., Any] = ops.squeeze
 stack: Callable[..., Any] = ops.stack
-stop_gradient: Callable[..., Any] = ops.stop_gradient
 tanh: Callable[..., Any] = ops.tanh
-tile: Callable[..., Any] = ops.tile
 transpose: Callable[..., Any] = ops.transpose
-zeros_like: Callable[..., Any] = ops.zeros_like
+
+
+# Functions of keras.ops with Keras 2's names of arguments
+
+
+def equal(x: Tensor, y: Tensor) -> Tensor:
+    """True where ``x`` equals ``y``."""
+    return ops.equal(x, y)
+
+
+def not_equal(x: Tensor, y: Tensor) -> Tensor:
+    """True where ``x`` differs from ``y``."""
+    return ops.not_equal(x, y)
+
+
+def greater(x: Tensor, y: Tensor) -> Tensor:
+    """True where ``x`` is larger than ``y``."""
+    return ops.greater(x, y)
+
+
+def greater_equal(x: Tensor, y: Tensor) -> Tensor:
+    """True where ``x`` is not smaller than ``y``."""
+    return ops.greater_equal(x, y)
+
+
+def less(x: Tensor, y: Tensor) -> Tensor:
+    """True where ``x`` is smaller than ``y``."""
+    return ops.less(x, y)
+
+
+def less_equal(x: Tensor, y: Tensor) -> Tensor:
+    """True where ``x`` is not larger than ``y``."""
+    return ops.less_equal(x, y)
+
+
+def maximum(x: Tensor, y: Tensor) -> Tensor:
+    """The larger one of ``x`` and ``y``, element by element."""
+    return ops.maximum(x, y)
+
+
+def minimum(x: Tensor, y: Tensor) -> Tensor:
+    """The smaller one of ``x`` and ``y``, element by element."""
+    return ops.minimum(x, y)
+
+
+def pow(x: Tensor, a: Tensor) -> Tensor:
+    """``x`` to the power ``a``, element by element."""
+    return ops.power(x, a)
+
+
+def round(x: Tensor) -> Tensor:
+    """``x`` rounded to whole numbers, halves to the even one."""
+    return ops.round(x)
+
+
+def stop_gradient(variables: Any) -> Any:
+    """A tensor, or a list of tensors, that counts as a constant for gradients."""
+    if isinstance(variables, list | tuple):
+        return [ops.stop_gradient(variable) for variable in variables]
+    return ops.stop_gradient(variables)
+
+
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str = "int32") -> Tensor:
+    """Numbers from ``start`` to ``stop`` (excluded); without ``stop``, from 0 to ``start``."""
+    if stop is None and isinstance(start, int) and start < 0:
+        start = 0
+    numbers = ops.arange(start, stop, step)
+    return numbers if dtype == "int32" and "float" in str(numbers.dtype) else cast(numbers, dtype)
+
+
+def ones_like(x: Tensor, dtype: str | None = None, name: str | None = None) -> Tensor:
+    """Ones in the shape of ``x``."""
+    return ops.ones_like(x, dtype=dtype)
+
+
+def zeros_like(x: Tensor, dtype: str | None = None, name: str | None = None) -> Tensor:
+    """Zeros in the shape of ``x``."""
+    return ops.zeros_like(x, dtype=dtype)
+
+
+def identity(x: Tensor, name: str | None = None) -> Tensor:
+    """``x`` itself."""
+    return x
 
 
 # Shapes and indices
@@ -154,6 +221,44 @@ def _product(sizes):
     for n in sizes:
         product = None if product is None or n is None else product * n
     return product
+
+
+def expand_dims(x: Tensor, axis: Any = -1) -> Tensor:
+    """``x`` with a new axis of size 1, the last one by default."""
+    return ops.expand_dims(x, axis)
+
+
+def squeeze(x: Tensor, axis: Any = None) -> Tensor:
+    """``x`` without an axis of size 1."""
+    return ops.squeeze(x, axis)
+
+
+def repeat(x: Tensor, n: int) -> Tensor:
+    """Rows (B, D) of ``x``, each ``n`` times: (B, n, D)."""
+    return ops.repeat(ops.expand_dims(x, 1), n, axis=1)
+
+
+def repeat_elements(x: Tensor, rep: int, axis: int) -> Tensor:
+    """``x`` with each element along ``axis`` repeated ``rep`` times in place."""
+    return ops.repeat(x, rep, axis=axis)
+
+
+def tile(x: Tensor, n: Any) -> Tensor:
+    """``x`` repeated as a whole, ``n[i]`` times along axis i."""
+    return ops.tile(x, n)
+
+
+def reverse(x: Tensor, axes: Any) -> Tensor:
+    """``x`` backwards along one axis or several."""
+    return ops.flip(x, axes)
+
+
+def slice(x: Tensor, start: Any, size: Any) -> Tensor:
+    """The part of ``x`` that begins at ``start``; a size of -1 means up to the end of its axis."""
+    if not builtins.all(isinstance(n, int | np.integer) for n in (*start, *size)):
+        return ops.slice(x, start, size)
+    ends = [None if n == -1 else begin + n for begin, n in zip(start, size)]
+    return x[tuple(builtins.slice(begin, end) for begin, end in zip(start, ends))]
 
 
 def where(cond: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -266,6 +371,11 @@ def cumsum(x: Tensor, axis: Any = 0) -> Tensor:
     return ops.cumsum(x, axis=axis)
 
 
+def cumprod(x: Tensor, axis: Any = 0) -> Tensor:
+    """Running product along ``axis``."""
+    return ops.cumprod(x, axis=axis)
+
+
 def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Logarithm of the sum of exponentials over ``axis``, safe for large values and all -inf."""
     return ops.logsumexp(x, axis=axis, keepdims=keepdims)
@@ -279,8 +389,11 @@ def l2_normalize(x: Tensor, axis: Any = None) -> Tensor:
 
 def clip(x: Tensor, min_value: float | None, max_value: float | None) -> Tensor:
     """``x`` held between two bounds; None leaves that side open."""
-    low = -np.inf if min_value is None else min_value
-    return ops.clip(x, low, np.inf if max_value is None else max_value)
+    if min_value is not None and max_value is not None:
+        return ops.clip(x, min_value, max_value)
+    if min_value is None and max_value is None:
+        return x
+    return ops.maximum(x, min_value) if max_value is None else ops.minimum(x, max_value)
 
 
 # Activations and losses
@@ -310,10 +423,34 @@ def categorical_crossentropy(
     return ops.categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 
 
-def sparse_categorical_crossentropy(
-    target: Tensor, output: Tensor, from_logits: bool = False, axis: Any = -1
+def binary_focal_crossentropy(
+    target: Tensor,
+    output: Tensor,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
 ) -> Tensor:
-    """Cross-entropy with integer targets, (...) or (..., 1); probabilities by default."""
+    """Focal cross-entropy (arXiv:1708.02002), element by element; probabilities by default."""
+    output = ops.sigmoid(output) if from_logits else output
+    target = ops.cast(target, dtype(output))
+    share = target * output + (1 - target) * (1 - output)
+    loss = ops.power(1 - share, gamma) * binary_crossentropy(target, output)
+    return loss * (target * alpha + (1 - target) * (1 - alpha)) if apply_class_balancing else loss
+
+
+def sparse_categorical_crossentropy(
+    target: Tensor,
+    output: Tensor,
+    from_logits: bool = False,
+    axis: Any = -1,
+    ignore_class: int | None = None,
+) -> Tensor:
+    """Cross-entropy with integer targets, (...) or (..., 1); probabilities by default.
+
+    Args:
+        ignore_class: targets whose loss is 0, such as -1; None for none.
+    """
     if ndim(target) == ndim(output):
         if target.shape[axis] is None:  # only a 1 can be meant
             sizes = list(ops.shape(output))
@@ -321,7 +458,43 @@ def sparse_categorical_crossentropy(
             target = ops.reshape(target, sizes)
         target = ops.squeeze(target, axis)
     target = ops.cast(target, "int32")
-    return ops.sparse_categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
+    if ignore_class is None:
+        return ops.sparse_categorical_crossentropy(
+            target, output, from_logits=from_logits, axis=axis
+        )
+    is_counted = ops.not_equal(target, ignore_class)
+    target = ops.where(is_counted, target, 0)
+    loss = ops.sparse_categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
+    return ops.where(is_counted, loss, ops.zeros_like(loss))
+
+
+def batch_normalization(
+    x: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    beta: Tensor | None,
+    gamma: Tensor | None,
+    axis: int = -1,
+    epsilon: float = 1e-3,  # noqa: F811
+) -> Tensor:
+    """``x`` normalized by a mean and a variance, scaled by ``gamma`` and shifted by ``beta``.
+
+    The four may have one value for each place along ``axis``, or broadcast with ``x``.
+    """
+    mean, var, beta, gamma = (_along_axis(part, x, axis) for part in (mean, var, beta, gamma))
+    scale = ops.rsqrt(var + epsilon)
+    scale = scale if gamma is None else scale * gamma
+    outputs = (x - mean) * scale
+    return outputs if beta is None else outputs + beta
+
+
+def _along_axis(vector, x, axis):
+    """Reshape a vector so that it broadcasts with ``x`` along ``axis``."""
+    if vector is None or ndim(vector) != 1 or axis in (-1, ndim(x) - 1):
+        return vector
+    sizes = [1] * ndim(x)
+    sizes[axis] = -1
+    return ops.reshape(vector, sizes)
 
 
 # Values, variables, randomness
@@ -350,9 +523,17 @@ def eye(size: int, dtype: str | None = None, name: str | None = None) -> Tensor:
     return ops.eye(size, dtype=dtype or floatx())
 
 
-def variable(value: Any, dtype: str | None = None, name: str | None = None) -> keras.Variable:
-    """Create a ``keras.Variable`` with the initial ``value``."""
-    return keras.Variable(value, dtype=dtype or floatx(), name=name)
+def variable(
+    value: Any, dtype: str | None = None, name: str | None = None, constraint: Any = None
+) -> keras.Variable:
+    """Create a ``keras.Variable`` with the initial ``value``.
+
+    Args:
+        constraint: function that an optimizer applies to the new value after each update.
+    """
+    result = keras.Variable(value, dtype=dtype or floatx(), name=name)
+    result.constraint = constraint
+    return result
 
 
 def eval(x: Tensor) -> NDArray[Any]:
@@ -459,7 +640,12 @@ def rnn(
     initial_states: list[Tensor],
     go_backwards: bool = False,
     mask: Tensor | None = None,
-    **kwargs: Any,
+    constants: list[Tensor] | None = None,
+    unroll: bool = False,
+    input_length: int | None = None,
+    time_major: bool = False,
+    zero_output_for_mask: bool = False,
+    return_all_outputs: bool = True,
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Loop ``step_function(input, states) -> (output, states)`` over axis 1 of ``inputs``.
 
@@ -467,24 +653,39 @@ def rnn(
         inputs: (B, L, ...).
         initial_states: list of tensors (B, ...).
         mask: optional (B, L) bool; where it is False, output and states are carried over.
+        constants: tensors that each step gets after its states.
+        unroll: without effect, as ``input_length``: the numbers are the same.
+        time_major: True for inputs, mask and outputs (L, B, ...).
+        zero_output_for_mask: True gives zeros where the mask is False.
+        return_all_outputs: False gives the last output alone, as outputs (B, 1, ...).
 
     Returns:
         ``(last_output, outputs, states)`` with outputs (B, L, ...).
     """
+    inputs, mask = (x if time_major or x is None else _swap_time(x) for x in (inputs, mask))
     keep = ops.ones(ops.shape(inputs)[:2], dtype="bool") if mask is None else mask
-    steps = (ops.swapaxes(inputs, 0, 1), ops.swapaxes(ops.cast(keep, "bool"), 0, 1))
-    first, _ = step_function(steps[0][0], list(initial_states))
+    steps = (inputs, ops.cast(keep, "bool"))
+    constants = list(constants or ())
+    first, _ = step_function(inputs[0], [*initial_states, *constants])
 
     def body(carry, step):
         x, visible = step
-        output, states = step_function(x, list(carry[1:]))
+        output, states = step_function(x, [*carry[1:], *constants])
         carry = tuple(_carry_over(visible, *pair) for pair in zip([output, *states], carry))
-        return carry, carry
+        is_hidden = zero_output_for_mask and mask is not None
+        shown = _carry_over(visible, output, ops.zeros_like(output)) if is_hidden else carry[0]
+        return carry, (shown, *carry[1:])  # TensorFlow needs what it carries as outputs
 
     init = (ops.zeros_like(first), *initial_states)
     (last, *states), (outputs, *_) = ops.scan(body, init, steps, reverse=go_backwards)
-    outputs = ops.swapaxes(outputs, 0, 1)
-    return last, ops.flip(outputs, axis=1) if go_backwards else outputs, states
+    outputs = ops.flip(outputs, axis=0) if go_backwards else outputs
+    outputs = outputs if return_all_outputs else outputs[-1:]
+    return last, outputs if time_major else _swap_time(outputs), states
+
+
+def _swap_time(x):
+    """Swap the axes of rows and of time."""
+    return ops.swapaxes(x, 0, 1)
 
 
 def _carry_over(visible, new, previous):
@@ -492,7 +693,7 @@ def _carry_over(visible, new, previous):
     return ops.where(visible, new, previous)
 
 
-def print_tensor(x: Tensor, message: str = "") -> Tensor:
+def print_tensor(x: Tensor, message: str = "", summarize: int = 3) -> Tensor:
     """Return ``x`` and print it when it has a value."""
     print(message, x)
     return x

@@ -29,9 +29,9 @@ modules and classes:
   ``bert4keras.snippets`` with ``AutoRegressiveDecoder``; ``bert4keras.tokenizers`` with
   ``TokenizerBase``.
 - ``numpy``: ``numpy.array``, and names that NumPy has removed, such as ``numpy.float``.
-- Python: ``json.load``, ``json.loads``, ``time.clock``, ``inspect.getargspec``, the abstract
-  classes of ``collections``, ``distutils``; ``sys.meta_path`` and ``sys.modules``; filters of
-  ``warnings``; the log level of TensorFlow.
+- Python: ``json.load``, ``json.loads``, ``json.JSONEncoder``, ``time.clock``,
+  ``inspect.getargspec``, the abstract classes of ``collections``, ``distutils``;
+  ``sys.meta_path`` and ``sys.modules``; filters of ``warnings``; the log level of TensorFlow.
 - ``tensorflow``: names of TensorFlow 1, ``tf.keras`` (Keras 3), arguments of functions, strategies;
   ``tensorflow.compat.v1`` with its ``tensorflow.compat.v1.graph_util``,
   ``tensorflow.compat.v1.saved_model``, ``tensorflow.compat.v1.train.experimental``;

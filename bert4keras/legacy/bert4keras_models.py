@@ -66,10 +66,10 @@ def _drop_unknown(kwargs, names):
         del kwargs[name]
 
 
-def _build_bert_model(config_path, checkpoint_file=None, *args, **kwargs):
+def _build_bert_model(*args, **kwargs):
     """Call build_transformer_model, whose first name this was."""
     record_use("old name")
-    return models.build_transformer_model(config_path, checkpoint_file, *args, **kwargs)
+    return models.build_transformer_model(*args, **kwargs)
 
 
 def _load_pretrained_model(
@@ -87,7 +87,9 @@ def _load_pretrained_model(
     if keep_words is not None:
         kwargs["keep_words"] = keep_words
     kwargs.update(seq2seq=seq2seq, with_mlm=with_mlm or seq2seq, albert=albert)
-    return models.build_transformer_model(config_path, checkpoint_file, **kwargs)
+    if checkpoint_file is not None:
+        kwargs["checkpoint_path"] = checkpoint_file
+    return models.build_transformer_model(config_path, **kwargs)
 
 
 def _get_bert_encoder_from_config(config):

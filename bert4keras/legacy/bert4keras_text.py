@@ -32,6 +32,21 @@ class SimpleTokenizer(tokenizers.Tokenizer):
         ]
 
 
+@replace(tokenizers.TokenizerBase, "_read_special_tokens")
+def _read_special_tokens(original, self, lookup, extra_tokens=()):
+    """Accept a vocabulary without some special tokens; the script sets their ids."""
+    names = [f"_token_{name}" for name in ("unk", "start", "end")]
+    tokens = {name: getattr(self, name) for name in names}
+    absent = {name: x for name, x in tokens.items() if x is not None and lookup(x) is None}
+    if absent:
+        record_use("special tokens")
+    vars(self).update(dict.fromkeys(absent))
+    try:
+        original(self, lookup, extra_tokens)
+    finally:
+        vars(self).update(absent)
+
+
 @replace(tokenizers.TokenizerBase, "encode")
 def _encode(original, self, first_text=None, second_text=None, maxlen=None, *args, **kwargs):
     """Accept ``max_length``, ``first``, ``second``; pad to ``first_length``, ``second_length``."""

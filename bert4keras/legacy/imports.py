@@ -6,11 +6,16 @@ One finder in front of all others answers imports of the modules in the tables b
 import importlib
 import importlib.machinery
 import importlib.util
+import inspect
 import json
+import logging
 import os
 import re
 import sys
 import types
+import unicodedata
+import warnings
+from collections import defaultdict
 
 import keras
 import numpy as np
@@ -21,6 +26,7 @@ from bert4keras.backend import K, LazyModule, tf
 from bert4keras.legacy import bert4keras_models, tensorflow1
 from bert4keras.legacy.keras_backend import smart_cond
 from bert4keras.legacy.patches import add_names
+from bert4keras.legacy.python_numpy import strtobool
 from bert4keras.legacy.report import LegacyImportError, record_use, unsupported_error
 
 # Modules that have moved
@@ -216,6 +222,8 @@ add_names(
     },
 )
 
+add_names(backend, {"os": os, "strtobool": strtobool, "sys": sys})
+
 # Star imports: ``from bert4keras.layers import *`` brought what that module imported itself
 
 
@@ -238,17 +246,32 @@ _IN_LAYERS = {
     "activations": activations,
     "initializers": initializers,
 }
-_IN_MODELS = {**_IN_LAYERS, **_MATCHING, "Model": models.Model, "json": json, "os": os}
+_IN_LAYERS |= {"inspect": inspect, "is_string": snippets.is_string, "Model": keras.Model}
+_IN_MODELS = {**_IN_LAYERS, **_MATCHING, "json": json, "os": os, "warnings": warnings}
+_IN_MODELS["get_available_gpus"] = backend.get_available_gpus
 _RATES = _names_of(backend, "piecewise_linear root_mean_square")
+_RATES["rms"] = backend.root_mean_square
 _TEXT = _names_of(
     snippets, "convert_to_unicode is_string lowercase_and_normalize open truncate_sequences"
 )
+_IN_TOKENIZERS = {
+    **_names_of(tokenizers, "load_vocab save_vocab"),
+    **_TEXT,
+    "is_py2": False,
+    "re": re,
+    "unicodedata": unicodedata,
+}
+_IN_SNIPPETS = {
+    **_names_of(snippets, "K keras np tf"),
+    **{"json": json, "logging": logging, "os": os, "re": re, "sys": sys},
+    **{"basestring": str, "defaultdict": defaultdict, "unicodedata": unicodedata},
+}
 _STAR_NAMES = (
     (layers, _IN_LAYERS),
     (models, _IN_MODELS),
     (optimizers, {**_BASIC, **_MATCHING, **_RATES, "re": re}),
-    (snippets, {**_names_of(snippets, "K keras np tf"), "json": json, "os": os, "re": re}),
-    (tokenizers, {**_names_of(tokenizers, "load_vocab save_vocab"), **_TEXT, "re": re}),
+    (snippets, _IN_SNIPPETS),
+    (tokenizers, _IN_TOKENIZERS),
 )
 for _module, _names in _STAR_NAMES:
     add_names(_module, {name: x for name, x in _names.items() if name not in vars(_module)})

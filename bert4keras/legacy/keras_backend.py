@@ -1,6 +1,7 @@
 """Functions of K that ``bert4keras.backend.keras2`` lacks, and arithmetic with NumPy arrays."""
 
 import contextlib
+import functools
 from typing import Any
 
 import keras
@@ -9,9 +10,9 @@ from keras import ops
 from keras.src.backend.common import global_state
 
 from bert4keras.backend import K, backend_name, tf
-from bert4keras.legacy import keras_gradients, keras_optimizers, tensorflow1
+from bert4keras.legacy import keras_gradients, keras_images, keras_optimizers, tensorflow1
 from bert4keras.legacy.patches import add_names, replace
-from bert4keras.legacy.report import record_use
+from bert4keras.legacy.report import record_use, unsupported_error
 
 _K_batch_dot, _K_prod, _K_reshape = K.batch_dot, K.prod, K.reshape
 
@@ -43,9 +44,11 @@ def smart_cond(
     return K.in_train_phase(true_fn, false_fn, kwargs.get("pred", condition))
 
 
-def _placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
+def _placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None, **kwargs):
+    if kwargs.get("ragged"):
+        raise unsupported_error("K function", "ragged=True of K.placeholder")
     shape = (None,) * ndim if shape is None else shape
-    return keras.Input(batch_shape=shape, dtype=dtype or K.floatx(), name=name)
+    return keras.Input(batch_shape=shape, dtype=dtype or K.floatx(), sparse=sparse, name=name)
 
 
 def _update_add(x, increment):
@@ -64,8 +67,18 @@ def _moving_average_update(x, value, momentum):
 # Shapes and arithmetic
 
 
+def _with_names(function, **names):
+    """Return a function that accepts Keras 2's names of arguments too, each with the name today."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        return function(*args, **{names.get(name, name): x for name, x in kwargs.items()})
+
+    return call
+
+
 def _batch_flatten(x):
-    return ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
+    return K.flatten(x, 1)
 
 
 def _batch_dot(x, y, axes=None):
@@ -101,6 +114,35 @@ def _foldl(fn, elems, initializer=None, name=None):
     return ops.scan(lambda carry, x: (fn(carry, x), None), first, tail)[0]
 
 
+def _foldr(fn, elems, initializer=None, name=None):
+    return _foldl(fn, ops.flip(elems, 0), initializer)
+
+
+def _cast_to_floatx(x):
+    """Return a tensor of floatx; an array for arrays, lists and numbers."""
+    is_plain = isinstance(x, np.ndarray | np.generic | list | tuple | int | float)
+    return np.asarray(x, K.floatx()) if is_plain else ops.cast(x, K.floatx())
+
+
+def _is_variable(x):
+    return isinstance(x, keras.Variable)
+
+
+def _is_placeholder(x):
+    return keras.backend.is_keras_tensor(x) and isinstance(
+        x._keras_history.operation, keras.layers.InputLayer
+    )
+
+
+def _normalize_batch_in_training(x, gamma, beta, reduction_axes, epsilon=1e-3):
+    """Return a batch normalized over some axes, its mean and its variance."""
+    axes = list(reduction_axes)
+    mean, variance = ops.moments(x, axes, keepdims=True)
+    gamma, beta = (v if v is None else ops.reshape(v, ops.shape(mean)) for v in (gamma, beta))
+    outputs = K.batch_normalization(x, mean, variance, beta, gamma, -1, epsilon)
+    return outputs, ops.squeeze(mean, axes), ops.squeeze(variance, axes)
+
+
 # Random numbers
 
 
@@ -121,27 +163,7 @@ def _random_normal_variable(shape, mean, scale, dtype=None, name=None, seed=None
     return K.variable(K.random_normal(shape, mean, scale, dtype=dtype, seed=seed), name=name)
 
 
-# Convolutions, pooling, padding, CTC
-
-
-def _conv1d(x, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-    if padding == "causal":
-        x = _temporal_padding(x, (dilation_rate * (kernel.shape[0] - 1), 0))
-        padding = "valid"
-    return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
-
-
-def _conv2d(x, kernel, strides=(1, 1), padding="valid", data_format=None, dilation_rate=(1, 1)):
-    return ops.conv(x, kernel, strides, padding, data_format, dilation_rate)
-
-
-def _pool2d(x, pool_size, strides=(1, 1), padding="valid", data_format=None, pool_mode="max"):
-    pool = ops.max_pool if pool_mode == "max" else ops.average_pool
-    return pool(x, pool_size, strides, padding, data_format)
-
-
-def _temporal_padding(x, padding=(1, 1)):
-    return ops.pad(x, ((0, 0), tuple(padding), (0, 0)))
+# CTC, batches
 
 
 def _ctc_batch_cost(y_true, y_pred, input_length, label_length):
@@ -152,8 +174,12 @@ def _ctc_batch_cost(y_true, y_pred, input_length, label_length):
     return ops.expand_dims(loss, 1)
 
 
-def _ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
+def _ctc_decode(
+    y_pred, input_length, greedy=True, beam_width=100, top_paths=1, merge_repeated=False
+):
     """Return paths through probabilities (B, T, n), padded with -1, and their scores."""
+    if merge_repeated and not greedy:
+        raise unsupported_error("K function", "merge_repeated=True of K.ctc_decode")
     blank, logits = y_pred.shape[-1] - 1, ops.log(y_pred + K.epsilon())
     strategy = "greedy" if greedy else "beam_search"
     paths, scores = ops.ctc_decode(
@@ -169,33 +195,43 @@ def _getattr(name):
     return getattr(ops, name)
 
 
+def _refuse(name):
+    def function(*args, **kwargs):
+        raise unsupported_error("K function", f"K.{name}")
+
+    return function
+
+
+_UNSUPPORTED = "ctc_label_dense_to_sparse get_graph learning_phase_scope".split()
 _FUNCTIONS = {  # name in K: function
     **keras_gradients.LAZY_FUNCTIONS,
+    **keras_images.FUNCTIONS,
+    **{name: _refuse(name) for name in _UNSUPPORTED},
     "Function": keras_gradients.Function,
     "__getattr__": _getattr,
     "backend": keras.backend.backend,
     "batch_dot": _batch_dot,
     "batch_flatten": _batch_flatten,
-    "bias_add": lambda x, bias, data_format=None: x + bias,
-    "cast_to_floatx": lambda x: ops.cast(x, K.floatx()),
+    "cast_to_floatx": _cast_to_floatx,
     "clear_session": keras.backend.clear_session,
     "concatenate": _concatenate,
     "control_dependencies": contextlib.nullcontext,
-    "conv1d": _conv1d,
-    "conv2d": _conv2d,
     "count_params": lambda x: int(np.prod(x.shape)),
     "ctc_batch_cost": _ctc_batch_cost,
     "ctc_decode": _ctc_decode,
+    "flatten": _with_names(K.flatten, x="tensor"),
     "foldl": _foldl,
+    "foldr": _foldr,
     "function": keras_gradients.Function,
     "get_session": tensorflow1.Session,
     "get_uid": keras.backend.get_uid,
     "get_variable_shape": K.int_shape,
     "gradients": keras_gradients.gradients,
-    "identity": lambda x, name=None: x,
-    "image_data_format": keras.backend.image_data_format,
     "in_test_phase": lambda x, alt, training=None: K.in_train_phase(alt, x, training),
     "in_top_k": lambda predictions, targets, k: ops.in_top_k(targets, predictions, k),
+    "is_placeholder": _is_placeholder,
+    "is_symbolic": keras.backend.is_keras_tensor,
+    "is_variable": _is_variable,
     "is_keras_tensor": keras.backend.is_keras_tensor,
     "is_sparse": lambda tensor: False,
     "is_tensor": lambda x: hasattr(x, "shape") and not isinstance(x, np.ndarray),
@@ -204,22 +240,19 @@ _FUNCTIONS = {  # name in K: function
     "map_fn": lambda fn, elems, name=None, dtype=None: ops.map(fn, elems),
     "moving_average_update": _moving_average_update,
     "name_scope": keras.name_scope,
+    "normalize_batch_in_training": _normalize_batch_in_training,
     "placeholder": _placeholder,
-    "pool2d": _pool2d,
     "prod": _prod,
     "random_bernoulli": K.random_binomial,
     "random_normal_variable": _random_normal_variable,
     "random_uniform": _random_uniform,
     "random_uniform_variable": _random_uniform_variable,
-    "repeat": lambda x, n: ops.repeat(ops.expand_dims(x, 1), n, axis=1),
     "reset_uids": lambda: None,
     "reshape": _reshape,
-    "reverse": lambda x, axes: ops.flip(x, axes),
-    "set_image_data_format": keras.backend.set_image_data_format,
+    "set_epsilon": _with_names(K.set_epsilon, e="value"),
+    "set_floatx": _with_names(K.set_floatx, floatx="value"),
     "set_learning_phase": _set_learning_phase,
     "set_session": tensorflow1.set_session,
-    "softsign": lambda x: ops.softsign(x),
-    "temporal_padding": _temporal_padding,
     "tf": tf,
     "to_dense": lambda tensor: tensor,
     "truncated_normal": _truncated_normal,

@@ -253,7 +253,9 @@ class LearningPhase(Lazy):
 class Function:
     """K.function(inputs, outputs): takes a list of arrays and returns a list of arrays."""
 
-    def __init__(self, inputs: Any, outputs: Any, updates: Any = None, name: Any = None) -> None:
+    def __init__(
+        self, inputs: Any, outputs: Any, updates: Any = None, name: Any = None, **_session: Any
+    ) -> None:
         record_use("K.function")
         self.inputs: Any = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         self.returns_list: bool = isinstance(outputs, list | tuple)

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+from functools import partial
 from types import SimpleNamespace
 
 import keras
@@ -25,6 +26,7 @@ from bert4keras.legacy.report import (
     record_use,
     unsupported_error,
 )
+from bert4keras.legacy.script_functions import run, wrap_methods
 
 # Arguments of constructors
 
@@ -354,9 +356,12 @@ def _call(original, self, *args, **kwargs):
         _copy_history((args, kwargs), (node.args, node.kwargs))
     for name, scale in scales.items():
         vars(self)[name] = before[name] * scale
+    wrap_methods(self, "call")
     try:
         return original(self, *args, **kwargs)
     finally:
+        if "call" not in before:  # a copy of the layer must not keep a method of this one
+            vars(self).pop("call", None)
         vars(self).update((name, before[name]) for name in scales)
         _restore_attributes(vars(self), before)
 
@@ -398,7 +403,7 @@ def _compute_output_spec(original, self, *args, **kwargs):
 
     def call(*call_args, **call_kwargs):  # PyTorch calls it with two sizes
         _copy_history((call_args, call_kwargs), (args, kwargs))
-        return _call(type(self).call, self, *call_args, **call_kwargs)
+        return _call(partial(run, type(self).call), self, *call_args, **call_kwargs)
 
     try:
         spec = keras.src.backend.compute_output_spec(call, *args, **kwargs)

@@ -1,5 +1,6 @@
 """Metrics and callbacks: what models show of metrics, log names, callback arguments of Keras 2."""
 
+import importlib.util
 from typing import Any
 
 import keras
@@ -237,6 +238,8 @@ def _set_params(original, self, params):
 
 @replace(keras.callbacks.TensorBoard, "__init__")
 def _init_tensorboard(original, self, *args, **kwargs):
+    if importlib.util.find_spec("tensorboard") is None:
+        raise unsupported_error("TensorBoard", "the package tensorboard is not installed")
     kwargs = {name: value for name, value in kwargs.items() if name not in _TENSORBOARD}
     return original(self, *args, **kwargs)
 

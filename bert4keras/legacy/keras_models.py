@@ -24,6 +24,7 @@ from bert4keras import backend
 from bert4keras.checkpoints import is_keras2, load_keras2_weights
 from bert4keras.files import check_free_space, replace_file
 from bert4keras.legacy import patches
+from bert4keras.legacy.known_lambdas import find_known_lambda
 from bert4keras.legacy.patches import add, add_names, push, replace, state_of
 from bert4keras.legacy.report import LegacyError, record_use, script_position, unsupported_error
 from bert4keras.models.saved_models import load_keras2_model
@@ -111,6 +112,15 @@ def _call_lambda(original, self, inputs, *args, **kwargs):
     return original(self, keras.tree.map_structure(ops.copy, inputs), *args, **kwargs)
 
 
+@replace(keras.layers.Lambda, "compute_output_shape")
+def _compute_output_shape(original, self, input_shape):
+    """Show the error of the function, in whose place Keras asks for an output_shape."""
+    try:
+        return original(self, input_shape)
+    except NotImplementedError as error:
+        raise error.__context__ or error from None
+
+
 @replace(python_utils, "func_load")
 def _func_load(original, code, defaults=None, closure=None, globs=None):
     """Give a loaded function the names K, keras, np, tf and the custom objects."""
@@ -124,7 +134,8 @@ def _func_load(original, code, defaults=None, closure=None, globs=None):
 def _from_config(original, cls, config, custom_objects=None, safe_mode=None):
     """Build a saved Lambda layer; never run code from a file that is not trusted.
 
-    The script's own function takes its place, by the name of the function or of the layer.
+    The script's own function takes its place, by the name of the function or of the layer. A few
+    short functions, such as ``lambda x: x[:, 0]``, are known by their bytes.
     """
     is_trusted = safe_mode is False or serialization_lib.in_safe_mode() is False
     kind = isinstance(config["function"], dict) and config["function"].get("class_name")
@@ -133,8 +144,10 @@ def _from_config(original, cls, config, custom_objects=None, safe_mode=None):
             return original(cls, dict(config), custom_objects=custom_objects, safe_mode=safe_mode)
     name = config["name"]
     function = {**_custom_objects(), **(custom_objects or {})}.get(name)
-    if not callable(function):
+    function = function if callable(function) else find_known_lambda(config["function"])
+    if function is None:
         raise unsupported_error("Lambda", f"the script has no function for the layer {name!r}")
+    record_use("Lambda")
     return cls(**{**config, "function": function, "output_shape": None})
 
 

@@ -160,11 +160,13 @@ def k_zeros(shape: Any, dtype: Any = None, name: Any = None) -> Any:
     return k_variable(ops.zeros(shape, dtype or K.floatx()), dtype, name)
 
 
-def k_variable(value: Any, dtype: Any = None, name: Any = None) -> Any:
+def k_variable(value: Any, dtype: Any = None, name: Any = None, constraint: Any = None) -> Any:
     """Return K.variable; inside ``get_updates`` the variable of the first run."""
     if not patches.running_updates:
-        return _K_variable(value, dtype, name)
-    return patches.running_updates[-1].next_variable(lambda: _K_variable(value, dtype, name))
+        return _K_variable(value, dtype, name, constraint)
+    return patches.running_updates[-1].next_variable(
+        lambda: _K_variable(value, dtype, name, constraint)
+    )
 
 
 def k_update(x: Any, new_x: Any) -> Any:

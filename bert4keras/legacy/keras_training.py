@@ -16,8 +16,9 @@ from bert4keras.legacy.bert4keras_text import CachedPrediction
 from bert4keras.legacy.keras_gradients import keras3_train_function, temporary_train_function
 from bert4keras.legacy.keras_metrics import metrics_for_outputs
 from bert4keras.legacy.keras_optimizers import assign_optimizer
-from bert4keras.legacy.patches import add, push, replace, state_of
+from bert4keras.legacy.patches import add, get_original, push, replace, state_of
 from bert4keras.legacy.report import record_use, unsupported_error
+from bert4keras.legacy.script_functions import wrap_function, wrap_methods
 
 _COMPILE_ARGUMENTS = ("target_tensors", "sample_weight_mode", "weighted_metrics_mode")
 _GENERATOR_ARGUMENTS = ("max_queue_size", "workers", "use_multiprocessing", "pickle_safe")
@@ -52,11 +53,19 @@ def _compile(original, self, optimizer="rmsprop", loss=None, metrics=None, *args
     if isinstance(metrics, str):
         metrics = [metrics]
     metrics = metrics_for_outputs(metrics, count)
+    loss, metrics = keras.tree.map_structure(_prepare_function, (loss, metrics))
+    if kwargs.get("weighted_metrics"):
+        functions = kwargs["weighted_metrics"]
+        kwargs["weighted_metrics"] = keras.tree.map_structure(_prepare_function, functions)
     if backend_name == "tensorflow":
         kwargs.setdefault("jit_compile", False)
     if backend_name == "jax" and len(inspect.signature(self.train_step).parameters) < 2:
         raise unsupported_error("train_step", "JAX passes state through it")
     loss_weights = args[0] if args else kwargs.pop("loss_weights", None)
+    if count > 1 and loss_weights is not None:
+        loss = loss if isinstance(loss, list | tuple | dict) else [loss] * count
+        if isinstance(loss_weights, dict):
+            loss_weights = [loss_weights.get(name, 1.0) for name in self.output_names]
     self.train_function = self.test_function = self.predict_function = None
     self._compile_loss = self._compile_metrics = None  # from an earlier call
     for name in ("has_script_train_function", "targets"):
@@ -68,11 +77,18 @@ def _compile(original, self, optimizer="rmsprop", loss=None, metrics=None, *args
     )
 
 
+def _prepare_function(function):
+    """Let a loss or metric of the script run as in tf.keras."""
+    if isinstance(function, keras.losses.Loss):
+        wrap_methods(function, "call")
+    elif isinstance(function, keras.metrics.Metric):
+        wrap_methods(function, "update_state", "result")
+    return wrap_function(function)
+
+
 def _losses_in_order(losses, names):
-    """Return losses by name as a list if some outputs have no loss, and so no targets."""
-    if not losses.keys() <= set(names) or all(losses.get(name) for name in names):
-        return losses
-    return [losses.get(name) for name in names]
+    """Return losses by name as a list, with None for outputs without loss."""
+    return [losses.get(name) for name in names] if losses.keys() <= set(names) else losses
 
 
 def _unpack_single(x):
@@ -134,8 +150,11 @@ def _fit(
         steps, shuffle = kwargs.pop("steps_per_epoch", None), kwargs.pop("shuffle", True)
         x, kwargs["steps_per_epoch"] = _make_stream(x, self, steps, shuffle)
         batch_size = None
-    elif x is not None and not hasattr(x, "element_spec"):
+    elif hasattr(x, "element_spec"):
+        x = _convert_dataset(x, self)
+    elif x is not None:
         x, y = _convert_data(self, x, y)
+    _convert_weights_of(kwargs, self)
     if callbacks is not None and not isinstance(callbacks, list | tuple):
         callbacks = [callbacks]
     kwargs.update(batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks)
@@ -152,12 +171,13 @@ def _convert_data(model, x, y):
 def _convert_validation_data(model, kwargs):
     data = kwargs.pop("validation_data", None)
     if data is None or hasattr(data, "element_spec"):
-        return data
+        return data if data is None else _convert_dataset(data, model)
     if _is_generator(data):
         steps = kwargs.get("validation_steps")
         data, kwargs["validation_steps"] = _make_stream(data, model, steps, shuffle=False)
         return data
     x, y, *sample_weight = data
+    sample_weight = [_convert_weights(weight, model) for weight in sample_weight]
     return (*_convert_data(model, x, y), *sample_weight)
 
 
@@ -175,8 +195,12 @@ def _evaluate(original, self, x=None, y=None, batch_size=None, verbose=1, *args,
     if _is_generator(x):
         steps = kwargs.pop("steps", None)
         x, kwargs["steps"] = _make_stream(x, self, steps, shuffle=False)
-    elif x is not None and not hasattr(x, "element_spec"):
+    elif hasattr(x, "element_spec"):
+        x = _convert_dataset(x, self)
+    elif x is not None:
         x, y = _convert_data(self, x, y)
+    args = (_convert_weights(args[0], self), *args[1:]) if args else ()
+    _convert_weights_of(kwargs, self)
     return original(self, x, y, batch_size, verbose, *args, **kwargs)
 
 
@@ -200,8 +224,12 @@ def _run_on_batch(original, self, x, *args, **kwargs):
         self.reset_metrics()
     y = kwargs.pop("y", None) if not args else args[0]
     x, y = _convert_data(self, x, y)
-    with _flags_of_compile(self):
-        return original(self, x, y, *args[1:], **kwargs)
+    args = [_convert_weights(weights, self) for weights in args[1:2]] + list(args[2:])
+    _convert_weights_of(kwargs, self)
+    is_training = original is get_original(keras.Model, "train_on_batch")
+    function = _script_train_function(self) if is_training else contextlib.nullcontext()
+    with function, _flags_of_compile(self):
+        return original(self, x, y, *args, **kwargs)
 
 
 @replace(keras.Model, "predict_on_batch")
@@ -305,9 +333,48 @@ def _convert_targets(y, model):
     """Return targets as floats; one number for each sample becomes a column."""
     if y is None or getattr(model, "_compile_loss", None) is None:
         return None
-    if len(model.outputs) == 1:
-        y = _unpack_single(y)
+    y = _in_order(y, model)
     return keras.tree.map_structure(_to_column, _to_arrays(y, len(model.outputs)))
+
+
+def _in_order(values, model):
+    """Return a dict by names of outputs as a list in the order of the outputs."""
+    if len(model.outputs) == 1:
+        return _unpack_single(values)
+    if not isinstance(values, dict) or not values.keys() <= set(model.output_names):
+        return values
+    return [values[name] for name in model.output_names if name in values]
+
+
+def _convert_weights(weights, model):
+    """Return sample weights as Keras 3 takes them: a tuple with those of each output."""
+    if weights is None or not getattr(model, "outputs", None):
+        return weights
+    if isinstance(weights, dict) and len(model.outputs) > 1:
+        ones = next(iter(weights.values())) * 0 + 1
+        weights = {name: weights.get(name, ones) for name in model.output_names} | weights
+    weights = _in_order(weights, model)
+    return tuple(weights) if isinstance(weights, list) and len(model.outputs) > 1 else weights
+
+
+def _convert_weights_of(kwargs, model):
+    if "sample_weight" in kwargs:
+        kwargs["sample_weight"] = _convert_weights(kwargs["sample_weight"], model)
+
+
+def _convert_dataset(data, model):
+    """Return a tf.data.Dataset whose targets and weights have the order of the outputs."""
+    spec = data.element_spec
+    has_names = isinstance(spec, tuple) and any(isinstance(part, dict) for part in spec[1:])
+    if not has_names or not getattr(model, "outputs", None):
+        return data
+
+    def convert(x, y, *weights):
+        y = _in_order(y, model)
+        weights = [_convert_weights(weight, model) for weight in weights]
+        return (x, tuple(y) if isinstance(y, list) else y, *weights)
+
+    return data.map(convert)
 
 
 def _to_column(x):
@@ -329,6 +396,7 @@ def _train_batch(item, model):
         parts = [tuple(parts)]
     x, y, sample_weight = (*parts, None, None)[:3]
     x, y = _convert_inputs(x, model), _convert_targets(y, model)
+    sample_weight = _convert_weights(sample_weight, model)
     parts = (x if isinstance(x, tuple | dict) else (x,), y, sample_weight)
     return parts if sample_weight is not None else parts[:2] if y is not None else parts[:1]
 

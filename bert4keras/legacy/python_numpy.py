@@ -73,10 +73,17 @@ def _load_json(original, *args, **kwargs):
     return original(*args, **kwargs)
 
 
+@replace(json.JSONEncoder, "default")
+def _default(original, self, value):
+    """Write np.float32 and np.float16, which sums of such numbers were not before NumPy 2."""
+    return float(value) if isinstance(value, np.floating) else original(self, value)
+
+
 # distutils
 
 
-def _strtobool(value):
+def strtobool(value: str) -> int:
+    """Return 1 for a word of consent, 0 for one of refusal."""
     words = dict.fromkeys(("y", "yes", "t", "true", "on", "1"), 1)
     words |= dict.fromkeys(("n", "no", "f", "false", "off", "0"), 0)
     if value.lower() not in words:
@@ -90,7 +97,7 @@ def _version(text):
 
 def _add_distutils():
     """Add the two parts of distutils that scripts use."""
-    submodules = {"util": {"strtobool": _strtobool}, "version": {"LooseVersion": _version}}
+    submodules = {"util": {"strtobool": strtobool}, "version": {"LooseVersion": _version}}
     package = sys.modules["distutils"] = types.ModuleType("distutils")
     package.__path__ = []
     for name, names in submodules.items():

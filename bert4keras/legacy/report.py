@@ -28,6 +28,14 @@ IDIOMS = {  # key: (outdated code, what to do), both as the report prints them
         "a TensorFlow function on a symbolic tensor",
         "Use keras.ops, or call the function in a layer",
     ),
+    "tf function on tensors": (
+        "a TensorFlow function in a loss, metric or layer",
+        "Use keras.ops, which works on each backend, or KERAS_BACKEND=tensorflow",
+    ),
+    "python on tensors": (
+        "if, for, range or len on a tensor",
+        "Use keras.ops.where, keras.ops.cond, keras.ops.shape, ...",
+    ),
     "strategy": (
         "a strategy for several GPUs with fewer than two GPUs",
         "Delete it: one device needs no strategy",
@@ -60,6 +68,10 @@ IDIOMS = {  # key: (outdated code, what to do), both as the report prints them
     "max_length": (
         "`max_length`, `first_length`, `first` of tokenizers",
         "Use maxlen, first_text, second_text",
+    ),
+    "special tokens": (
+        "a vocabulary without [UNK], [CLS] or [SEP]",
+        "Add them, or pass token_start=None, token_end=None to the tokenizer",
     ),
     "padding": ("`padding` of sequence_padding", "Use value"),
     "lr": ("`lr` of an optimizer", "Use learning_rate"),
@@ -107,6 +119,10 @@ IDIOMS = {  # key: (outdated code, what to do), both as the report prints them
     ),
     "acc": ("`acc` in the logs", "Use the name from metrics=[...], such as 'accuracy'"),
     "optimizer.lr": ("optimizer.lr", "Use optimizer.learning_rate"),
+    "TensorBoard": (
+        "keras.callbacks.TensorBoard without its package",
+        "Install it: pip install tensorboard",
+    ),
     "callback.model": (
         "a callback that sets self.model",
         "Use another name: Keras sets self.model",
@@ -166,6 +182,10 @@ IDIOMS = {  # key: (outdated code, what to do), both as the report prints them
     "K.gradients": (
         "K.gradients",
         "Use bert4keras.training.FGM or GradientPenalty in an AdversarialModel, or tf.GradientTape",
+    ),
+    "K function": (
+        "a function of K, or an argument of it, without an equivalent",
+        "Use keras.ops, see https://keras.io/api/ops",
     ),
     "K.function": ("K.function", "Use keras.Model(inputs, outputs) and its predict"),
     "K.learning_phase": ("K.learning_phase", "Call the layer or model with training=True"),
@@ -237,24 +257,30 @@ class UsageReport:
 usage_report: UsageReport = UsageReport()
 
 
-def record_use(key: str, read_by_script: bool = False) -> None:
+_Position = tuple[str, int] | None
+
+
+def record_use(key: str, read_by_script: bool = False, position: _Position = None) -> None:
     """Record that the script uses an idiom on the line that runs now.
 
     Args:
         key: key of ``IDIOMS``.
         read_by_script: record only if the script itself reads the attribute. Keras reads every
             attribute of a model when it saves or loads one.
+        position: file and line of the use; None for the line that runs now.
     """
-    file, line = script_position()
+    file, line = position or script_position()
     if read_by_script and sys._getframe(2).f_code.co_filename != file:
         return
     if file is not None:
         usage_report.uses[file, line, key] = None
 
 
-def unsupported_error(key: str, reason: str = "", error: type = LegacyError) -> LegacyError:
+def unsupported_error(
+    key: str, reason: str = "", error: type = LegacyError, position: _Position = None
+) -> LegacyError:
     """Return the error for an unsupported idiom: line, idiom, reason, what to do."""
-    file, line = script_position()
+    file, line = position or script_position()
     idiom, remedy = IDIOMS[key]
     position = "" if file is None else f"{os.path.relpath(file)}:{line}: "
     reason = f" ({reason})" if reason else ""

@@ -13,6 +13,8 @@ extension already. Constructors of the new classes raise ValueError for argument
 warn of patterns that match no trainable variable.
 """
 
+from typing import Any
+
 from bert4keras.optimizers.adafactor import AdaFactor
 from bert4keras.optimizers.adam import Adam
 from bert4keras.optimizers.base import export_to_custom_objects
@@ -43,11 +45,14 @@ extend_with_parameter_wise_lr_v2 = extend_with_parameter_wise_lr
 extend_with_piecewise_linear_lr_v2 = extend_with_piecewise_linear_lr
 extend_with_weight_decay_v2 = extend_with_weight_decay
 
+custom_objects: dict[str, Any] = {"Adam": Adam, "AdaFactor": AdaFactor}  # inherited name
+
 __all__ = [
     "AdaFactor",
     "Adam",
     "Lion",
     "Tiger",
+    "custom_objects",
     "export_to_custom_objects",
     "extend_with_exponential_moving_average",
     "extend_with_gradient_accumulation",

@@ -67,7 +67,8 @@ def double(x):
 input = Input((3,))
 named = keras.models.Model(input, Lambda(double)(input))
 named.save('named.model')
-keras.models.Model(input, Lambda(lambda x: K.square(x), name='square')(input)).save('lambda.h5')
+square = Lambda(lambda x: K.square(x) + K.epsilon(), name='square')
+keras.models.Model(input, square(input)).save('lambda.h5')
 """
 LOADS = """
 import numpy as np

@@ -26,6 +26,7 @@ BATCHES = [QUICK] + [
 ]
 NO_GRAPH = "Unsupported: K.gradients (only TensorFlow has a graph to differentiate). Use "
 NOT_TENSORFLOW = "on a symbolic tensor (the backend is not TensorFlow). Use keras.ops"
+IN_LOSS = ": Unsupported: a TensorFlow function in a loss, metric or layer (the backend is "
 TRAINING = "and train_function (JAX passes state through its training function). Use "
 STEP = "Unsupported: a custom train_step (JAX passes state through it). Override compute_loss"
 COMPILED = "in a train_step (the backend is not TensorFlow). Use self.compute"
@@ -41,7 +42,9 @@ ERRORS = {  # script: {backend: part of the error}; on TensorFlow all scripts ru
     "own_optimizer.py": {"jax": OPTIMIZER, "torch": OPTIMIZER},
     "layers_copied.py": {"jax": "you should only use seeded random ops"},
     "python_in_graphs.py": {"jax": NOT_TENSORFLOW, "torch": NOT_TENSORFLOW},
+    "python_on_tensors.py": {"jax": IN_LOSS, "torch": IN_LOSS},
     "table_searched_in_call.py": {"jax": "has no attribute _keras_history"},
+    "train_function_of_batch.py": {"jax": TRAINING},
     "train_steps.py": {"jax": STEP, "torch": COMPILED},
     "tf_on_symbolic.py": {"jax": NOT_TENSORFLOW, "torch": NOT_TENSORFLOW},
 }
