@@ -15,12 +15,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 __all__ = [
+    "check_arguments",
+    "check_boolean",
     "check_callable",
     "check_choice",
     "check_integer",
     "check_json",
     "check_number",
     "check_rank",
+    "check_rate",
+    "check_size",
     "check_string",
     "check_strings",
     "describe",
@@ -115,6 +119,57 @@ def check_number(
     if below is not None and value >= below:
         raise ValueError(_message(name, what, value, remedy))
     return value  # type: ignore[return-value]
+
+
+def check_arguments(
+    thing: Any, check: Callable[..., Any], *arguments: str, is_optional: bool = False, **limits: Any
+) -> None:
+    """Check arguments that an object has as attributes, and store the valid values.
+
+    Args:
+        thing: such as a layer; errors name its class.
+        check: one of these functions.
+        *arguments: names of the attributes.
+        is_optional: True if each of them may be None.
+        **limits: further arguments of ``check``.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from bert4keras.checks import check_arguments, check_size
+        >>> check_arguments(SimpleNamespace(units=0), check_size, "units")
+        Traceback (most recent call last):
+        ValueError: Expected units of SimpleNamespace to be a whole number of 1 or more, got 0.
+    """
+    for name in arguments:
+        value = getattr(thing, name)
+        if value is not None or not is_optional:
+            value = check(f"{name} of {type(thing).__name__}", value, **limits)
+            object.__setattr__(thing, name, value)
+
+
+def check_rate(name: str, value: Any, remedy: str = "") -> float | None:
+    """Return a rate from 0 to 1, such as one of dropout, or None; raise for anything else."""
+    return value if value is None else check_number(name, value, 0, 1, remedy=remedy)
+
+
+def check_size(name: str, value: Any, remedy: str = "") -> int:
+    """Return a size, a whole number of 1 or more; raise for anything else."""
+    return check_integer(name, value, minimum=1, remedy=remedy)
+
+
+def check_boolean(name: str, value: Any, remedy: str = "") -> Any:
+    """Return True, False, or what files hold in their place: 1, 0, None; raise for anything else.
+
+    Example:
+        >>> from bert4keras.checks import check_boolean
+        >>> check_boolean("use_bias", "False")
+        Traceback (most recent call last):
+        TypeError: Expected use_bias to be True or False, got 'False' (str).
+    """
+    is_number = isinstance(value, bool | np.bool_ | int | float) and value in (0, 1)
+    if value is not None and not is_number:
+        raise TypeError(_message(name, "True or False", value, remedy))
+    return value
 
 
 def check_choice(name: str, value: T, choices: Collection[Any], remedy: str = "") -> T:

@@ -1,6 +1,7 @@
 """Checks of arguments: valid values pass as they are, others raise with name, value and remedy."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -23,6 +24,39 @@ class TestCheckInteger:
     def test_numbers_out_of_range_are_refused(self, value):
         with pytest.raises(ValueError, match=r"n to be a whole number from 1 to 8, .*\. Use 2\.$"):
             checks.check_integer("n", value, minimum=1, maximum=8, remedy="Use 2.")
+
+
+class TestCheckBoolean:
+    @pytest.mark.parametrize("value", [True, False, np.True_, 1, 0, None])
+    def test_values_of_files_pass(self, value):
+        assert checks.check_boolean("use_bias", value) is value
+
+    @pytest.mark.parametrize("value", ["False", 2, 0.5, [], np.zeros(2)])
+    def test_other_values_are_refused(self, value):
+        with pytest.raises(TypeError, match="Expected use_bias to be True or False, got "):
+            checks.check_boolean("use_bias", value)
+
+
+class TestCheckRate:
+    @pytest.mark.parametrize("value", [None, 0, 0.1, 1])
+    def test_rates_pass(self, value):
+        assert checks.check_rate("dropout", value) is value
+
+    @pytest.mark.parametrize("value", [1.5, -0.1, float("nan")])
+    def test_rates_out_of_range_are_refused(self, value):
+        with pytest.raises(ValueError, match="dropout to be a finite number from 0 to 1, got"):
+            checks.check_rate("dropout", value)
+
+
+class TestCheckArguments:
+    def test_valid_values_are_stored(self):
+        thing = SimpleNamespace(units=np.int64(3), size=None)
+        checks.check_arguments(thing, checks.check_size, "units", "size", is_optional=True)
+        assert type(thing.units) is int and thing.size is None
+
+    def test_none_is_refused_unless_it_is_optional(self):
+        with pytest.raises(TypeError, match="size of SimpleNamespace to be .*, got None"):
+            checks.check_arguments(SimpleNamespace(size=None), checks.check_size, "size")
 
 
 class TestCheckNumber:

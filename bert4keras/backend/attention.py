@@ -29,13 +29,13 @@ def attention_normalize(
     Returns:
         Weights like ``a``, float32. A row without a visible key is all zeros.
     """
-    if method not in _NORMALIZATIONS:
-        raise ValueError(f"Expected normalization of {list(_NORMALIZATIONS)}, got {method!r}.")
+    if method not in NORMALIZATIONS:
+        raise ValueError(f"Expected normalization of {list(NORMALIZATIONS)}, got {method!r}.")
     a, visible = sequence_masking(ops.cast(a, "float32"), mask, -np.inf, axis, bias, True)
     count = ops.shape(a)[axis]
     if visible is not None and method in ("squared_relu", "softmax_plus"):
         count = ops.sum(ops.cast(visible, "float32"), axis=axis, keepdims=True)
-    return _NORMALIZATIONS[method](a, ops.cast(count, "float32"), axis)
+    return NORMALIZATIONS[method](a, ops.cast(count, "float32"), axis)
 
 
 def _softmax(a, count, axis):
@@ -54,7 +54,7 @@ def _squared_relu(a, count, axis):
     return ops.square(ops.relu(a)) / ops.maximum(count, 1.0)
 
 
-_NORMALIZATIONS = {
+NORMALIZATIONS = {
     "softmax": _softmax,
     "squared_relu": _squared_relu,
     "softmax_plus": _softmax_plus,

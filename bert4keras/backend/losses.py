@@ -23,11 +23,21 @@ def multilabel_categorical_crossentropy(y_true: Tensor, y_pred: Tensor) -> Tenso
         needs this shape.
     """
     y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
+    _check_shapes(y_true.shape, y_pred.shape)
     is_finite = y_pred > -np.inf
     scores = ops.where(is_finite, y_pred, 0.0)
     negative = ops.where(is_finite, scores + ops.log(1.0 - y_true), -np.inf)
     positive = ops.where(is_finite, -scores + ops.log(y_true), -np.inf)
     return _log_one_plus_sum(negative) + _log_one_plus_sum(positive)
+
+
+def _check_shapes(y_true, y_pred):
+    pairs = zip(y_true, y_pred)
+    if len(y_true) != len(y_pred) or any(None not in pair and len(set(pair)) > 1 for pair in pairs):
+        raise ValueError(
+            f"Expected y_true and y_pred to have one shape, got {tuple(y_true)} and "
+            f"{tuple(y_pred)}. Give one label for each score."
+        )
 
 
 def _log_one_plus_sum(exponents):
@@ -53,6 +63,7 @@ def sparse_multilabel_categorical_crossentropy(
         A float32 tensor (...).
     """
     y_true, y_pred = ops.cast(y_true, "int32"), ops.cast(y_pred, "float32")
+    _check_shapes(y_true.shape[:-1], y_pred.shape[:-1])
     zero = ops.zeros_like(y_pred[..., :1])
     scores = y_pred[..., 1:] if mask_zero else y_pred
     padding = [zero + np.inf] if mask_zero else []  # e^-inf: padding adds nothing here

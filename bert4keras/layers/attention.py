@@ -12,7 +12,16 @@ import keras
 from keras import ops
 
 from bert4keras import backend
+from bert4keras.backend.attention import NORMALIZATIONS
 from bert4keras.backend.types import Initializer, Shape, Tensor
+from bert4keras.checks import (
+    check_arguments,
+    check_boolean,
+    check_choice,
+    check_rank,
+    check_rate,
+    check_size,
+)
 from bert4keras.layers.base import Layer, inner_dense, register
 from bert4keras.layers.position_bias import POSITION_BIASES, PositionBias
 
@@ -60,6 +69,10 @@ class DotProductAttention(Layer):
         self.attention_scale = attention_scale
         self.attention_dropout = attention_dropout
         self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
+        check_arguments(self, check_size, "key_size")
+        check_arguments(self, check_boolean, "use_bias", "attention_scale")
+        check_arguments(self, check_rate, "attention_dropout")
+        check_arguments(self, check_choice, "normalization", choices=NORMALIZATIONS)
 
     def build_dropout(self) -> None:
         """Build the dropout of the weights, if there is any."""
@@ -170,6 +183,25 @@ def split_biases(
     return inputs.pop(0) if a_bias else None, inputs.pop(0) if p_bias else None
 
 
+def check_sequences(name: str, sequences: dict[str, Tensor]) -> None:
+    """Refuse sequences (B, L, D) of another rank, batch, or length of keys and values.
+
+    Args:
+        name: the layer.
+        sequences: ``{"query": ..., "key": ..., "value": ...}``.
+    """
+    for role, x in sequences.items():
+        check_rank(f"{role} of {name}", x, 3, "(B, L, D)")
+    shapes = {role: tuple(x.shape) for role, x in sequences.items()}
+    batches = {shape[0] for shape in shapes.values()} - {None}
+    lengths = {shapes[role][1] for role in ("key", "value")} - {None}
+    if len(batches) > 1 or len(lengths) > 1:
+        raise ValueError(
+            f"Expected query, key and value of {name} with one batch size, and key and value with "
+            f"one length, got the shapes {shapes}."
+        )
+
+
 @register
 class MultiHeadAttention(DotProductAttention):
     """Multi-head attention (Vaswani et al., arXiv:1706.03762) with biases as further inputs.
@@ -232,6 +264,8 @@ class MultiHeadAttention(DotProductAttention):
         output_bias: bool | None = None,
         **kwargs: Any,
     ):
+        for name, size in (("heads", heads), ("head_size", head_size)):
+            check_size(f"{name} of {type(self).__name__}", size)
         super().__init__(
             key_size or head_size,
             use_bias,
@@ -247,6 +281,8 @@ class MultiHeadAttention(DotProductAttention):
         self.return_attention_scores = return_attention_scores
         self.key_value_heads: int = key_value_heads or heads
         self.output_bias: bool = use_bias if output_bias is None else output_bias
+        check_arguments(self, check_size, "heads", "head_size", "out_dim", "key_value_heads")
+        check_arguments(self, check_boolean, "return_attention_scores", "output_bias")
         if heads % self.key_value_heads:
             raise ValueError(
                 "Expected heads to be a multiple of key_value_heads, which they share, got "
@@ -254,6 +290,7 @@ class MultiHeadAttention(DotProductAttention):
             )
 
     def build(self, input_shape: Shape) -> None:
+        self._check_count(input_shape)
         q_shape, k_shape, v_shape = input_shape[:3]
         o_shape = (*q_shape[:-1], self.heads * self.head_size)
         groups = self.key_value_heads
@@ -262,6 +299,21 @@ class MultiHeadAttention(DotProductAttention):
         self.v_dense: Any = inner_dense(self, "v_dense", groups * self.head_size, v_shape)
         self.o_dense: Any = inner_dense(self, "o_dense", self.out_dim, o_shape, self.output_bias)
         self.build_dropout()
+
+    def _check_count(self, inputs, count=3):
+        """Refuse fewer tensors or shapes than the layer takes, such as one tensor."""
+        is_list = isinstance(inputs, list | tuple) and not isinstance(inputs[0], int | None)
+        if not is_list or len(inputs) < count:
+            names = ["query", "key", "value", "bias", "position"][:count]
+            raise ValueError(
+                f"Expected inputs of {self.name} to be a list [{', '.join(names)}], got "
+                f"{f'{len(inputs)} tensors' if is_list else 'one tensor'}. "
+                "Write attention([x, x, x]) for self-attention."
+            )
+
+    def _check_inputs(self, inputs, a_bias, p_bias):
+        self._check_count(inputs, 3 + bool(a_bias) + bool(p_bias))
+        check_sequences(self.name, dict(zip(("query", "key", "value"), inputs)))
 
     def position_bias(self, p_bias: str | None) -> PositionBias:
         """Return the position bias that ``p_bias`` names."""
@@ -296,6 +348,7 @@ class MultiHeadAttention(DotProductAttention):
 
     def _attend(self, inputs, mask, a_bias, p_bias):
         """Return the outputs, and the keys and values before positions rotate them."""
+        self._check_inputs(inputs, a_bias, p_bias)
         q, k, v, *biases = inputs
         q = self._split_heads(self.q_dense(q), self.key_size)
         k, v = self._keys_and_values(k, v)
@@ -391,6 +444,7 @@ class MultiHeadAttention(DotProductAttention):
         a_bias: bool | None = None,
         p_bias: str | None = None,
     ) -> Any:
+        self._check_inputs(inputs, a_bias, p_bias)
         q, k = inputs[:2]
         o = keras.KerasTensor((*q.shape[:-1], self.out_dim), dtype=self.compute_dtype)
         if not self.return_attention_scores:

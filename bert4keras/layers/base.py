@@ -8,6 +8,7 @@ import keras
 
 from bert4keras import backend
 from bert4keras.backend.types import Shape
+from bert4keras.checks import check_arguments, check_boolean
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -58,6 +59,7 @@ class Layer(keras.layers.Layer):
             backend.backend_name != "tensorflow"
         )  # XLA compiles each length anew
         self.recompute = recompute
+        check_arguments(self, check_boolean, "recompute")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **({"recompute": True} if self.recompute else {})}

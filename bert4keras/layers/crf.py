@@ -7,7 +7,7 @@ from keras import ops
 from bert4keras.backend.types import Shape, Tensor
 from bert4keras.layers.base import register
 from bert4keras.layers.sequence_loss import sequence_loss
-from bert4keras.layers.sequence_scores import SequenceScores, visible_accuracy
+from bert4keras.layers.sequence_scores import SequenceScores, check_equal_shapes, visible_accuracy
 from bert4keras.layers.viterbi import (
     append_mask,
     extend_paths,
@@ -75,6 +75,12 @@ class ConditionalRandomField(SequenceScores):
     def dense_loss(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the negative log-likelihood (B,) of one-hot labels (B, L, n)."""
         scores, visible = visible_scores(y_pred)
+        check_equal_shapes(
+            f"one-hot labels and scores of {self.name}, (B, L, n),",
+            ops.convert_to_tensor(y_true).shape,
+            scores.shape,
+            "For labels (B, L) use sparse_loss.",
+        )
         y_true = ops.where(visible[..., None], ops.cast(y_true, "float32"), 0.0)
         paths, _ = scan_positions(
             lambda paths, position: self.log_norm_step(position, [paths])[0],

@@ -8,6 +8,13 @@ import numpy as np
 from keras import ops
 
 from bert4keras.backend.types import Shape, Tensor
+from bert4keras.checks import (
+    check_arguments,
+    check_boolean,
+    check_integer,
+    check_size,
+    check_strings,
+)
 from bert4keras.layers.attention import MultiHeadAttention
 from bert4keras.layers.base import inner_dense, register
 from bert4keras.layers.position_bias import PositionBias
@@ -148,8 +155,11 @@ class DisentangledAttention(MultiHeadAttention):
         super().__init__(heads, head_size, *args, **kwargs)
         self.position_buckets = position_buckets
         self.max_distance = max_distance
-        self.terms: tuple[str, ...] = tuple(terms)
+        self.terms: tuple[str, ...] = tuple(check_strings(f"terms of {type(self).__name__}", terms))
         self.share_projections = share_projections
+        check_arguments(self, check_integer, "position_buckets")
+        check_arguments(self, check_size, "max_distance")
+        check_arguments(self, check_boolean, "share_projections")
         self._check_buckets()
 
     def _check_buckets(self):

@@ -7,7 +7,13 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
-from bert4keras.checks import check_choice
+from bert4keras.checks import (
+    check_arguments,
+    check_choice,
+    check_integer,
+    check_size,
+    check_string,
+)
 from bert4keras.layers.base import register
 
 _Mode = Literal["embedding", "dense"]
@@ -61,11 +67,15 @@ class Embedding(keras.layers.Embedding):
         input_role: str = "token_ids",
         **kwargs: Any,
     ):
+        for name, size in (("input_dim", input_dim), ("output_dim", output_dim)):
+            check_size(f"{name} of {type(self).__name__}", size)
         super().__init__(input_dim, output_dim, *args, **kwargs)
         check_choice("padding_side", padding_side, (None, "right"))
         self.pad_id = pad_id
         self.padding_side = padding_side
         self.pad_is_special = pad_is_special
+        check_arguments(self, check_integer, "pad_id", is_optional=True)
+        check_string(f"input_role of {type(self).__name__}", input_role)
         self.input_roles: tuple[str, ...] = (input_role,)
         self.supports_masking = True
         self.supports_jit: bool = (

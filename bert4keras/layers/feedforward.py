@@ -6,6 +6,7 @@ import keras
 
 from bert4keras import backend
 from bert4keras.backend.types import Activation, Initializer, Shape, Tensor
+from bert4keras.checks import check_arguments, check_boolean, check_size
 from bert4keras.layers.base import Layer, inner_dense, register
 
 
@@ -43,6 +44,10 @@ class FeedForward(Layer):
         self.activation: list[Any] = [backend.get_activation(name) for name in activations]
         self.use_bias = use_bias
         self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
+        check_arguments(self, check_size, "units")
+        check_arguments(self, check_boolean, "use_bias")
+        if not activations:
+            raise ValueError(f"Expected activation of {type(self).__name__} to name one, got [].")
 
     def build(self, input_shape: Shape) -> None:
         for i, _ in enumerate(self.activation):

@@ -8,7 +8,8 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Activation, Initializer, Shape, Tensor
-from bert4keras.layers.attention import DotProductAttention, split_biases
+from bert4keras.checks import check_arguments, check_boolean, check_size
+from bert4keras.layers.attention import DotProductAttention, check_sequences, split_biases
 from bert4keras.layers.base import inner_dense, register
 from bert4keras.layers.norm import ScaleOffset
 from bert4keras.layers.position_bias import POSITION_BIASES, PositionBias
@@ -80,9 +81,16 @@ class GatedAttentionUnit(DotProductAttention):
         self.units = units
         self.activation: Callable[..., Any] = backend.get_activation(activation)
         self.self_attention = self_attention
+        check_arguments(self, check_size, "units")
+        check_arguments(self, check_boolean, "self_attention")
 
     def build(self, input_shape: Shape) -> None:
         shapes = [input_shape] if isinstance(input_shape[0], int | None) else input_shape
+        if not self.self_attention and len(shapes) < 3:
+            raise ValueError(
+                f"Expected inputs of {self.name} to be a list [query, key, value], got "
+                f"{len(shapes)} tensors. Pass all three, or self_attention=True."
+            )
         q_shape, units, size = shapes[0], self.units, self.key_size
         if self.self_attention:
             self.i_dense: Any = inner_dense(self, "i_dense", 2 * units + size, q_shape)
@@ -127,6 +135,10 @@ class GatedAttentionUnit(DotProductAttention):
         """Return the outputs; keys and values before positions rotate them; and the biases."""
         if not isinstance(inputs, list | tuple):
             inputs, mask = [inputs], None if mask is None else [mask]
+        roles = ("query",) if self.self_attention else ("query", "key", "value")
+        check_sequences(
+            self.name, dict(zip(("query", "key", "value"), [*inputs[: len(roles)]] * 3))
+        )
         (u, q, k, v), biases = self._project(inputs)
         if mask and self.self_attention:
             mask = [mask[0]] * 3 + list(mask[1:])

@@ -6,6 +6,7 @@ import keras
 from keras import KerasTensor, ops
 
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import check_arguments, check_integer
 from bert4keras.layers.base import Layer, register
 
 
@@ -46,6 +47,7 @@ class PaddingAwarePositions(_Ids):
         super().__init__(**kwargs)
         self.pad_id = pad_id
         self.first = first
+        check_arguments(self, check_integer, "pad_id", "first")
 
     def call(self, inputs: Tensor) -> Tensor:
         visible = self._visible(inputs)
@@ -89,6 +91,7 @@ class ConstantIds(_Ids):
     def __init__(self, value: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
         self.value = value
+        check_arguments(self, check_integer, "value", minimum=0)
 
     def call(self, inputs: Tensor) -> Tensor:
         return ops.full_like(inputs, self.value, dtype="int32")

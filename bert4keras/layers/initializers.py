@@ -6,6 +6,7 @@ from typing import Any, Literal
 import keras
 
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import check_arguments, check_choice, check_integer
 
 _VARIANCES = {"1/n": (1.0, "fan_in"), "1/m": (1.0, "fan_out"), "2/m": (2.0, "fan_out")}
 _NORMAL_OR_UNIFORM = {"normal": "untruncated_normal", "uniform": "uniform"}
@@ -46,9 +47,13 @@ class VarianceScalingByName(keras.initializers.Initializer):
         distribution: Literal["normal", "uniform", "orthogonal"] = "normal",
         seed: int | None = None,
     ):
-        _check_choice("variance", variance, _VARIANCES)
-        _check_choice("distribution", distribution, [*_NORMAL_OR_UNIFORM, "orthogonal"])
         self.variance, self.distribution, self.seed = variance, distribution, seed
+        check_arguments(self, check_choice, "variance", choices=_VARIANCES)
+        check_arguments(
+            self, check_choice, "distribution", choices=[*_NORMAL_OR_UNIFORM, "orthogonal"]
+        )
+        if not isinstance(seed, dict | keras.random.SeedGenerator):
+            check_arguments(self, check_integer, "seed", is_optional=True)
         if distribution == "orthogonal":
             self.initializer = keras.initializers.Orthogonal(seed=seed)
         else:
@@ -68,11 +73,3 @@ class VarianceScalingByName(keras.initializers.Initializer):
 
     def get_config(self) -> dict[str, Any]:
         return {"variance": self.variance, "distribution": self.distribution, "seed": self.seed}
-
-
-def _check_choice(argument, value, choices):
-    if value not in choices:
-        raise ValueError(
-            f"Expected {argument} of VarianceScalingByName to be one of {list(choices)}, got "
-            f"{value!r}. For another one see keras.initializers."
-        )

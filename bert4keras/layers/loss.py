@@ -6,6 +6,7 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import check_integer
 from bert4keras.layers.base import Layer, register
 
 
@@ -36,6 +37,9 @@ class Loss(Layer):
     def __init__(self, output_axis: int | list[int] | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.output_axis = output_axis
+        for axis in output_axis if isinstance(output_axis, list | tuple) else [output_axis]:
+            if axis is not None:
+                check_integer(f"output_axis of {type(self).__name__}", axis)
         self.autocast = False
 
     def call(self, inputs: Any, mask: Any = None) -> Any:

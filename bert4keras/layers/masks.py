@@ -12,6 +12,7 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import check_arguments, check_integer
 from bert4keras.layers.base import Layer, register
 
 
@@ -94,6 +95,7 @@ class WindowMask(Layer):
     def __init__(self, reach: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.reach = reach
+        check_arguments(self, check_integer, "reach", minimum=0)
         self.autocast = False
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Shape, Tensor
+from bert4keras.checks import check_arguments, check_size
 from bert4keras.layers.base import register
 from bert4keras.layers.sequence_loss import batch_loss
 from bert4keras.layers.sequence_scores import SequenceScores, mean_visible, visible_accuracy
@@ -55,6 +56,7 @@ class MaximumEntropyMarkovModel(SequenceScores):
     def __init__(self, lr_multiplier: float = 1, hidden_dim: int | None = None, **kwargs: Any):
         super().__init__(lr_multiplier, **kwargs)
         self.hidden_dim = hidden_dim
+        check_arguments(self, check_size, "hidden_dim", is_optional=True)
 
     def build(self, input_shape: Shape) -> None:
         n = input_shape[-1]

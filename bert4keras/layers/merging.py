@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from bert4keras.backend.types import Shape, Tensor
+from bert4keras.checks import check_arguments, check_number, check_size
 from bert4keras.layers.base import Layer, register
 
 
@@ -115,6 +116,12 @@ class BatchSplit(Layer):
     def __init__(self, parts: int | list[float], **kwargs: Any):
         super().__init__(**kwargs)
         self.parts = parts
+        if isinstance(parts, list | tuple):
+            for number, part in enumerate(parts):
+                check_number(f"parts[{number}] of {type(self).__name__}", part, minimum=0)
+            check_number(f"the sum of parts of {type(self).__name__}", sum(parts), above=0)
+        else:
+            check_arguments(self, check_size, "parts")
 
     def _cuts(self, batch):
         if isinstance(self.parts, int):

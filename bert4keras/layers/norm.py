@@ -8,6 +8,7 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Activation, Initializer, Shape, Tensor
+from bert4keras.checks import check_arguments, check_boolean, check_number, check_size
 from bert4keras.layers.base import Layer, register
 
 
@@ -53,6 +54,12 @@ class ScaleOffset(Layer):
         self.hidden_units = hidden_units
         self.hidden_activation: Callable[..., Any] = backend.get_activation(hidden_activation)
         self.hidden_initializer: Any = keras.initializers.get(hidden_initializer)
+        check_arguments(self, check_number, *self._find_numbers(), is_optional=True)
+        check_arguments(self, check_boolean, "conditional")
+        check_arguments(self, check_size, "hidden_units", is_optional=True)
+
+    def _find_numbers(self):
+        return [x for x in ("scale", "offset") if not isinstance(getattr(self, x), bool)]
 
     def build(self, input_shape: Shape) -> None:
         x_shape, condition_shape = input_shape if self.conditional else (input_shape, None)
@@ -166,6 +173,8 @@ class LayerNormalization(ScaleOffset):
         self.zero_mean = zero_mean
         self.unit_variance = unit_variance
         self.epsilon: float = epsilon or keras.config.epsilon()
+        check_arguments(self, check_boolean, "zero_mean", "unit_variance")
+        check_arguments(self, check_number, "epsilon", above=0)
 
     @backend.recompute_grad
     def call(self, inputs: Any) -> Tensor:

@@ -8,6 +8,7 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Initializer, Shape, Tensor
+from bert4keras.checks import check_arguments, check_boolean, check_size
 from bert4keras.layers.base import Layer, inner_dense, register
 
 
@@ -61,6 +62,8 @@ class GlobalPointer(Layer):
         self.use_bias = use_bias
         self.tril_mask = tril_mask
         self.kernel_initializer: Any = keras.initializers.get(kernel_initializer)
+        check_arguments(self, check_size, "heads", "head_size")
+        check_arguments(self, check_boolean, "RoPE", "use_bias", "tril_mask")
         if RoPE and head_size % 2:
             raise ValueError(
                 f"Expected an even head_size, as RoPE rotates pairs of features, got {head_size}. "

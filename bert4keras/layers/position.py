@@ -8,6 +8,13 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Initializer, Shape, Tensor
+from bert4keras.checks import (
+    check_arguments,
+    check_boolean,
+    check_choice,
+    check_number,
+    check_size,
+)
 from bert4keras.layers.base import Layer, register
 
 
@@ -15,6 +22,9 @@ def get_initializer(identifier: Initializer) -> Any:
     """Return the initializer of a name, of Keras or of this library, such as "Sinusoidal"."""
     with keras.saving.custom_object_scope(backend.custom_objects):
         return keras.initializers.get(identifier)
+
+
+_MERGE_MODES = ("add", "mul", "zero", "concat", "concatenate", None)
 
 
 class _PositionEmbedding(Layer):
@@ -35,6 +45,9 @@ class _PositionEmbedding(Layer):
         self.merge_mode = merge_mode
         self.custom_position_ids = custom_position_ids
         self.autocast = False  # ids stay exact
+        check_arguments(self, check_size, "output_dim")
+        check_arguments(self, check_choice, "merge_mode", choices=_MERGE_MODES)
+        check_arguments(self, check_boolean, "custom_position_ids")
 
     def call(self, inputs: Any) -> Tensor:
         x, ids = inputs if self.custom_position_ids else (inputs, None)
@@ -96,7 +109,7 @@ class PositionEmbedding(_PositionEmbedding):
     Args:
         input_dim: number of positions n.
         output_dim: size of a vector.
-        merge_mode: "add"; "mul" for x (e + 1); "zero" for e alone; any other concatenates.
+        merge_mode: "add"; "mul" for x (e + 1); "zero" for e alone; "concat".
         hierarchical: reach n^2 positions with n vectors (https://kexue.fm/archives/7947):
             True for the weight 0.4, or a number between 0 and 1.
         embeddings_initializer: "zeros" by default.
@@ -127,6 +140,9 @@ class PositionEmbedding(_PositionEmbedding):
         self.input_dim = input_dim
         self.hierarchical = hierarchical
         self.embeddings_initializer: Any = get_initializer(embeddings_initializer)
+        check_arguments(self, check_size, "input_dim")
+        if not isinstance(hierarchical, bool | None):
+            check_arguments(self, check_number, "hierarchical", minimum=0, below=1)
 
     def build(self, input_shape: Shape) -> None:
         self.embeddings: Any = self.add_weight(
@@ -180,7 +196,7 @@ class SinusoidalPositionEmbedding(_PositionEmbedding):
     Args:
         output_dim: size of a vector, even.
         merge_mode: "add"; "mul" for x (e + 1); "zero" for e alone, as rotary embedding takes it;
-            any other concatenates.
+            "concat".
         custom_position_ids: take inputs ``[x, ids]`` with ids (B, L); fractions are positions too.
         base: the longest wavelength is ``2 pi base``.
         frequencies: radians from one position to the next, one for each pair of features,
@@ -215,6 +231,9 @@ class SinusoidalPositionEmbedding(_PositionEmbedding):
         super().__init__(output_dim, merge_mode, custom_position_ids, **kwargs)
         self.base = base
         self.frequencies = frequencies
+        check_arguments(self, check_number, "base", above=0)
+        for number, frequency in enumerate([] if frequencies is None else frequencies):
+            check_number(f"frequencies[{number}] of {type(self).__name__}", frequency, minimum=0)
 
     def _vectors(self, ids):
         if self.frequencies is None:

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import check_arguments, check_number
 from bert4keras.layers.base import Layer, register
 
 
@@ -50,14 +51,11 @@ class SelfOrthogonality(Layer):
         self, mean: float = 100.0, square: float = 1.0, gamma: float = 10.0, **kwargs: Any
     ):
         super().__init__(**kwargs)
-        if mean < 0 or square < 0 or gamma <= 0:
-            raise ValueError(
-                "Expected mean and square of 0 or more and gamma above 0 in SelfOrthogonality, got "
-                f"{mean}, {square} and {gamma}. Its authors use 100, 1 and 10."
-            )
         self.mean = mean
         self.square = square
         self.gamma = gamma
+        check_arguments(self, check_number, "mean", "square", minimum=0)
+        check_arguments(self, check_number, "gamma", above=0)
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         y = ops.tanh(self.gamma * ops.cast(inputs, "float32"))
@@ -79,12 +77,8 @@ class _KernelPenalty(keras.regularizers.Regularizer):
     """Base of penalties on products of a kernel's columns."""
 
     def __init__(self, strength: float = 1e-4):
-        if strength < 0:
-            raise ValueError(
-                f"Expected a strength of 0 or more in {type(self).__name__}, got {strength}. A "
-                "negative one would reward what the penalty forbids."
-            )
         self.strength = strength
+        check_arguments(self, check_number, "strength", minimum=0)
 
     def __call__(self, kernel: Tensor) -> Tensor:
         products = _products(ops.reshape(ops.cast(kernel, "float32"), (-1, kernel.shape[-1])))

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras.backend.types import Initializer, Shape, Tensor
+from bert4keras.checks import check_arguments, check_boolean, check_size
 from bert4keras.layers.base import Layer, register
 from bert4keras.layers.position import get_initializer
 
@@ -32,6 +33,7 @@ class RelativeEmbeddingTable(Layer):
         self.output_dim = output_dim
         self.embeddings_initializer: Any = get_initializer(embeddings_initializer)
         self.autocast = False  # the inputs may be ids
+        check_arguments(self, check_size, "input_dim", "output_dim")
 
     def build(self, input_shape: Shape) -> None:
         self.embeddings: Any = self.add_weight(
@@ -138,6 +140,8 @@ class RelativePositionEmbeddingT5(RelativePositionEmbedding):
         super().__init__(input_dim, output_dim, embeddings_initializer, **kwargs)
         self.max_distance = max_distance
         self.bidirectional = bidirectional
+        check_arguments(self, check_size, "max_distance")
+        check_arguments(self, check_boolean, "bidirectional")
         self._side = input_dim // 2 if bidirectional else input_dim
         if not 0 < self._side // 2 < max_distance:
             raise ValueError(

@@ -7,6 +7,7 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Shape, Tensor
+from bert4keras.checks import check_arguments, check_number
 from bert4keras.layers.base import Layer
 
 
@@ -19,6 +20,7 @@ class SequenceScores(Layer):
     def __init__(self, lr_multiplier: float = 1, **kwargs: Any):
         super().__init__(**kwargs)
         self.lr_multiplier = lr_multiplier
+        check_arguments(self, check_number, "lr_multiplier", above=0)
         self.autocast = False  # float32 scores stay exact under mixed precision
 
     def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -54,6 +56,15 @@ class SequenceScores(Layer):
                 "model.predict."
             ) from error
 
+    def check_shapes(self, labels: Tensor, visible: Tensor) -> None:
+        """Refuse labels whose batch or length is not that of the scores."""
+        check_equal_shapes(
+            f"labels and scores of {self.name}, (B, L),",
+            labels.shape[:2],
+            visible.shape,
+            "Pad the labels as the texts.",
+        )
+
     def read_labels(self, y_true: Tensor, visible: Tensor, n: int) -> Tensor:
         """Return labels (B, L) as int32, 0 where hidden; raise an error unless they are below n."""
         labels = ops.convert_to_tensor(y_true)
@@ -63,6 +74,7 @@ class SequenceScores(Layer):
                 f"{tuple(labels.shape)}. For one-hot labels use dense_loss and dense_accuracy."
             )
         labels = ops.squeeze(labels, 2) if len(labels.shape) == 3 else labels
+        self.check_shapes(labels, visible)
         labels = ops.where(visible, ops.cast(labels, "int32"), 0)
         low, high = ops.min(labels, initial=0), ops.max(labels, initial=0)
         return backend.assert_that(
@@ -73,6 +85,16 @@ class SequenceScores(Layer):
             low,
             high,
             passthrough=labels,
+        )
+
+
+def check_equal_shapes(names: str, first: Any, second: Any, remedy: str = "") -> None:
+    """Refuse two shapes that differ in a size that is known."""
+    first, second = tuple(first), tuple(second)
+    pairs = zip(first, second)
+    if len(first) != len(second) or any(None not in pair and len(set(pair)) > 1 for pair in pairs):
+        raise ValueError(
+            f"Expected {names} to have one shape, got {first} and {second}. {remedy}".rstrip()
         )
 
 

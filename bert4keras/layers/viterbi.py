@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras.backend.types import ArrayLike, NDArray, Tensor
+from bert4keras.checks import check_rank
 
 NOT_STARTED = -1e30  # score of every label before the first visible position
 _FORBIDDEN = -1e12  # finite, for finite gradients; far above NOT_STARTED however often added
@@ -116,7 +117,9 @@ def viterbi_decode(
         >>> ops.convert_to_numpy(viterbi_decode(nodes, trans, ends=[1])).tolist()
         [[1, 1, 0]]
     """
-    scores, visible = visible_scores(ops.convert_to_tensor(nodes))
+    nodes = check_rank("nodes", ops.convert_to_tensor(nodes), 3, "(B, L, n)")
+    _check_transitions(ops.convert_to_tensor(trans).shape, nodes.shape[-1])
+    scores, visible = visible_scores(nodes)
     visible = visible if mask is None else ops.cast(mask, "bool")
     trans = ops.maximum(ops.cast(trans, "float32"), _FORBIDDEN)
     start, end = (
@@ -137,6 +140,15 @@ def viterbi_decode(
     nothing = ops.full((ops.shape(scores)[0],), -1, dtype="int32")
     _, labels = scan_positions(backward, nothing, append_mask(states, visible), reverse=True)
     return ops.where(visible, labels, 0)
+
+
+def _check_transitions(shape, n):
+    """Refuse transitions that are not (n, n)."""
+    if len(shape) != 2 or len({*shape, n} - {None}) > 1:
+        raise ValueError(
+            f"Expected trans to be (n, n), for the n = {n} scores of each position in nodes, got "
+            f"the shape {tuple(shape)}."
+        )
 
 
 def _allowance(labels, n, forbidden):
@@ -200,6 +212,14 @@ class ViterbiDecoder:
         """
         scores: Any = ops.convert_to_numpy(nodes).astype("float64")
         trans = ops.convert_to_numpy(self.trans).astype("float64")
+        check_rank("nodes", scores, 3, "(B, L, n)", "decode takes one row (L, n).")
+        _check_transitions(trans.shape, scores.shape[-1])
+        for name, values in (("nodes", scores), ("trans", trans)):
+            if np.isnan(values).any():
+                raise ValueError(
+                    f"Expected {name} to be numbers, got NaN. Look for the NaN in the model's "
+                    "weights and inputs."
+                )
         start, end = (_allowance(x, len(trans), -np.inf) for x in (self.starts, self.ends))
         visible = (scores > -np.inf).any(-1)
         if lengths is not None:

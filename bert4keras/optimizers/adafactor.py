@@ -8,9 +8,14 @@ from keras import ops
 
 from bert4keras.backend import root_mean_square
 from bert4keras.backend.types import Tensor
-from bert4keras.checks import check_number
+from bert4keras.checks import check_arguments, check_boolean, check_integer, check_number
 from bert4keras.optimizers import patterns
-from bert4keras.optimizers.base import DenseGradients, LearningRate, register
+from bert4keras.optimizers.base import (
+    DenseGradients,
+    LearningRate,
+    check_learning_rate,
+    register,
+)
 
 
 @register
@@ -58,7 +63,8 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
         exclude_from_parameter_scale: patterns.Patterns = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(1.0 if learning_rate is None else learning_rate, **kwargs)
+        rate = 1.0 if learning_rate is None else check_learning_rate(learning_rate)
+        super().__init__(rate, **kwargs)
         self.relative_step: bool = learning_rate is None
         self.beta1: float = beta1
         self.beta2: float | None = beta2
@@ -70,6 +76,12 @@ class AdaFactor(DenseGradients, keras.optimizers.Optimizer):
         self.exclude_from_parameter_scale: tuple[str, ...] = patterns.validate_patterns(
             exclude_from_parameter_scale, "exclude_from_parameter_scale"
         )
+        check_arguments(self, check_number, "beta1", minimum=0, below=1)
+        check_arguments(self, check_number, "beta2", is_optional=True, minimum=0, below=1)
+        check_arguments(self, check_number, "epsilon1", "epsilon2", minimum=0)
+        check_arguments(self, check_number, "clipping_threshold", is_optional=True, above=0)
+        check_arguments(self, check_boolean, "multiply_by_parameter_scale")
+        check_arguments(self, check_integer, "min_dim_size_to_factor", minimum=0)
 
     def build(self, variables: list[keras.Variable]) -> None:
         if self.built:

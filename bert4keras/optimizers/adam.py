@@ -8,7 +8,13 @@ import numpy as np
 from keras import ops
 
 from bert4keras.backend.types import Tensor
-from bert4keras.optimizers.base import DenseGradients, LearningRate, register
+from bert4keras.checks import check_arguments, check_boolean, check_number
+from bert4keras.optimizers.base import (
+    DenseGradients,
+    LearningRate,
+    check_learning_rate,
+    register,
+)
 
 
 @register
@@ -45,8 +51,11 @@ class Adam(DenseGradients, keras.optimizers.Adam):
         bias_correction: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
+        super().__init__(check_learning_rate(learning_rate), beta_1, beta_2, epsilon, **kwargs)
         self.bias_correction: bool = bias_correction
+        check_arguments(self, check_number, "beta_1", "beta_2", minimum=0, maximum=1)
+        check_arguments(self, check_number, "epsilon", minimum=0)
+        check_arguments(self, check_boolean, "bias_correction")
 
     def build(self, variables: list[keras.Variable]) -> None:
         for dtype in sorted({variable.dtype for variable in variables}):

@@ -1,5 +1,6 @@
 """Base of optimizer extensions, and the registration of optimizers for saving."""
 
+import numbers
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeAlias, TypeVar
@@ -8,6 +9,7 @@ import keras
 
 from bert4keras.backend import tf
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import check_number
 from bert4keras.optimizers import patterns
 
 _Class = TypeVar("_Class")
@@ -20,6 +22,14 @@ _register_extended = keras.saving.register_keras_serializable("bert4keras.extend
 def register(cls: _Class) -> _Class:
     """Register a class for saving, as a decorator."""
     return keras.saving.register_keras_serializable("bert4keras")(cls)
+
+
+def check_learning_rate(rate: Any) -> Any:
+    """Return a learning rate: a number of 0 or more, a schedule, a function, or a variable."""
+    if isinstance(rate, numbers.Real | str | bool | list | tuple | None):
+        remedy = "Give a number or a schedule."
+        return float(check_number("learning_rate", rate, minimum=0, remedy=remedy))
+    return rate
 
 
 class DenseGradients(keras.optimizers.Optimizer):

@@ -3,6 +3,7 @@
 from keras import ops
 
 from bert4keras.backend.dispatch import count_replicas
+from bert4keras.checks import check_arguments, check_number, check_size
 from bert4keras.optimizers import patterns
 from bert4keras.optimizers.base import Extension, OptimizerClass, extend_optimizer
 
@@ -15,6 +16,7 @@ class _WeightDecay(Extension):
     def __init__(self, *args, weight_decay_rate=0.01, exclude_from_weight_decay=(), **kwargs):
         super().__init__(*args, **kwargs)
         self.weight_decay_rate = weight_decay_rate
+        check_arguments(self, check_number, "weight_decay_rate", minimum=0)
         self.exclude_from_weight_decay = patterns.validate_patterns(
             exclude_from_weight_decay, "exclude_from_weight_decay"
         )
@@ -177,12 +179,7 @@ class _GradientAccumulation(Extension):
     """Updates once in several batches, by the mean of their gradients."""
 
     def __init__(self, *args, grad_accum_steps=2, **kwargs):
-        if grad_accum_steps != int(grad_accum_steps) or grad_accum_steps < 1:
-            raise ValueError(
-                "Expected grad_accum_steps to be a whole number of batches, 1 or above, got "
-                f"{grad_accum_steps!r}. Give 1 for no accumulation"
-            )
-        steps = int(grad_accum_steps)
+        steps = _check_steps("grad_accum_steps", grad_accum_steps, "Give 1 for no accumulation.")
         # Keras refuses 1; None turns its accumulation off
         super().__init__(*args, gradient_accumulation_steps=steps if steps > 1 else None, **kwargs)
         self.grad_accum_steps = steps
@@ -230,6 +227,12 @@ def extend_with_gradient_accumulation(
     return extend_optimizer(BaseOptimizer, _GradientAccumulation, name)
 
 
+def _check_steps(name, value, remedy):
+    """Return a number of steps as an int; files may hold 2.0 for 2."""
+    is_whole_float = isinstance(value, float) and value.is_integer()
+    return check_size(name, int(value) if is_whole_float else value, remedy)
+
+
 def _paired_slots(optimizer, slots):
     """Return pairs (variable of the model, its slot).
 
@@ -245,13 +248,11 @@ class _Lookahead(Extension):
 
     def __init__(self, *args, steps_per_slow_update=5, slow_step_size=0.5, **kwargs):
         super().__init__(*args, **kwargs)
-        if steps_per_slow_update != int(steps_per_slow_update) or steps_per_slow_update < 1:
-            raise ValueError(
-                "Expected steps_per_slow_update to be a whole number of updates, 1 or above, got "
-                f"{steps_per_slow_update!r}. The paper uses 5 to 10"
-            )
-        self.steps_per_slow_update = int(steps_per_slow_update)
+        self.steps_per_slow_update = _check_steps(
+            "steps_per_slow_update", steps_per_slow_update, "The paper uses 5 to 10."
+        )
         self.slow_step_size = slow_step_size
+        check_arguments(self, check_number, "slow_step_size", minimum=0, maximum=1)
 
     def build_extension(self, variables):
         super().build_extension(variables)
@@ -313,11 +314,8 @@ class _ExponentialMovingAverage(Extension):
     """Maintains moving averages of the weights, and copies them into the model on demand."""
 
     def __init__(self, *args, ema_momentum=0.999, **kwargs):
-        if not 0 < ema_momentum < 1:
-            raise ValueError(
-                "Expected ema_momentum to be above 0 and below 1, got "
-                f"{ema_momentum!r}. 1 - 1 / n averages about n updates"
-            )
+        remedy = "1 - 1 / n averages about n updates."
+        check_number("ema_momentum", ema_momentum, above=0, below=1, remedy=remedy)
         super().__init__(*args, ema_momentum=ema_momentum, **kwargs)
         self._old_weights = None
 

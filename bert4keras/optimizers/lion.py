@@ -4,7 +4,13 @@ from typing import Any
 
 import keras
 
-from bert4keras.optimizers.base import DenseGradients, LearningRate, register
+from bert4keras.checks import check_number
+from bert4keras.optimizers.base import (
+    DenseGradients,
+    LearningRate,
+    check_learning_rate,
+    register,
+)
 
 
 @register
@@ -32,7 +38,9 @@ class Lion(DenseGradients, keras.optimizers.Lion):
         beta_2: float = 0.98,
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, **kwargs)
+        for name, value in (("beta_1", beta_1), ("beta_2", beta_2)):
+            check_number(f"{name} of {type(self).__name__}", value, above=0, maximum=1)
+        super().__init__(check_learning_rate(learning_rate), beta_1, beta_2, **kwargs)
 
 
 @register
@@ -66,7 +74,8 @@ class Tiger(DenseGradients, keras.optimizers.Lion):
     def __init__(
         self, learning_rate: LearningRate = 1e-3, beta: float = 0.965, **kwargs: Any
     ) -> None:
-        super().__init__(learning_rate, beta, beta, **kwargs)
+        check_number(f"beta of {type(self).__name__}", beta, above=0, maximum=1)
+        super().__init__(check_learning_rate(learning_rate), beta, beta, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -7,6 +7,7 @@ import keras
 
 from bert4keras.backend import piecewise_linear
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import check_number, check_string
 from bert4keras.optimizers import patterns
 from bert4keras.optimizers.base import Extension, OptimizerClass, extend_optimizer
 
@@ -45,7 +46,10 @@ class _PiecewiseLinearRate(Extension):
 def _parse_lr_schedule(schedule):
     """Return a schedule as {int: float}, sorted by step."""
     try:
-        knots = sorted((_parse_step(step), float(value)) for step, value in dict(schedule).items())
+        knots = sorted(
+            (_parse_step(step), check_number("a multiplier", float(value), minimum=0))
+            for step, value in dict(schedule).items()
+        )
     except (TypeError, ValueError) as error:
         raise ValueError(
             "Expected lr_schedule to be a dict from steps (whole numbers) to multipliers, got "
@@ -119,18 +123,15 @@ class _ParameterWiseRate(Extension):
 
 def _parse_multipliers(schedule):
     try:
-        return {_check_string(part): float(value) for part, value in dict(schedule).items()}
+        return {
+            check_string("a part", part): check_number("a multiplier", float(value), minimum=0)
+            for part, value in dict(schedule).items()
+        }
     except (TypeError, ValueError) as error:
         raise ValueError(
             "Expected paramwise_lr_schedule to be a dict from parts of paths to multipliers, got "
             f"{schedule!r} ({error}). Write for example {{'Embedding': 0.1}}"
         ) from error
-
-
-def _check_string(part):
-    if not isinstance(part, str):
-        raise TypeError(f"{part!r} is not a string")
-    return part
 
 
 def extend_with_parameter_wise_lr(
@@ -186,10 +187,7 @@ def layer_wise_decay(model: keras.Model, decay: float = 0.9) -> dict[str, float]
         {'Transformer-0-': 0.25, 'Transformer-1-': 0.5, 'Embedding': 0.125}
         >>> optimizer = extend_with_parameter_wise_lr(Adam)(2e-5, paramwise_lr_schedule=rates)
     """
-    if not 0 < decay <= 1:
-        raise ValueError(
-            f"Expected decay to be above 0 and at most 1, got {decay!r}. 0.9 or 0.8 is usual"
-        )
+    check_number("decay", decay, above=0, maximum=1, remedy="0.9 or 0.8 is usual.")
     paths = [variable.path for variable in model.trainable_variables]
     blocks = {x[0]: int(x[1]) for x in map(_BLOCK.match, paths) if x}
     blocks = sorted(blocks.items(), key=lambda item: (item[1], item[0]))

@@ -19,6 +19,13 @@ from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Tensor
+from bert4keras.checks import (
+    check_arguments,
+    check_boolean,
+    check_integer,
+    check_number,
+    check_size,
+)
 from bert4keras.optimizers import patterns
 from bert4keras.optimizers.base import register
 
@@ -36,6 +43,16 @@ class PassOutput(NamedTuple):
 Forward: TypeAlias = Callable[[_Perturbations, list[Tensor] | None], tuple[Tensor, PassOutput]]
 
 
+_CHECKS: dict[str, tuple[Callable[..., Any], dict[str, float]]] = {  # argument: check, its limits
+    "epsilon": (check_number, {"minimum": 0}),
+    "alpha": (check_number, {"minimum": 0}),
+    "xi": (check_number, {"above": 0}),
+    "steps": (check_size, {}),
+    "iters": (check_integer, {"minimum": 0}),
+    "from_logits": (check_boolean, {}),
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Base of recipes; the fields of the dataclass are its config."""
@@ -43,6 +60,12 @@ class Recipe:
     def __call__(self, forward: Forward, model: Any) -> Forward:
         """Return a forward function with the loss of this recipe."""
         raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        for name, (check, limits) in _CHECKS.items():
+            if name in self.__dataclass_fields__:
+                check_arguments(self, check, name, **limits)
 
     def check_variables(self, variables: list[keras.Variable]) -> None:
         """Raise a ValueError if a variable that the recipe perturbs is missing."""

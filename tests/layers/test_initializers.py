@@ -39,7 +39,7 @@ def test_variance_scaling_by_name_without_a_seed_differs_by_instance():
 
 
 def test_variance_scaling_by_name_refuses_other_names():
-    with pytest.raises(ValueError, match=r"Expected variance .*'1/m'.* got '2/n'\. For"):
+    with pytest.raises(ValueError, match=r"Expected variance .*'1/m'.* got '2/n'"):
         VarianceScalingByName("2/n")
     with pytest.raises(ValueError, match="Expected distribution .* got 'gauss'"):
         VarianceScalingByName(distribution="gauss")

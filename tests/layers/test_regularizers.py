@@ -86,9 +86,7 @@ def test_kernel_penalties_follow_their_formulas(shape):
 
 
 def test_penalties_refuse_negative_weights():
-    with pytest.raises(
-        ValueError, match="gamma above 0 in SelfOrthogonality, got 100.0, 1.0 and 0.*use 100, 1"
-    ):
+    with pytest.raises(ValueError, match="gamma of SelfOrthogonality to be .* above 0, got 0"):
         SelfOrthogonality(gamma=0)
-    with pytest.raises(ValueError, match="strength of 0 or more in OrthonormalKernel, got -1"):
+    with pytest.raises(ValueError, match="strength of OrthonormalKernel to be .* or more, got -1"):
         OrthonormalKernel(-1)

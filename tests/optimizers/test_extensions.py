@@ -87,7 +87,7 @@ class TestGradientAccumulation:
     @pytest.mark.parametrize("steps", [0, -2, 1.5])
     def test_grad_accum_steps_is_a_positive_whole_number(self, steps):
         with pytest.raises(
-            ValueError, match=rf"grad_accum_steps to be a whole number.*got {steps}"
+            (TypeError, ValueError), match=rf"grad_accum_steps to be a whole number.*got {steps}"
         ):
             toy.extend("accumulate")(grad_accum_steps=steps)
 
