@@ -341,9 +341,9 @@ def _in_order(values, model):
     """Return a dict by names of outputs as a list in the order of the outputs."""
     if len(model.outputs) == 1:
         return _unpack_single(values)
-    if not isinstance(values, dict) or not values.keys() <= set(model.output_names):
-        return values
-    return [values[name] for name in model.output_names if name in values]
+    if not isinstance(values, dict) or values.keys() != set(model.output_names):
+        return values  # Keras finds the outputs of some names by itself
+    return [values[name] for name in model.output_names]
 
 
 def _convert_weights(weights, model):
