@@ -46,6 +46,11 @@ _OWN_SETTINGS = (  # of bert4keras alone, but for families that name them in ``u
     "residual_attention_scores",
     "shared_segment_embeddings",
 )
+_ROPE_KEYS = (
+    *("rope_type", "type", "rope_theta", "partial_rotary_factor"),
+    *("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"),
+    *("full_attention", "sliding_attention"),
+)
 _REASONS = {  # reason why keys change nothing -> keys
     "they describe the file": (
         "transformers_version _name_or_path name_or_path _commit_hash tokenizer_class language "
@@ -162,19 +167,24 @@ def check_config(
     return settings, _list_unknown(spec, config, known_keys)
 
 
-def _list_unknown(
-    spec: ConfigSpec, config: Mapping[str, Any], known_keys: Collection[str]
-) -> list[str]:
+def _list_unknown(spec: ConfigSpec, config: Mapping[str, Any], known_keys: set[str]) -> list[str]:
     """Return the unknown keys that have a value, and one that the setting itself does not have."""
     twins = {**spec.keys, "embedding_size": spec.keys.get("hidden_size", "hidden_size")}
     empty = (None, {}, [], "")
-    return sorted(
+    unknown_keys = [
         str(key)
         for key, value in config.items()
         if key not in known_keys
         and not any(value is x or value == x for x in empty)
         and value != config.get(twins.get(key, ""))
-    )
+    ]
+    for key in {"rope_scaling", "rope_parameters"} & known_keys & {*config}:
+        unknown_keys += [
+            f"{name} of {key}"
+            for name, value in (config[key] or {}).items()
+            if name not in _ROPE_KEYS and value is not None
+        ]
+    return sorted(unknown_keys)
 
 
 def warn_of_unknown(family: Any, unknown_keys: Collection[str], source: str) -> None:

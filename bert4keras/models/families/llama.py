@@ -149,8 +149,13 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
         settings = super().parse_config(config)
         cls.check_window(settings)
         rope = dict(config.get("rope_scaling") or config.get("rope_parameters") or {})
-        if "rope_theta" in rope:
-            settings["rope_theta"] = rope.pop("rope_theta")
+        theta = rope.pop("rope_theta", None)
+        if theta is not None:
+            settings["rope_theta"] = theta
+        try:
+            rotary_frequencies(2, settings.get("rope_theta", 10000.0), rope)
+        except TypeError as error:
+            raise ValueError(f"{error} Correct the configuration.") from None
         return {**settings, "rope_scaling": rope or None}
 
     @classmethod

@@ -160,6 +160,11 @@ class ModernBERT(PreNorm, BERT):
         self.local_rope_theta: float = local_rope_theta or global_rope_theta
         self.classifier_activation = classifier_activation
         self.token_activation: Activation | None = translate_activation(classifier_activation)
+        if self.attention_key_size % 2:
+            raise ValueError(
+                "Rotary positions turn pairs. Expected hidden_size / num_attention_heads to be even,"
+                f" got {self.attention_key_size}."
+            )
         check_layer_types(self.layer_types, self.num_hidden_layers)
 
     @classmethod

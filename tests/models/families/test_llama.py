@@ -72,6 +72,42 @@ def test_a_scaling_that_is_not_computed_is_refused_by_name(key):
         build_with(partial_rotary_factor=0.5)
 
 
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"rope_scaling": "linear"}, "rope_scaling to be a dict"),
+        ({"rope_scaling": {"type": "linear", "factor": "2"}}, "factor of rope_scaling to be a fin"),
+        (
+            {"rope_scaling": {"type": "linear", "factor": -1}},
+            "factor of rope_scaling to be .* a",
+        ),
+        (
+            {"rope_scaling": {**LLAMA3, "low_freq_factor": 4.0}},
+            "low_freq_factor .* to be below h",
+        ),
+        ({"rope_parameters": {"rope_theta": "1e4"}}, "rope_theta to be a finite number"),
+        ({"rope_parameters": None, "rope_theta": 0}, "rope_theta to be a finite number above 0"),
+        ({"layer_types": "full_attention"}, "layer_types to be a list"),
+        ({"num_key_value_heads": 0}, "num_key_value_heads to be a whole number"),
+    ],
+    ids=lambda x: str(x)[:40],
+)
+def test_rope_settings_have_types_and_ranges(settings, message):
+    with pytest.raises(ValueError, match=f"Expected {message}"):
+        build_with(**settings)
+
+
+@pytest.mark.parametrize("kinds", [["full_attention"], ["chunked_attention"] * 2])
+def test_each_block_has_a_known_kind_of_attention(kinds):
+    with pytest.raises(ValueError, match="layer_types must name one of full_attention, sliding"):
+        build_with("qwen2", layer_types=kinds)
+
+
+def test_an_unknown_rope_setting_is_warned_of():
+    with pytest.warns(UserWarning, match="LLaMA does not know .*: mrope_section of rope_scaling"):
+        build_with(rope_scaling={"rope_type": "default", "mrope_section": [1, 2]})
+
+
 def test_a_scaling_that_lacks_a_setting_names_it():
     with pytest.raises(ValueError, match="rope_type='llama3' lacks factor, low_freq_factor, high"):
         rotary_frequencies(8, scaling={"rope_type": "llama3"})

@@ -70,6 +70,11 @@ def test_blocks_of_the_two_kinds_turn_at_their_own_pace():
         ({"rope_parameters": {"rope_theta": 1e4}}, "rope_type='default' .* says rope_theta=10000"),
         ({"layer_types": [FULL]}, "for each of the 4 blocks, got .'full_attention'"),
         ({"layer_types": ["linear_attention"] * 4}, "layer_types must name one of full_attention"),
+        (
+            {"rope_parameters": {FULL: {"partial_rotary_factor": 0.5}}},
+            "rope_type='default' of",
+        ),
+        ({"num_attention_heads": 32}, "num_attention_heads to be even, got 1"),
         ({"num_attention_heads": 5}, "multiple of num_attention_heads, got 32 and 5"),
     ],
 )
