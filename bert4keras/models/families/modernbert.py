@@ -162,8 +162,8 @@ class ModernBERT(PreNorm, BERT):
         self.token_activation: Activation | None = translate_activation(classifier_activation)
         if self.attention_key_size % 2:
             raise ValueError(
-                "Rotary positions turn pairs. Expected hidden_size / num_attention_heads to be even,"
-                f" got {self.attention_key_size}."
+                "Rotary positions turn pairs. Expected an even hidden_size / num_attention_heads, "
+                f"got {self.attention_key_size}."
             )
         check_layer_types(self.layer_types, self.num_hidden_layers)
 

@@ -74,7 +74,7 @@ def test_blocks_of_the_two_kinds_turn_at_their_own_pace():
             {"rope_parameters": {FULL: {"partial_rotary_factor": 0.5}}},
             "rope_type='default' of",
         ),
-        ({"num_attention_heads": 32}, "num_attention_heads to be even, got 1"),
+        ({"num_attention_heads": 32}, "even hidden_size . num_attention_heads, got 1"),
         ({"num_attention_heads": 5}, "multiple of num_attention_heads, got 32 and 5"),
     ],
 )
