@@ -56,7 +56,8 @@ def check(condition: Any, message: str, values: tuple[Any, ...], passthrough: An
         names = [f"value_{i}" for i in range(len(values))]
         text = message.replace("{", "{{").replace("}", "}}")
         text += f" ({', '.join(f'{{{name}}}' for name in names)})"
-        checkify.check(condition, text, **dict(zip(names, map(jax.numpy.asarray, values))))
+        arguments: dict[str, Any] = dict(zip(names, map(jax.numpy.asarray, values)))
+        checkify.check(condition, text, **arguments)
     elif passthrough is not None:
         outside = jax.numpy.iinfo(passthrough.dtype).max
         return jax.numpy.where(condition, passthrough, outside)
@@ -95,10 +96,10 @@ def raise_error(error: Any) -> None:
 
     Inside a program that is being traced, the error becomes one of that program.
     """
-    import jax
+    from jax.core import Tracer
     from jax.experimental import checkify
 
-    if any(isinstance(flag, jax.core.Tracer) for flag in _flags(error)):
+    if any(isinstance(flag, Tracer) for flag in _flags(error)):
         if _thread.is_checking:
             checkify.check_error(error)
     elif any(map(bool, _flags(error))):

@@ -134,5 +134,5 @@ class TestLoading:
     def test_an_odd_vocabulary_may_be_resized_in_width(self, tmp_path):
         build().save_weights_as_checkpoint(tmp_path / "a.h5")
         options = {"hidden_size": 16, "embedding_size": 16, "autoresize_weights": True}
-        wide = build_transformer_model({**CONFIG, **options}, tmp_path / "a.h5", model="gpt2")
+        wide = build_transformer_model(CONFIG, tmp_path / "a.h5", model="gpt2", **options)
         assert wide.get_layer("Embedding-Token").embeddings.shape == (13, 16)
