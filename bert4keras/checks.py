@@ -1,7 +1,7 @@
 """Checks of arguments: return a valid value, or raise an error that names argument and remedy.
 
 A wrong type is a TypeError, a wrong value a ValueError. Each message reads "Expected {name} to be
-{what}, got {value}." and ends with the remedy of the caller, so it is the same on each backend.
+{rule}, got {value}." and ends with the remedy of the caller, so it is the same on each backend.
 """
 
 import json
@@ -74,13 +74,13 @@ def check_integer(
         Traceback (most recent call last):
         ValueError: Expected batch_size to be a whole number of 1 or more, got 0.
     """
-    what = f"a whole number{_describe_range(minimum, maximum)}"
+    rule = f"a whole number{_describe_range(minimum, maximum)}"
     is_integer = hasattr(value, "__index__") and not isinstance(value, bool | np.bool_)
     if not is_integer or np.ndim(value):
-        raise TypeError(_message(name, what, value, remedy))
+        raise TypeError(_message(name, rule, value, remedy))
     value = operator.index(value)
     if not _is_in_range(value, minimum, maximum):
-        raise ValueError(_message(name, what, value, remedy))
+        raise ValueError(_message(name, rule, value, remedy))
     return value
 
 
@@ -110,14 +110,14 @@ def check_number(
         Traceback (most recent call last):
         ValueError: Expected rate to be a finite number of 0 or more and below 1, got 1.5.
     """
-    what = f"a finite number{_describe_range(minimum, maximum, above, below)}"
+    rule = f"a finite number{_describe_range(minimum, maximum, above, below)}"
     if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
-        raise TypeError(_message(name, what, value, remedy))
+        raise TypeError(_message(name, rule, value, remedy))
     is_valid = math.isfinite(value) and _is_in_range(value, minimum, maximum)
     if not is_valid or (above is not None and value <= above):
-        raise ValueError(_message(name, what, value, remedy))
+        raise ValueError(_message(name, rule, value, remedy))
     if below is not None and value >= below:
-        raise ValueError(_message(name, what, value, remedy))
+        raise ValueError(_message(name, rule, value, remedy))
     return value  # type: ignore[return-value]
 
 
@@ -179,8 +179,8 @@ def check_choice(name: str, value: T, choices: Collection[Any], remedy: str = ""
     except (TypeError, ValueError):  # not hashable, or an array
         is_valid = False
     if not is_valid:
-        what = f"one of {', '.join(repr(choice) for choice in choices)}"
-        raise ValueError(_message(name, what, value, remedy))
+        rule = f"one of {', '.join(repr(choice) for choice in choices)}"
+        raise ValueError(_message(name, rule, value, remedy))
     return value
 
 
@@ -265,8 +265,8 @@ def check_rank(name: str, x: T, rank: int, axes: str, remedy: str = "") -> T:
     return x
 
 
-def _message(name, what, value, remedy):
-    return f"Expected {name} to be {what}, got {describe(value)}.{remedy and ' '}{remedy}"
+def _message(name, rule, value, remedy):
+    return f"Expected {name} to be {rule}, got {describe(value)}.{remedy and ' '}{remedy}"
 
 
 def _is_in_range(value, minimum, maximum):
