@@ -54,11 +54,15 @@ class IncrementalPredictor:
             return
         self._segment_inputs = self.cached_model.segment_inputs
         self._max_positions = self.cached_model.max_positions
-        self._compiled_prefill = compile_function(self.cached_model.prefill, model.variables)
-        self.step: Any = compile_function(self.cached_model.step, model.variables)
-        self._compiled_summary = compile_function(
-            lambda: _summarize_weights(model.weights), model.weights
-        )
+        self._compile()
+
+    def _compile(self):
+        """Compile the programs of the model as it is: LoRA adds variables that they must read."""
+        variables, weights = self.model.variables, self.model.weights
+        self._compiled_prefill = compile_function(self.cached_model.prefill, variables)
+        self.step: Any = compile_function(self.cached_model.step, variables)
+        self._compiled_summary = compile_function(lambda: _summarize_weights(weights), weights)
+        self._num_variables: int = len(variables)
 
     def start_search(self) -> "IncrementalPredictor":
         """Return a predictor with an empty KV cache and the same programs, for one search.
@@ -66,6 +70,7 @@ class IncrementalPredictor:
         It takes the weights as they are for the whole search, which saves a look at all of them in
         each call.
         """
+        self._update_programs()
         predictor = copy.copy(self)
         predictor.rows, predictor._lock, predictor._is_search = None, threading.Lock(), True
         predictor._prompt_cache = predictor._generated_cache = None
@@ -87,6 +92,8 @@ class IncrementalPredictor:
             is_list = False  # rows as lists
         arrays = [np.asarray(x) for x in (inputs if is_list else [inputs])]
         with self._lock:
+            if not self._is_search:
+                self._update_programs()
             if self.cached_model is not None and self._can_use_cache(arrays):
                 return self._predict_cached(arrays)
             self.rows = None
@@ -94,6 +101,12 @@ class IncrementalPredictor:
         outputs = keras.tree.flatten(self.model.predict_on_batch(structure))
         last_rows = [output[:, -1] for output in outputs]
         return last_rows if len(last_rows) > 1 else last_rows[0]
+
+    def _update_programs(self):
+        is_cached = self.cached_model is not None
+        if is_cached and len(self.model.variables) != self._num_variables:
+            self._compile()
+            self.rows = None
 
     def _predict_cached(self, arrays):
         """Return the output at the last tokens, and remember the rows for the next call."""

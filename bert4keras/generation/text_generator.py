@@ -63,11 +63,16 @@ class TextGenerator:
         self.cached_model: CachedModel = CachedModel(
             self.model, input_roles=input_roles, as_logits=True
         )
+        self._compile()
+
+    def _compile(self):
+        """Compile the programs of the model as it is: LoRA adds variables that they must read."""
         cached_model, variables = self.cached_model, self.model.variables
         self.loop: DecodingLoop = DecodingLoop(
             cached_model.step, cached_model.init_cache, variables
         )
-        self._prefill = compile_function(self.cached_model.prefill, variables)
+        self._prefill: Any = compile_function(cached_model.prefill, variables)
+        self._num_variables: int = len(variables)
 
     def __call__(
         self,
@@ -236,6 +241,8 @@ class TextGenerator:
     def _check(self, prompts, config):
         """Raise a ValueError before anything is computed if prompts or options do not suit."""
         sync_weights(self.model)
+        if len(self.model.variables) != self._num_variables:
+            self._compile()
         if not prompts or not all(prompts):
             raise ValueError(
                 "a prompt must have at least one token, and there must be at least one prompt; "
@@ -308,8 +315,12 @@ class TextGenerator:
 def _check_ids(name, ids, size):
     """Return a prompt as a list of ids; raise for anything else."""
     is_list = isinstance(ids, Iterable) and not isinstance(ids, bytes | Mapping)
-    if not is_list or np.ndim(ids) > 1:
+    if not is_list or (isinstance(ids, np.ndarray) and ids.ndim != 1):
         raise TypeError(f"Expected {name} to be a text or a list of ids, got {describe(ids)}.")
+    ids = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
     largest = None if size is None else size - 1
+    are_ints = ids and all(type(x) is int for x in ids)
+    if are_ints and min(ids) >= 0 and (largest is None or max(ids) <= largest):
+        return ids
     remedy = "Use the vocabulary of the model."
     return [check_integer(f"{name}[{i}]", x, 0, largest, remedy) for i, x in enumerate(ids)]

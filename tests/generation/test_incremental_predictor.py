@@ -9,7 +9,7 @@ from generation.cached_rows import Comparison, build, extend, rows, with_segment
 from keras import ops
 from support import assert_close
 
-from bert4keras.generation import IncrementalPredictor
+from bert4keras.generation import IncrementalPredictor, TextGenerator
 
 
 def predict_whole(model, ids):
@@ -178,6 +178,20 @@ class TestIncrementalPredictor:
         callback = keras.callbacks.LambdaCallback(on_train_batch_end=ask)
         model.fit(rows(4, 6), rows(4, 6), batch_size=2, verbose=0, callbacks=[callback])
         assert len(got) == 2 and max(got) < 1e-5
+
+    def test_lora_that_is_enabled_later_is_used(self):
+        model, ids = build(model="gpt2"), rows(1, 5)
+        predictor, write = IncrementalPredictor(model), TextGenerator(model)
+        predictor.predict(ids[:, :4])
+        write.generate(ids, max_new_tokens=3)
+        layer = model.get_layer("Transformer-0-MultiHeadSelfAttention")
+        layer.o_dense.enable_lora(2)
+        for weight in layer.o_dense.trainable_weights:
+            weight.assign(np.random.default_rng(0).normal(size=weight.shape))
+        assert_close(predictor.predict(ids), predict_whole(model, ids), 1e-5)
+        want = TextGenerator(model).generate(ids, max_new_tokens=3)
+        got = write.generate(ids, max_new_tokens=3)
+        assert got.tokens == want.tokens and got.scores[0] == pytest.approx(want.scores[0], 1e-4)
 
     def test_threads_may_share_it(self):
         model = build(model="gpt2")
