@@ -1,6 +1,6 @@
 """Atomic writes: a temporary file, flushed to disk, then renamed; a failure keeps the old file.
 
-Temporary files lie in a folder of their own, ``.part-...``, beside the file that they will replace.
+Temporary files lie in a folder of their own, ``.part-...``, next to the file that they replace.
 ``tempfile`` makes it, for this user alone, so no link that somebody planted is followed. It is
 locked while its process lives. The next write in the same place removes those of dead processes.
 """
@@ -79,7 +79,7 @@ def replace_file(path: StrPath, suffix: str = "") -> Iterator[Path]:
         suffix: ending of the temporary name, for writers that ask for one.
 
     Returns:
-        A context manager that gives the path to write to, in a temporary folder beside ``path``.
+        A context manager that gives the path to write to, in a temporary folder next to ``path``.
     """
     path = Path(path)
     name = path.name if path.name.endswith(suffix) else f"{path.name}{suffix}"

@@ -73,9 +73,9 @@ class open:
         self._size: int = status.st_size
         version = {"file_size": status.st_size, "file_mtime_ns": status.st_mtime_ns}
         if path and os.path.exists(path):
-            stored = _read_stored_offsets(path)
-            if not version.keys() & stored.keys() or version.items() <= stored.items():
-                return self._check_offsets(stored["offsets"], path)
+            record = _read_stored_offsets(path)
+            if not version.keys() & record.keys() or version.items() <= record.items():
+                return self._check_offsets(record["offsets"], path)
         offsets, position = [], 0
         for line in self._lines:
             offsets.append(position)
@@ -241,10 +241,10 @@ def _read_stored_offsets(path: StrPath) -> dict[str, Any]:
     """Read stored offsets, also those of earlier versions, which are a list without the version."""
     try:
         with builtins.open(path, "rb") as file:
-            stored = json.loads(file.read())
-        stored = {"offsets": stored} if isinstance(stored, list) else stored
-        if all(type(offset) is int and offset >= 0 for offset in stored["offsets"]):
-            return stored
+            record = json.loads(file.read())
+        record = {"offsets": record} if isinstance(record, list) else record
+        if all(type(offset) is int and offset >= 0 for offset in record["offsets"]):
+            return record
     except (ValueError, RecursionError, KeyError, TypeError):
         pass
     raise ValueError(

@@ -132,8 +132,8 @@ def _dtype_for_padding(value, dtype):
     if dtype.kind in "biuf" and padding.any():  # any dtype can hold 0
         with np.errstate(all="ignore"):
             new = padding.astype(dtype)
-            whole = np.trunc(padding)  # bert4keras 0.x drops the fraction among integers
-            is_lost = dtype.kind in "biu" and not np.array_equal(new, whole)
+            integral = np.trunc(padding)  # bert4keras 0.x drops the fraction among integers
+            is_lost = dtype.kind in "biu" and not np.array_equal(new, integral)
         if is_lost or np.any(np.isinf(new) != np.isinf(padding)):
             raise ValueError(_describe_padding(value, dtype))
     return dtype

@@ -65,8 +65,8 @@ def test_open_stores_offsets_for_the_next_time(poem, tmp_path):
     places = tmp_path / "places.json"
     with open(poem, indexable=str(places)) as file:
         assert file[2] == LINES[2]
-    stored = json.loads(places.read_text())
-    assert stored["offsets"] == [0, 16, 17, 36]
+    record = json.loads(places.read_text())
+    assert record["offsets"] == [0, 16, 17, 36]
     with open(poem, indexable=str(places)) as file:
         assert file[:] == LINES
 
