@@ -28,6 +28,7 @@ from bert4keras.checkpoints import (
     write_tf1,
 )
 from bert4keras.checkpoints.plan import LayerWeights
+from bert4keras.checks import check_choice
 from bert4keras.files import atomic_write
 from bert4keras.layers import FeedForward, MultiHeadAttention, ScaleOffset
 from bert4keras.models.skip_initialization import skip_initialization
@@ -206,6 +207,9 @@ def _create_variables(
 
     It creates one array at a time.
     """
+    if dtype is not None:
+        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+        check_choice("dtype", name, ("float64", "float32", "float16", "bfloat16"))
     pairs = []
     for name, variables in table.items():
         layer = model.layers.get(f"{model.prefix}{name}")

@@ -43,7 +43,7 @@ class PassOutput(NamedTuple):
 Forward: TypeAlias = Callable[[_Perturbations, list[Tensor] | None], tuple[Tensor, PassOutput]]
 
 
-_CHECKS: dict[str, tuple[Callable[..., Any], dict[str, float]]] = {  # argument: check, its limits
+_CHECKS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {  # argument: check, its limits
     "epsilon": (check_number, {"minimum": 0}),
     "alpha": (check_number, {"minimum": 0}),
     "xi": (check_number, {"above": 0}),

@@ -181,3 +181,19 @@ def test_a_hook_of_a_subclass_is_used():
     double = build_transformer_model(CONFIG, CHECKPOINT, model=Doubled, factor=3)
     for a, b in zip(plain.weights, double.weights, strict=True):
         np.testing.assert_allclose(ops.convert_to_numpy(a) * 3, ops.convert_to_numpy(b), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int99", "bool"])
+def test_weights_are_written_in_floating_types_alone(dtype, tmp_path):
+    config = {
+        "vocab_size": 7,
+        "hidden_size": 4,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 4,
+        "hidden_act": "gelu",
+    }
+    model = build_transformer_model(config, return_keras_model=False)
+    with pytest.raises(ValueError, match=f"Expected dtype to be one of 'float64'.*got '{dtype}'"):
+        model.save_weights_as_checkpoint(tmp_path / "x.safetensors", dtype=dtype)
+    assert not list(tmp_path.iterdir())
