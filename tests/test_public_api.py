@@ -106,7 +106,8 @@ SIGNATURES = {
     "states=None, temperature=1, min_ends=1)",
     snippets.ViterbiDecoder: "(trans, starts=None, ends=None)",
     snippets.ViterbiDecoder.decode: "(self, nodes)",
-    snippets.WebServing: "(host='0.0.0.0', port=8000, server='paste')",
+    # 0.x listens to the whole network: host='0.0.0.0'
+    snippets.WebServing: "(host='127.0.0.1', port=8000, server='paste')",
     snippets.WebServing.wraps: "(self, func, arguments, method='GET')",
     snippets.WebServing.route: "(self, path, func, arguments, method='GET')",
     snippets.WebServing.start: "(self)",

@@ -33,7 +33,7 @@ class SimpleTokenizer(tokenizers.Tokenizer):
 
 
 @replace(tokenizers.TokenizerBase, "_read_special_tokens")
-def _read_special_tokens(original, self, lookup, extra_tokens=()):
+def _read_special_tokens(original, self, lookup, *args, **kwargs):
     """Accept a vocabulary without some special tokens; the script sets their ids."""
     names = [f"_token_{name}" for name in ("unk", "start", "end")]
     tokens = {name: getattr(self, name) for name in names}
@@ -42,7 +42,7 @@ def _read_special_tokens(original, self, lookup, extra_tokens=()):
         record_use("special tokens")
     vars(self).update(dict.fromkeys(absent))
     try:
-        original(self, lookup, extra_tokens)
+        original(self, lookup, *args, **kwargs)
     finally:
         vars(self).update(absent)
 

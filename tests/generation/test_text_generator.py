@@ -301,40 +301,46 @@ class TestStream:
         "[PAD] [UNK] [CLS] [SEP] ' s re t ll d v ##e ##s a day 3 14 . , ( - 今 天 ##x it".split()
     )
 
-    def stream(self, tokenizer, ids):
-        write = TextGenerator(build(model="gpt2"), tokenizer)
-        write.loop = FixedSteps(ids)
-        return list(write.stream([5, 6], max_new_tokens=9))
+    @pytest.fixture(scope="class")
+    @classmethod
+    def write(cls):
+        return TextGenerator(build(model="gpt2"))
 
-    def test_words_and_signs_in_any_order(self):
+    @pytest.fixture
+    def stream(self, write):
+        def stream(tokenizer, ids):
+            write.tokenizer, write.loop = tokenizer, FixedSteps(ids)
+            return list(write.stream([5, 6], max_new_tokens=9))
+
+        return stream
+
+    def test_words_and_signs_in_any_order(self, stream):
         tokenizer = Tokenizer({word: i for i, word in enumerate(self.ENGLISH)})
-        write = TextGenerator(build(model="gpt2"), tokenizer)
         random = np.random.default_rng(0)
         for _ in range(300):
             ids = random.integers(0, len(self.ENGLISH), random.integers(0, 14)).tolist()
-            write.loop = FixedSteps(ids)
-            pieces = list(write.stream([5, 6], max_new_tokens=9))
+            pieces = stream(tokenizer, ids)
             assert "".join(pieces) == tokenizer.decode(ids) and "" not in pieces
 
-    def test_only_what_may_change_is_held_back(self):
+    def test_only_what_may_change_is_held_back(self, stream):
         tokenizer = Tokenizer({word: i for i, word in enumerate(self.ENGLISH)})
         ids = tokenizer.tokens_to_ids("it ' s a day 今 天".split())
-        assert self.stream(tokenizer, ids) == ["it", "'", "s a", " day", "今", "天"]
+        assert stream(tokenizer, ids) == ["it", "'", "s a", " day", "今", "天"]
 
-    def test_characters_of_several_bytes(self):
-        assert self.stream(Bytes(), list("é好🐱".encode())) == ["é", "好", "🐱"]
+    def test_characters_of_several_bytes(self, stream):
+        assert stream(Bytes(), list("é好🐱".encode())) == ["é", "好", "🐱"]
         random = np.random.default_rng(0)
         for _ in range(100):
             text = "".join(random.choice(list("aé好🐱 \ufffd"), random.integers(0, 8)))
             ids = list(text.encode()) + random.integers(0, 256, 3).tolist()
-            assert "".join(self.stream(Bytes(), ids)) == Bytes().decode(ids)
+            assert "".join(stream(Bytes(), ids)) == Bytes().decode(ids)
 
-    def test_a_tokenizer_that_changes_the_end(self):
-        assert "".join(self.stream(Spaced(), [1, 2, 3])) == "1 2 3."
+    def test_a_tokenizer_that_changes_the_end(self, stream):
+        assert "".join(stream(Spaced(), [1, 2, 3])) == "1 2 3."
 
-    def test_a_tokenizer_that_changes_the_beginning_is_refused(self):
+    def test_a_tokenizer_that_changes_the_beginning_is_refused(self, stream):
         with pytest.raises(ValueError, match="decode of Reversed to leave the beginning"):
-            self.stream(Reversed(), [1, 1, 2])
+            stream(Reversed(), [1, 1, 2])
 
-    def test_no_token_gives_no_piece(self):
-        assert self.stream(TOKENIZER, []) == [] and self.stream(TOKENIZER, [3]) == []
+    def test_no_token_gives_no_piece(self, stream):
+        assert stream(TOKENIZER, []) == [] and stream(TOKENIZER, [3]) == []
