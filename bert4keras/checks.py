@@ -10,7 +10,7 @@ import numbers
 import operator
 import os
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, TypeVar
+from typing import Any, SupportsIndex, TypeVar, cast
 
 import numpy as np
 
@@ -75,8 +75,8 @@ def check_integer(
         ValueError: Expected batch_size to be a whole number of 1 or more, got 0.
     """
     rule = f"a whole number{_describe_range(minimum, maximum)}"
-    is_integer = hasattr(value, "__index__") and not isinstance(value, bool | np.bool_)
-    if not is_integer or np.ndim(value):
+    is_boolean = isinstance(value, bool | np.bool_)
+    if is_boolean or not isinstance(value, SupportsIndex) or np.ndim(cast(Any, value)):
         raise TypeError(_message(name, rule, value, remedy))
     value = operator.index(value)
     if not _is_in_range(value, minimum, maximum):
@@ -113,12 +113,13 @@ def check_number(
     rule = f"a finite number{_describe_range(minimum, maximum, above, below)}"
     if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_):
         raise TypeError(_message(name, rule, value, remedy))
+    value = cast(Any, value)
     is_valid = math.isfinite(value) and _is_in_range(value, minimum, maximum)
     if not is_valid or (above is not None and value <= above):
         raise ValueError(_message(name, rule, value, remedy))
     if below is not None and value >= below:
         raise ValueError(_message(name, rule, value, remedy))
-    return value  # type: ignore[return-value]
+    return value
 
 
 def check_arguments(

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -203,7 +203,7 @@ def _check_data(data: Any) -> Any:
     if remedy:
         raise TypeError(f"Expected data to be a list of samples, got {describe(data)}. {remedy}")
     has_order = not isinstance(data, Sized) or hasattr(data, "__getitem__")
-    return data if has_order else list(data)  # a set, or a view of a dict
+    return data if has_order else list(cast(Iterable[Any], data))  # a set, or a view of a dict
 
 
 def _shuffle_in_buffer(samples: Iterable[Any], size: int, state: Any) -> Iterator[Any]:

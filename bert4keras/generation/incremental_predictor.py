@@ -87,10 +87,10 @@ class IncrementalPredictor:
             An array; of a model with several outputs a list of arrays.
         """
         sync_weights(self.model)
-        is_list = isinstance(inputs, list | tuple)
-        if is_list and len(self.model.inputs) == 1 and np.ndim(inputs[0]) == 1:
-            is_list = False  # rows as lists
-        arrays = [np.asarray(x) for x in (inputs if is_list else [inputs])]
+        items = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        if len(self.model.inputs) == 1 and np.ndim(items[0]) == 1:
+            items = [inputs]  # rows as lists
+        arrays = [np.asarray(x) for x in items]
         with self._lock:
             if not self._is_search:
                 self._update_programs()

@@ -270,11 +270,11 @@ def check_vocabulary(
     """
     size = check_integer("vocab_size", vocab_size, 1)
     if keep_tokens is not None:
-        _check_ids(keep_tokens, size, "keep_tokens")
+        _check_vocabulary_ids(keep_tokens, size, "keep_tokens")
         size = len(keep_tokens)
     for i, item in enumerate(compound_tokens or ()):
         ids = item[0] if isinstance(item, tuple) and len(item) == 2 else item
-        _check_ids(ids, size, f"compound_tokens[{i}]")
+        _check_vocabulary_ids(ids, size, f"compound_tokens[{i}]")
     size += len(compound_tokens or ())
     if pad_token_id is not None:
         remedy = (
@@ -284,7 +284,7 @@ def check_vocabulary(
     return size
 
 
-def _check_ids(ids: Any, vocab_size: int, name: str) -> None:
+def _check_vocabulary_ids(ids: Any, vocab_size: int, name: str) -> None:
     """Raise for a list that does not hold ids of the vocabulary.
 
     Args:

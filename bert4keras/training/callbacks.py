@@ -183,7 +183,7 @@ def _checksum(model):
     """Return a checksum of the weights of a model."""
     checksum = 0
     for weight in model.weights:
-        checksum = zlib.crc32(np.ascontiguousarray(_to_numpy(weight)), checksum)
+        checksum = zlib.crc32(_to_numpy(weight).tobytes(), checksum)
     return checksum
 
 

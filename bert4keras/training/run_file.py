@@ -21,7 +21,7 @@ _VARIABLE = "variable_{}"
 
 def write_run(path: StrPath, record: dict[str, Any], arrays: Sequence[NDArray[Any]]) -> None:
     """Write a run file, which takes the place of the old one when it is complete."""
-    entries = {_VARIABLE.format(number): array for number, array in enumerate(arrays)}
+    entries: dict[str, Any] = {_VARIABLE.format(i): array for i, array in enumerate(arrays)}
     with atomic_write(path, "wb") as file:
         np.savez(file, record=json.dumps(record), **entries)
 
