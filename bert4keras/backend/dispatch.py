@@ -162,9 +162,12 @@ def compile_function(
         with keras.StatelessScope(state_mapping=list(zip(variables, values))):
             return function(*args)
 
-    program = importlib.import_module("jax").jit(_jax_checks().return_errors(pure))
+    jax = importlib.import_module("jax")
+    program = jax.jit(_jax_checks().return_errors(pure))
 
     def run(*args):
+        if jax.config.jax_disable_jit:  # to debug: checks raise at once
+            return pure([variable.value for variable in variables], *args)
         error, outputs = program([variable.value for variable in variables], *args)
         _jax_checks().raise_error(error)
         return outputs
