@@ -158,8 +158,14 @@ def check_size(name: str, value: Any, remedy: str = "") -> int:
     return check_integer(name, value, minimum=1, remedy=remedy)
 
 
-def check_boolean(name: str, value: Any, remedy: str = "") -> Any:
+def check_boolean(name: str, value: Any, remedy: str = "", is_optional: bool = True) -> Any:
     """Return True, False, or what files hold in their place: 1, 0, None; raise for anything else.
+
+    Args:
+        name: the argument, as the user writes it.
+        value: the value.
+        remedy: a sentence that ends the message.
+        is_optional: False: None is refused too.
 
     Example:
         >>> from bert4keras.checks import check_boolean
@@ -168,7 +174,7 @@ def check_boolean(name: str, value: Any, remedy: str = "") -> Any:
         TypeError: Expected use_bias to be True or False, got 'False' (str).
     """
     is_number = isinstance(value, bool | np.bool_ | int | float) and value in (0, 1)
-    if value is not None and not is_number:
+    if not is_number and not (value is None and is_optional):
         raise TypeError(_message(name, "True or False", value, remedy))
     return value
 

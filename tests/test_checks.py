@@ -113,5 +113,12 @@ class TestOtherChecks:
         with pytest.raises(TypeError, match=f"Expected about to be a JSON value, got .*{got}"):
             checks.check_json("about", value)
 
+    def test_none_is_a_boolean_only_where_it_is_optional(self):
+        assert checks.check_boolean("use_bias", None) is None
+        assert checks.check_boolean("use_bias", 1, is_optional=False) == 1
+        for value in None, 2, "yes", [True]:
+            with pytest.raises(TypeError, match="Expected use_bias to be True or False, got"):
+                checks.check_boolean("use_bias", value, is_optional=False)
+
     def test_a_long_value_is_cut(self):
         assert len(checks.describe("今" * 1000)) < 80

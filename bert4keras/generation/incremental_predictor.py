@@ -88,7 +88,7 @@ class IncrementalPredictor:
         """
         sync_weights(self.model)
         items = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
-        if len(self.model.inputs) == 1 and np.ndim(items[0]) == 1:
+        if items and len(self.model.inputs) == 1 and np.ndim(items[0]) == 1:
             items = [inputs]  # rows as lists
         arrays = [np.asarray(x) for x in items]
         with self._lock:

@@ -42,7 +42,7 @@ from bert4keras.models.mixins import (
     extend_with_language_model,
     extend_with_unified_language_model,
 )
-from bert4keras.models.settings import check_arguments, check_scale
+from bert4keras.models.settings import check_scale, check_settings
 from bert4keras.models.transformer import Transformer
 
 # To add a family, follow "Add a family" in CONTRIBUTING.md.
@@ -157,7 +157,7 @@ def build_transformer_model(
     family = extend(base)
     takes, build_takes = parameters(family, "__init__"), parameters(family, "build")
     check_argument_names(kwargs, [*takes, *build_takes], base)
-    check_arguments(kwargs, base.config_spec.checks)
+    check_settings(kwargs, base.config_spec.checks)
     source = describe_source(config_path)
     file_config, unknown_keys = check_config(base, file_config, takes, source)
     config = {**family.parse_config(file_config), **settings, **kwargs}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bert4keras import backend
-from bert4keras.checks import check_integer, check_number, check_string, describe
+from bert4keras.checks import check_boolean, check_integer, check_number, check_string, describe
 
 Check = Callable[[str, Any, str], Any]  # name, value, remedy -> the value; it raises for a bad one
 
@@ -51,9 +51,7 @@ def _optional(check: Check) -> Check:
 
 def _check_flag(name: str, value: Any, remedy: str) -> Any:
     """Return True or False, or a number that equals one of them; raise for anything else."""
-    if isinstance(value, bool | np.bool_) or (isinstance(value, int | float) and value in (0, 1)):
-        return value
-    raise TypeError(f"Expected {name} to be True or False, got {describe(value)}. {remedy}".strip())
+    return check_boolean(name, value, remedy, is_optional=False)
 
 
 def _check_activation(name: str, value: Any, remedy: str) -> Any:
@@ -241,7 +239,7 @@ SETTINGS: dict[str, Check] = {  # argument, or key of a configuration -> its che
 }
 
 
-def check_arguments(arguments: Mapping[str, Any], checks: Mapping[str, Check]) -> None:
+def check_settings(arguments: Mapping[str, Any], checks: Mapping[str, Check]) -> None:
     """Raise for an argument of a wrong type, or out of range.
 
     Args:
