@@ -18,6 +18,13 @@ def _first_mask(masks):
     return next((mask for mask in masks or () if mask is not None), None)
 
 
+_SAME_LENGTH = "Give each text as many segment ids as token ids."
+_EXPORT = (
+    "JAX exports each input with a length of its own. Build the model with sequence_length=..., or "
+    "save it as .keras and export it under TensorFlow."
+)
+
+
 @register
 class Add(Layer):
     """Sum of tensors of one shape; the padding mask is that of the first input that has one.
@@ -35,11 +42,10 @@ class Add(Layer):
         lengths = {str(x.shape[1]): x for x in inputs if len(x.shape) > 1}
         lengths = [length for length in lengths if length not in ("None", "1")]
         if len(lengths) > 1:
+            are_numbers = all(length.isdigit() for length in lengths)
             raise ValueError(
                 f"Expected inputs of one length in {self.name}, got the lengths "
-                f"{' and '.join(lengths)}. Give each text as many segment ids as token ids. JAX "
-                "exports each input with a length of its own: build the model with "
-                "sequence_length=..., or save it as .keras and export it under TensorFlow."
+                f"{' and '.join(lengths)}. {_SAME_LENGTH if are_numbers else _EXPORT}"
             )
         total = inputs[0]
         for x in inputs[1:]:

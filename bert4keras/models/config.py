@@ -127,7 +127,8 @@ def _find_config(path: Path) -> Path:
             if file.name not in _OTHER_FILES:
                 return file
     raise FileNotFoundError(
-        f"No configuration in the folder {path}: looked for {', '.join(_FILES)}"
+        f"No configuration in the folder {path}: looked for {', '.join(_FILES)}. Put the one that "
+        "comes with the checkpoint there, or pass its path."
     )
 
 
@@ -145,7 +146,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_bytes(), object_pairs_hook=_Object)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        raise ValueError(
+            f"{path} is not JSON: {error}. Correct it, or download it again."
+        ) from error
     if not isinstance(config, _Object):
         raise ValueError(
             f"{path} must hold a JSON object of settings, got a {type(config).__name__}"

@@ -140,7 +140,12 @@ def _load_model(path: str) -> Any:
     """Read a SentencePiece model; every error names the file."""
     from sentencepiece import SentencePieceProcessor  # here, so that importing stays quick
 
-    proto = Path(path).read_bytes()
+    try:
+        proto = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"No SentencePiece model at {path}. It is the .model file of the checkpoint."
+        ) from None
     try:
         if not proto:
             raise ValueError("an empty file")

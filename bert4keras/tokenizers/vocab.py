@@ -96,6 +96,10 @@ def _read_rows(path: StrPath, encoding: str) -> list[str]:
     try:
         with open(path, encoding=encoding, newline="") as file:
             text = file.read()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"No vocabulary at {path}. It is the vocab.txt that comes with the checkpoint."
+        ) from None
     except UnicodeError as error:
         raise ValueError(
             f"Expected {encoding} in the vocabulary {path}, got {_describe(error)}. Pass its "

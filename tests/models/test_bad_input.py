@@ -43,6 +43,12 @@ def test_a_config_without_a_needed_key_names_it():
         build_transformer_model(lacking)
 
 
+def test_inputs_of_two_lengths_are_named_with_what_to_pass():
+    model = build_transformer_model(SETTINGS)
+    with pytest.raises(ValueError, match="the lengths 4 and 5. Give each text as many segment ids"):
+        model([np.ones((1, 4)), np.ones((1, 5))])
+
+
 def test_a_config_at_odds_with_itself_is_refused():
     with pytest.raises(ValueError, match="multiple of num_attention_heads, got 32 and 5"):
         build_transformer_model({**SETTINGS, "num_attention_heads": 5})
@@ -51,10 +57,12 @@ def test_a_config_at_odds_with_itself_is_refused():
 def test_a_missing_or_broken_config_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="No configuration at .*nowhere.json"):
         build_transformer_model(tmp_path / "nowhere.json")
-    with pytest.raises(FileNotFoundError, match="No configuration in the folder"):
+    with pytest.raises(
+        FileNotFoundError, match="No configuration in the folder .* or pass its path"
+    ):
         build_transformer_model(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ValueError, match="config.json is not JSON"):
+    with pytest.raises(ValueError, match="config.json is not JSON: .* Correct it"):
         build_transformer_model(tmp_path)
     (tmp_path / "config.json").write_text("[1]")
     with pytest.raises(ValueError, match="must hold a JSON object of settings, got a list"):

@@ -37,6 +37,11 @@ def test_load_vocab_takes_the_first_field_as_the_token(tmp_path):
     assert load_vocab(path) == {"的": 0, "a": 1}
 
 
+def test_a_missing_vocabulary_is_named_with_the_file_to_pass(tmp_path):
+    with pytest.raises(FileNotFoundError, match="No vocabulary at .*nowhere.txt. It is the vocab"):
+        Tokenizer(tmp_path / "nowhere.txt")
+
+
 def test_vocabularies_of_other_encodings(tmp_path):
     save_vocab(tmp_path / "vocab.txt", {"深": 0, "度": 1}, encoding="gbk")
     assert (tmp_path / "vocab.txt").read_bytes() == "深\n度\n".encode("gbk")
