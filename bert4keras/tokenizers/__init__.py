@@ -1,6 +1,8 @@
 """Tokenizers between text and token ids: WordPiece, SentencePiece, vocabularies."""
 
 from bert4keras.tokenizers.base import TokenizerBase
+from bert4keras.tokenizers.loading import load_tokenizer
+from bert4keras.tokenizers.offsets import Encoding
 from bert4keras.tokenizers.sentencepiece import SpTokenizer
 from bert4keras.tokenizers.vocab import load_vocab, save_vocab
 from bert4keras.tokenizers.wordpiece import Tokenizer
@@ -9,9 +11,11 @@ BasicTokenizer = TokenizerBase  # the name in old scripts
 
 __all__ = [
     "BasicTokenizer",
+    "Encoding",
     "SpTokenizer",
     "Tokenizer",
     "TokenizerBase",
+    "load_tokenizer",
     "load_vocab",
     "save_vocab",
 ]

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bert4keras.checks import check_callable, check_integer, check_string, check_strings, describe
+from bert4keras.files import StrPath
 from bert4keras.tokenizers.inputs import check_tokens, list_ids, pair_texts, split_pair
+from bert4keras.tokenizers.offsets import Encoding, Span, match_tokens
+from bert4keras.tokenizers.tokenizer_config import name_function
 from bert4keras.tokenizers.truncation import truncate
 
 _Value = TypeVar("_Value")
@@ -27,11 +30,12 @@ class overridable_property(Generic[_Value]):  # noqa: N801  (named as property i
 class TokenizerBase:
     """Base of the tokenizers: a subclass cuts a text into tokens and knows their ids.
 
-    A subclass defines ``_tokenize(text)``, ``token_to_id(token)``, ``id_to_token(i)`` and
-    ``decode(ids)``, sets ``_vocab_size``, and calls ``_read_special_tokens`` when its vocabulary is
-    loaded. Scripts read and set ``_token_pad``, ``_token_unk``, ``_token_mask``, ``_token_start``,
-    ``_token_end`` and their ids ``_token_pad_id`` and so on; the properties ``pad_id``, ``unk_id``,
-    ``mask_id``, ``start_id``, ``end_id`` and ``vocab_size`` give the present values.
+    A subclass defines ``_tokenize(text)``, ``_locate_tokens(text)``, ``token_to_id(token)``,
+    ``id_to_token(i)``, ``decode(ids)`` and ``save(folder)``, sets ``_vocab_size``, and calls
+    ``_read_special_tokens`` when its vocabulary is loaded. Scripts read and set ``_token_pad``,
+    ``_token_unk``, ``_token_mask``, ``_token_start``, ``_token_end`` and their ids
+    ``_token_pad_id`` and so on; the properties ``pad_id``, ``unk_id``, ``mask_id``, ``start_id``,
+    ``end_id`` and ``vocab_size`` give the present values.
 
     Args:
         token_start: token put before every text; None for none.
@@ -140,6 +144,10 @@ class TokenizerBase:
     def _tokenize(self, text: str) -> list[str]:
         raise NotImplementedError
 
+    def _locate_tokens(self, text: str) -> tuple[list[str], list[Span]]:
+        """Return what ``_tokenize`` does, with the characters (start, end) of each token."""
+        raise NotImplementedError
+
     def token_to_id(self, token: str) -> int:
         """Return the id of a token."""
         raise NotImplementedError
@@ -166,6 +174,21 @@ class TokenizerBase:
     def ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
         """Return the tokens of ids."""
         return [self.id_to_token(i) for i in list_ids(ids)]
+
+    def save(self, folder: StrPath) -> None:
+        """Write the files that ``load_tokenizer`` opens again as an equal tokenizer."""
+        raise NotImplementedError
+
+    def _list_settings(self) -> dict[str, Any]:
+        """Return the settings that ``save`` writes: class, arguments, name of ``pre_tokenize``."""
+        return {
+            "class": type(self).__name__,
+            "token_start": self._token_start,
+            "token_end": self._token_end,
+            "token_translate": dict(self._token_translate),
+            "split_special_tokens": bool(self._split_special_tokens),
+            "pre_tokenize": name_function(self._pre_tokenize),
+        }
 
     def _cut_words(self, text: str) -> list[str]:
         """Return the words of ``pre_tokenize``; raise unless they are a list of str."""
@@ -248,26 +271,111 @@ class TokenizerBase:
             ValueError: no token is left at ``truncate_from`` before ``maxlen`` is reached.
             TypeError: a text is neither str nor list of str: None, NaN, bytes, ids, a number.
         """
+        index = self._check_pair_options(pattern, truncate_from)
+        first_text, second_text = split_pair("first_text", first_text, "second_text", second_text)
+        parts = [self._to_tokens("first_text", first_text)]
+        if second_text is not None:
+            parts.append(self._to_tokens("second_text", second_text))
+        token_ids, segment_ids = [], []
+        for segment, part in enumerate(self._join_parts(parts, maxlen, pattern, index)):
+            token_ids += self.tokens_to_ids(part)
+            segment_ids += [segment] * len(part)
+        return token_ids, segment_ids
+
+    def _check_pair_options(self, pattern: str, truncate_from: Literal["right", "left"] | int):
+        """Return the index to truncate at; raise for an unknown pattern."""
         if pattern not in ("S*E*E", "S*ES*E"):
             raise ValueError(
                 f"Expected pattern 'S*E*E' or 'S*ES*E', got {pattern!r}. Pass one of these."
             )
-        index = self._truncation_index(truncate_from)
-        first_text, second_text = split_pair("first_text", first_text, "second_text", second_text)
-        shares_start = second_text is not None and pattern == "S*E*E"
-        parts = [self._to_tokens("first_text", first_text)]
-        if second_text is not None:
-            parts.append(self._to_tokens("second_text", second_text))
+        return self._truncation_index(truncate_from)
+
+    def _join_parts(
+        self, parts: list[list[_Value]], maxlen: int | None, pattern: str, index: int
+    ) -> list[list[_Value]]:
+        """Truncate the tokens of one or two texts together; drop a start token they share."""
+        shares_start = len(parts) > 1 and pattern == "S*E*E"
         if maxlen is not None:
             maxlen = check_integer("maxlen", maxlen, minimum=0)
             parts = truncate(parts, maxlen + shares_start, index)
         if shares_start and self._token_start is not None:
             parts[1] = parts[1][1:]
-        token_ids, segment_ids = [], []
-        for segment, part in enumerate(parts):
-            token_ids += self.tokens_to_ids(part)
-            segment_ids += [segment] * len(part)
-        return token_ids, segment_ids
+        return parts
+
+    def encode_with_offsets(
+        self,
+        text: str | tuple[str, str],
+        second_text: str | None = None,
+        maxlen: int | None = None,
+        pattern: Literal["S*E*E", "S*ES*E"] = "S*E*E",
+        truncate_from: Literal["right", "left"] | int = "right",
+    ) -> Encoding:
+        """Convert a text or a pair to token ids, with the characters that each token stands for.
+
+        The ids are those of ``encode`` with the same arguments.
+
+        Args:
+            text: a text; a tuple of two is a pair.
+            second_text: a text or None.
+            maxlen: as in ``encode``.
+            pattern: as in ``encode``.
+            truncate_from: as in ``encode``.
+
+        Returns:
+            ``Encoding``: ``token_ids``, ``segment_ids``, ``offsets`` and ``text_index``.
+
+        Raises:
+            TypeError: a text is no str.
+        """
+        index = self._check_pair_options(pattern, truncate_from)
+        text, second_text = split_pair("text", text, "second_text", second_text)
+        parts = [self._locate_text("text", text)]
+        if second_text is not None:
+            parts.append(self._locate_text("second_text", second_text))
+        encoding = Encoding([], [], [], [])
+        for segment, part in enumerate(self._join_parts(parts, maxlen, pattern, index)):
+            spans: list[Span | None] = [span for _, span in part]
+            encoding.token_ids.extend(self.tokens_to_ids([token for token, _ in part]))
+            encoding.segment_ids.extend([segment] * len(part))
+            encoding.offsets.extend(spans)
+            encoding.text_index.extend(None if span is None else segment for span in spans)
+        return encoding
+
+    def _locate_text(self, name: str, text: Any) -> list[tuple[str, Span | None]]:
+        """Return what ``tokenize`` does, with the characters of each token; None if it is added."""
+        check_string(name, text, "Replace missing values by ''.")
+        pairs: list[tuple[str, Span | None]] = []
+        start = 0
+        for index, piece in enumerate(self._split_at_special_tokens(text)):
+            if index % 2:
+                pairs.append((piece, (start, start + len(piece))))
+            elif piece:
+                tokens, spans = self._locate_tokens(piece)
+                pairs += zip(tokens, ((start + first, start + end) for first, end in spans))
+            start += len(piece)
+        if self._token_translate:
+            pairs = [(self._token_translate.get(token, token), span) for token, span in pairs]
+        first = [] if self._token_start is None else [(self._token_start, None)]
+        last = [] if self._token_end is None else [(self._token_end, None)]
+        return [*first, *pairs, *last]
+
+    def rematch(self, text: str, tokens: Sequence[str]) -> list[list[int]]:
+        """Map tokens back to the characters of their text (offsets).
+
+        Args:
+            text: a text.
+            tokens: what ``tokenize(text)`` returned, all of it or a part.
+
+        Returns:
+            One list for each token: the indices of its characters in ``text``; empty for special
+            tokens that ``tokenize`` adds.
+
+        Raises:
+            ValueError: a token does not come next among those of the text.
+        """
+        tokens = check_strings("tokens", tokens)
+        matched_spans = match_tokens(text, tokens, self._locate_text("text", text))
+        return [list(range(*span)) if span else [] for span in matched_spans]
 
     def _to_tokens(self, name: str, text: Any) -> list[str]:
         tokens = check_tokens(name, text)

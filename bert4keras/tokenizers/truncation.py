@@ -1,9 +1,12 @@
 """Truncation of token lists to a total length, from any index; takes linear time."""
 
 from collections.abc import Sequence
+from typing import TypeVar
+
+_Token = TypeVar("_Token")
 
 
-def truncate(token_lists: Sequence[list[str]], maxlen: int, index: int) -> list[list[str]]:
+def truncate(token_lists: Sequence[list[_Token]], maxlen: int, index: int) -> list[list[_Token]]:
     """Truncate copies of token lists to ``maxlen`` tokens in all.
 
     The result is that of removing one token after another, each at ``index`` of the longest list,

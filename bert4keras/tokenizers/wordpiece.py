@@ -1,15 +1,13 @@
 """WordPiece tokenizer of BERT: single characters and punctuation, words in vocabulary pieces."""
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from bert4keras.checks import check_integer, check_string, check_strings, describe
-from bert4keras.files import StrPath, atomic_write
+from bert4keras.files import StrPath, replace_files
 from bert4keras.text import (
     CJK_PUNCTUATION,
     is_cjk_character,
@@ -21,6 +19,8 @@ from bert4keras.text import (
 )
 from bert4keras.tokenizers.base import TokenizerBase
 from bert4keras.tokenizers.inputs import check_id
+from bert4keras.tokenizers.offsets import Span
+from bert4keras.tokenizers.tokenizer_config import write_tokenizer_config
 from bert4keras.tokenizers.vocab import is_redundant, is_special, load_vocab, save_vocab
 from bert4keras.tokenizers.vocab import stem as _stem
 
@@ -122,13 +122,25 @@ class Tokenizer(TokenizerBase):
         return CJK_PUNCTUATION
 
     def save(self, folder: StrPath) -> None:
-        """Write ``vocab.txt`` and ``tokenizer_config.json``, which ``transformers`` reads too."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_vocab(folder / "vocab.txt", self._fill_gaps())
-        settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": self._do_lower_case}
-        with atomic_write(folder / "tokenizer_config.json") as file:
-            file.write(json.dumps(settings) + "\n")
+        """Write ``vocab.txt`` and ``tokenizer_config.json``, which ``transformers`` reads too.
+
+        ``load_tokenizer`` opens an equal tokenizer. A ``pre_tokenize`` function cannot be stored:
+        its name is, and loading needs the function again.
+        """
+        with replace_files(folder) as part:
+            save_vocab(part / "vocab.txt", self._fill_gaps())
+            write_tokenizer_config(
+                part,
+                self._list_settings(),
+                tokenizer_class="BertTokenizer",
+                do_lower_case=bool(self._do_lower_case),
+            )
+
+    def _list_settings(self) -> dict[str, Any]:
+        return super()._list_settings() | {
+            "do_lower_case": bool(self._do_lower_case),
+            "word_maxlen": self._word_maxlen,
+        }
 
     def _fill_gaps(self) -> dict[str, int]:
         """Return the vocabulary with a token for each id below the last, if few lack one."""
@@ -175,6 +187,29 @@ class Tokenizer(TokenizerBase):
         for word in self._cut_words(text):
             tokens.extend([word] if self._is_whole_word(word) else self._split_words(word))
         return tokens
+
+    def _locate_tokens(self, text: str) -> tuple[list[str], list[Span]]:
+        """Return the tokens of a text, and the characters (start, end) of each.
+
+        The tokens are the text without white space, in order, so each begins where the last ends.
+        Only words that ``pre_tokenize`` changed must be searched.
+        """
+        tokens = self._tokenize(text)
+        parts, offsets = self._normalize_piece(text)
+        normal_text, sources = "".join(parts), _list_sources(parts, offsets)
+        spans: list[Span] = []
+        next_starts: dict[str, int] = {}
+        end = 0
+        for token in tokens:
+            stem = _stem(token)
+            match = _WHITE_SPACE.match(normal_text, end)
+            start = match.end() if match else end
+            end = start + len(stem)
+            if not normal_text.startswith(stem, start):
+                start, end = self._find_span(token, normal_text, start, next_starts)
+            indices = sources[start:end] or [spans[-1][1] if spans else 0]
+            spans.append((min(indices), max(indices) + bool(stem)))
+        return tokens, spans
 
     def _is_whole_word(self, word: str) -> bool:
         """True if a word of ``pre_tokenize`` is a token that a text may give.
@@ -279,7 +314,7 @@ class Tokenizer(TokenizerBase):
         """
         tokens = check_strings("tokens", tokens)
         parts, offsets = self._normalize_with_offsets(check_string("text", text))
-        sources = [offset for offset, part in zip(offsets, parts, strict=True) for _ in part]
+        sources = _list_sources(parts, offsets)
         text, mapping, end = "".join(parts), [], 0
         next_starts: dict[str, int] = {}
         for position, token in enumerate(tokens):
@@ -300,14 +335,21 @@ class Tokenizer(TokenizerBase):
         offsets: list[int] = []
         start = 0
         for index, piece in enumerate(self._split_at_special_tokens(text)):
-            if index % 2 or not self._do_lower_case:
+            if index % 2:
                 new_parts, new_offsets = list(piece), range(len(piece))
             else:
-                new_parts, new_offsets = lowercase_with_offsets(piece)
-            parts += new_parts if index % 2 else map(_remove_controls, new_parts)
+                new_parts, new_offsets = self._normalize_piece(piece)
+            parts += new_parts
             offsets += [start + offset for offset in new_offsets] if start else new_offsets
             start += len(piece)
         return parts, offsets
+
+    def _normalize_piece(self, text: str) -> tuple[list[str], Sequence[int]]:
+        """Return the parts of a text without special tokens, and the offset of each."""
+        parts, offsets = list(text), range(len(text))
+        if self._do_lower_case:
+            parts, offsets = lowercase_with_offsets(text)
+        return list(map(_remove_controls, parts)), offsets
 
     def _is_in_text(self, token: str, position: int, text: str, start: int) -> bool:
         """True if a special token comes from the text and was not added by ``tokenize``."""
@@ -343,6 +385,11 @@ class Tokenizer(TokenizerBase):
 @lru_cache(maxsize=65536)
 def _remove_controls(characters: str) -> str:
     return "".join(char for char in characters if _SPACING[ord(char)])
+
+
+def _list_sources(parts: Sequence[str], offsets: Iterable[int]) -> list[int]:
+    """Return the index of the character that each character of normalized parts is from."""
+    return [offset for part, offset in zip(parts, offsets, strict=True) for _ in part]
 
 
 def _load(path: Any) -> dict[str, int]:
