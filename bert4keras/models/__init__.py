@@ -30,6 +30,7 @@ from bert4keras.models.mixins import (
     extend_with_unified_language_model,
 )
 from bert4keras.models.saved_models import load_keras2_model
+from bert4keras.models.task_heads import TaskModel, build_task_model
 from bert4keras.models.transformer import Transformer
 
 __all__ = [
@@ -60,8 +61,10 @@ __all__ = [
     "T5_Base",
     "T5_Decoder",
     "T5_Encoder",
+    "TaskModel",
     "Transformer",
     "UniLM_Mask",
+    "build_task_model",
     "build_transformer_model",
     "extend_with_language_model",
     "extend_with_unified_language_model",

@@ -60,7 +60,7 @@ def load_weights_from_checkpoint(
     """
     with open_checkpoint(checkpoint) as opened_checkpoint:
         plan = self.plan_loading(opened_checkpoint, mapping)
-        plan.apply(self.ignore_invalid_weights)
+        plan.apply(self.ignore_invalid_weights, remedy=self.find_remedy(plan.checkpoint))
 
 
 def build_from_checkpoint(self: Transformer, checkpoint: Checkpoint, **arguments: Any) -> None:
@@ -83,7 +83,8 @@ def build_from_checkpoint(self: Transformer, checkpoint: Checkpoint, **arguments
     skips = is_new_model and not self.ignore_invalid_weights
     with skip_initialization(plan.layer_names if skips else ()):
         self.build(**arguments)
-    plan.apply(self.ignore_invalid_weights, is_new_model=is_new_model)
+    remedy = self.find_remedy(plan.checkpoint)
+    plan.apply(self.ignore_invalid_weights, remedy=remedy, is_new_model=is_new_model)
 
 
 def plan_loading(

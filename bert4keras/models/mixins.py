@@ -100,7 +100,7 @@ class LanguageModelHead(_Base):
 
     final_activation: Any
 
-    def apply_final_layers(self, inputs: Tensor) -> Tensor:
+    def apply_heads(self, inputs: Tensor) -> Tensor:
         """Predict the next token at each position: (B, L, V)."""
         return self.apply(
             self.score_tokens(inputs),

@@ -18,7 +18,8 @@ which it differs; CONTRIBUTING.md says what to write to add a family:
 ``dropout(x, name)``                     a dropout
 ``compute_attention_bias(index)``        an attention mask or bias, or None
 ``compute_position_bias(inputs)``        relative or rotary positions, or None
-``apply_final_layers(inputs)``           output heads
+``apply_final_layers(inputs)``           last normalization, then output heads
+``apply_heads(inputs)``                  output heads
 ``parse_config(config)``                 arguments from a config.json; a class method
 ``adapt_config(config, checkpoint)``     the same, changed for a checkpoint; a class method
 ``variable_mapping()``                   layer name -> variables of a checkpoint
@@ -91,6 +92,7 @@ class Transformer:
 
     checkpoint_spec: CheckpointSpec = CheckpointSpec()
     config_spec: ConfigSpec = ConfigSpec()
+    task_heads: Mapping[str, type[Any]] = {}  # task -> class of ``models/heads.py``
     epsilon: float | None = None  # of the normalizations; None is Keras' own, 1e-7
     norm_options: Mapping[str, Any] = {}  # further arguments of the normalizations
     use_bias: bool = True  # in attention and feed-forward layers
@@ -309,6 +311,10 @@ class Transformer:
         raise NotImplementedError
 
     def apply_final_layers(self, inputs: Any) -> Any:
+        """Apply the last normalization, if the family has one, then the output heads."""
+        return self.apply_heads(inputs)
+
+    def apply_heads(self, inputs: Any) -> Any:
         """Apply the output heads to the last vectors."""
         raise NotImplementedError
 
@@ -517,6 +523,14 @@ class Transformer:
     def mapping_to_write(self) -> dict[str, list[str]]:
         """Return the table to write by: a layer for each name of a variable."""
         return self.variable_mapping()
+
+    def find_remedy(self, checkpoint: checkpointing.Checkpoint) -> str | None:
+        """Return what to do about weights that a checkpoint lacks; None for the usual advice.
+
+        Args:
+            checkpoint: an open checkpoint that finds the names of ``variable_mapping``.
+        """
+        return None
 
     def load_embeddings(self, embeddings: Any) -> Any:
         """Select the rows of a table that the vocabulary keeps, and average those it compounds."""

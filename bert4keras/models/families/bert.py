@@ -10,6 +10,14 @@ from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import attention, dense, hugging_face, norm
 from bert4keras.checks import check_integer
 from bert4keras.layers import Add, FirstToken, PositionEmbedding, ScaleOffset
+from bert4keras.models.heads import (
+    AnswerHead,
+    CausalLMHead,
+    MaskedLMHead,
+    NextSentenceHead,
+    PooledHead,
+    TokenHead,
+)
 from bert4keras.models.hugging_face import (
     ANY_FAMILY,
     EMBEDDING_SIZE,
@@ -60,6 +68,10 @@ HEAD_RULES = (  # an untied head has a table and a bias in one layer, "decoder"
 _HUGGING_FACE = hugging_face(*HEAD_RULES, prefix="bert.")
 
 
+class _CausalLMHead(CausalLMHead):
+    architectures = ("LMHeadModel", "ForCausalLM")
+
+
 class BERT(Transformer):
     """BERT: an encoder with learnt positions and segments, and heads to choose from.
 
@@ -103,6 +115,15 @@ class BERT(Transformer):
         },
     )
     epsilon: float | None = 1e-12
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": PooledHead,
+        "token-classification": TokenHead,
+        "question-answering": AnswerHead,
+        "fill-mask": MaskedLMHead,
+        "next-sentence-prediction": NextSentenceHead,
+        "text-generation": _CausalLMHead,
+    }
+    sentence_activation: Activation = "softmax"  # of the head of NSP
     token_activation: Activation | None = None  # inside the token head; None for hidden_act
 
     def __init__(
@@ -177,7 +198,7 @@ class BERT(Transformer):
             name="Embedding-Position",
         )
 
-    def apply_final_layers(self, inputs: Tensor) -> Any:
+    def apply_heads(self, inputs: Tensor) -> Any:
         """Apply the heads that were asked for; without any, return the vectors."""
         outputs = []
         if self.with_pool:
@@ -193,7 +214,7 @@ class BERT(Transformer):
         x = self.dense(x, self.hidden_size, "Pooler-Dense", activation)
         if not self.with_nsp:
             return x
-        return self.dense(x, 2, "NSP-Proba", "softmax", dtype=self.output_dtype)
+        return self.dense(x, 2, "NSP-Proba", self.sentence_activation, dtype=self.output_dtype)
 
     def predict_tokens(self, x: Tensor) -> Tensor:
         """Predict tokens: (B, L, V)."""

@@ -81,9 +81,9 @@ class ELECTRA(BERT):
         self.with_generator = with_generator
         self.with_mlm = with_generator
 
-    def apply_final_layers(self, inputs: Tensor) -> Any:
+    def apply_heads(self, inputs: Tensor) -> Any:
         if not self.with_discriminator:
-            return super().apply_final_layers(inputs)
+            return super().apply_heads(inputs)
         scores = self.discriminate(inputs)
         return [scores, self.predict_tokens(inputs)] if self.with_generator else scores
 

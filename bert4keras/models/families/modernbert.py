@@ -230,7 +230,7 @@ class ModernBERT(PreNorm, BERT):
         self, x: Tensor, units: int, name: str, activation: Any = None, **kwargs: Any
     ) -> Tensor:
         """Apply a dense layer without bias."""
-        return super().dense(x, units, name, activation, use_bias=False, **kwargs)
+        return super().dense(x, units, name, activation, **{"use_bias": False, **kwargs})
 
     def apply_final_layers(self, inputs: Tensor) -> Tensor:
         """Apply the last norm, and the token head if it was asked for."""

@@ -7,6 +7,13 @@ from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import hugging_face
 from bert4keras.layers import ConstantIds, PaddingAwarePositions
 from bert4keras.models.families.bert import BERT
+from bert4keras.models.heads import (
+    AnswerHead,
+    CausalLMHead,
+    DenseHead,
+    MaskedLMHead,
+    TokenHead,
+)
 from bert4keras.models.hugging_face import Unsupported
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation
@@ -63,6 +70,13 @@ class RoBERTa(BERT):
         applications=("encoder", "lm"),
         hf_unsupported=BERT.config_spec.hf_unsupported | {_FIRST_POSITION},
     )
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": DenseHead,
+        "token-classification": TokenHead,
+        "question-answering": AnswerHead,
+        "fill-mask": MaskedLMHead,
+        "text-generation": CausalLMHead,
+    }
     token_activation: Activation | None = "gelu_erf"
 
     def __init__(

@@ -91,9 +91,9 @@ class RoFormerV2(RotaryPositions, BERT):
         self, x: Tensor, units: int, name: str, activation: Any = None, **kwargs: Any
     ) -> Tensor:
         """Apply a dense layer without bias."""
-        return super().dense(x, units, name, activation, use_bias=False, **kwargs)
+        return super().dense(x, units, name, activation, **{"use_bias": False, **kwargs})
 
-    def apply_final_layers(self, inputs: Tensor) -> Tensor:
+    def apply_heads(self, inputs: Tensor) -> Tensor:
         """Predict tokens if asked for; else return the vectors."""
         return self.predict_tokens(inputs) if self.with_mlm else inputs
 
