@@ -227,9 +227,9 @@ def _read_id2label(config: Mapping[str, Any]) -> list[str]:
 
 def _check_labels(name: str, labels: Sequence[str]) -> tuple[str, ...]:
     """Return labels if they are one or more, and distinct."""
-    twice = sorted({label for label in labels if list(labels).count(label) > 1})
-    if not labels or twice:
-        got = f"{', '.join(map(repr, twice))} more than once" if twice else "none"
+    repeats = sorted({label for label in labels if list(labels).count(label) > 1})
+    if not labels or repeats:
+        got = f"{', '.join(map(repr, repeats))} more than once" if repeats else "none"
         raise ValueError(f"Expected {name} to hold distinct names of outputs, got {got}.")
     return tuple(labels)
 

@@ -222,6 +222,15 @@ def _(_):
     np.testing.assert_allclose(predict(build(Classifier)).sum(), 1, rtol=1e-5)
 
 
+@overrides("apply_heads")
+def _(_):
+    class FirstFeature(BERT):
+        def apply_heads(self, inputs):
+            return self.apply(inputs, keras.layers.Lambda, function=lambda x: x[:, :, :1])
+
+    np.testing.assert_allclose(predict(build(FirstFeature)), predict(build())[..., :1], rtol=1e-5)
+
+
 @overrides("variable_mapping")
 def _(_):
     class Renamed(BERT):
