@@ -12,6 +12,7 @@ FLOORS = [
     {"layers", "checkpoints", "tokenizers", "data", "optimizers", "generation"},
     {"training"},
     {"models"},
+    {"pipelines"},
     {"cli", "serving"},
     {"snippets"},
     {"legacy"},

@@ -18,6 +18,7 @@ from keras import ops  # noqa: E402
 from bert4keras.backend.types import Tensor  # noqa: E402
 
 backend_name: str = keras.backend.backend()  # "tensorflow", "jax" or "torch"
+compiles_each_shape: bool = backend_name == "jax"  # a compiled function, once for each shape
 
 
 def is_env_on(variable: str) -> bool:

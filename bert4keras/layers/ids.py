@@ -49,6 +49,11 @@ class PaddingAwarePositions(_Ids):
         self.first = first
         check_arguments(self, check_integer, "pad_id", "first")
 
+    @property
+    def first_position(self) -> int:
+        """The position of the first token: so many positions before it have none."""
+        return self.first
+
     def call(self, inputs: Tensor) -> Tensor:
         visible = self._visible(inputs)
         counts = ops.cast(ops.cumsum(visible, axis=1), "int32")

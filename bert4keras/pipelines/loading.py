@@ -1,0 +1,47 @@
+"""``load_pipeline``: a pipeline from a folder or from a name on the hub."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bert4keras.backend.types import StrPath
+from bert4keras.checkpoints.hub import resolve_hub_path
+from bert4keras.pipelines.base import Pipeline
+from bert4keras.pipelines.folder import FILE, read_pipeline
+from bert4keras.pipelines.text_classifier import TextClassifier
+
+PIPELINES: dict[str, type[Pipeline]] = {cls.task: cls for cls in (TextClassifier,)}
+
+
+def load_pipeline(
+    folder: StrPath, pre_tokenize: Callable[[str], Any] | None = None, **options: Any
+) -> Any:
+    """Open a pipeline.
+
+    Args:
+        folder: a folder that ``save`` of a pipeline wrote, or "hf://organisation/name" of one on
+            Hugging Face's hub. Nothing in it is executed.
+        pre_tokenize: the function that cuts texts into words, for a tokenizer that has one.
+        **options: settings that replace those of the folder, such as ``maxlen``.
+
+    Returns:
+        The pipeline of the task, such as a ``TextClassifier``.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or it has no pipeline.
+        ValueError: the folder is damaged, of a newer version, or of an unknown task.
+
+    Example:
+        >>> from bert4keras.pipelines import load_pipeline
+        >>> load_pipeline("no/such/folder")
+        Traceback (most recent call last):
+        FileNotFoundError: Expected a folder at no/such/folder, got none. Pass the path ...
+    """
+    path = Path(resolve_hub_path(folder))
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"Expected a folder at {path}, got none. Pass the path of a saved pipeline."
+        )
+    if (path / FILE).exists():
+        return read_pipeline(path, PIPELINES, pre_tokenize, **options)
+    raise FileNotFoundError(f"Expected {FILE} in {path}, got none. Pass the folder of a pipeline.")

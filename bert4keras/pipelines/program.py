@@ -1,0 +1,122 @@
+"""Programs: a compiled forward pass from arrays to arrays, and facts about a model's graph."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras import ops
+
+from bert4keras.backend import compile_function, sync_weights
+from bert4keras.backend.types import NDArray
+from bert4keras.checks import describe
+
+
+class KerasProgram:
+    """The forward pass of a functional Keras model, compiled, without dropout.
+
+    Args:
+        model: a functional Keras model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._compile()
+
+    def _compile(self) -> None:
+        """Compile the model as it is: LoRA adds variables that the program must read."""
+        self._num_variables = len(self.model.variables)
+        self._run = compile_function(self._call_model, self.model.variables)
+
+    def _call_model(self, *inputs: Any) -> list[Any]:
+        outputs = self.model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
+        return outputs if isinstance(outputs, list | tuple) else [outputs]
+
+    def __call__(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute the outputs for arrays, one for each input of the model.
+
+        Returns:
+            The outputs as arrays in float32.
+        """
+        sync_weights(self.model)
+        if len(self.model.variables) != self._num_variables:
+            self._compile()
+        outputs = self._run(*(ops.convert_to_tensor(x) for x in inputs))
+        return [ops.convert_to_numpy(ops.cast(x, "float32")) for x in outputs]
+
+
+def check_model(name: str, model: Any) -> Any:
+    """Return a functional Keras model, or that of a ``Transformer``; raise for anything else."""
+    model = getattr(model, "model", model)
+    if not isinstance(model, keras.Model) or not hasattr(model, "_operations"):
+        raise TypeError(
+            f"Expected {name} to be a functional Keras model, got {describe(model)}. Build it as "
+            "keras.Model(inputs, outputs)."
+        )
+    return model
+
+
+def check_inputs(name: str, model: Any) -> Any:
+    """Return a model that takes token ids, or token and segment ids; raise for another one."""
+    shapes = [tuple(x.shape) for x in model.inputs]
+    if not 1 <= len(shapes) <= 2 or any(len(shape) != 2 for shape in shapes):
+        raise ValueError(
+            f"Expected {name} to have the inputs token ids (B, L), or token ids and segment ids, "
+            f"got {[f'{x.name} {shape}' for x, shape in zip(model.inputs, shapes)]}. Build a model "
+            "of these inputs."
+        )
+    return model
+
+
+def check_output(name: str, model: Any, *sizes: int | None) -> Any:
+    """Return a model with one output of a shape; raise for another one.
+
+    Args:
+        name: the argument, for the message.
+        model: a functional Keras model.
+        *sizes: size of each axis; None for any.
+    """
+    shapes = [tuple(x.shape) for x in model.outputs]
+    is_right = len(shapes) == 1 and len(shapes[0]) == len(sizes)
+    if not is_right or any(
+        None not in pair and len(set(pair)) > 1 for pair in zip(shapes[0], sizes)
+    ):
+        raise ValueError(
+            f"Expected {name} to have one output of shape {sizes}, got {shapes}. Build a model "
+            "with this output."
+        )
+    return model
+
+
+def list_layers(model: Any) -> Iterator[Any]:
+    """Yield all layers of a model, those of models inside it too."""
+    for layer in model.layers:
+        yield from list_layers(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+def find_pad_id(model: Any) -> int | None:
+    """Return the token id that a model masks as padding; None if it masks none."""
+    for layer in list_layers(model):
+        if getattr(layer, "mask_zero", False):
+            return getattr(layer, "pad_id", 0)
+    return None
+
+
+def find_max_positions(model: Any) -> int | None:
+    """Return the number of tokens that a model has positions for; None for any number."""
+    layers = list(list_layers(model))
+    sizes = [getattr(layer, "max_positions", None) for layer in layers]
+    offsets = [getattr(layer, "first_position", 0) for layer in layers]
+    limits = [size - max(offsets) for size in sizes if size]
+    return min(limits, default=None)
+
+
+def find_activation(model: Any) -> str | None:
+    """Return the last activation of a model: "softmax", "sigmoid" or "linear".
+
+    None if another operation comes last.
+    """
+    operation = model.outputs[0]._keras_history[0]
+    if isinstance(operation, keras.layers.Softmax):
+        return "softmax"
+    name = getattr(getattr(operation, "activation", None), "__name__", None)
+    return name if name in ("softmax", "sigmoid", "linear") else None
