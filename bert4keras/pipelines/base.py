@@ -160,13 +160,14 @@ class Pipeline:
         """Return the records of some texts, number ``count`` the first."""
         rows = [self._encode(x, f"texts[{count + i}]", options) for i, x in enumerate(items)]
         encodings = [encoding for row in rows for encoding in row]
+        is_first = [i == 0 for row in rows for i in range(len(row))]  # of the rows of a text
         results: list[Any] = [None] * len(encodings)
         lengths = [len(encoding.token_ids) for encoding in encodings]
         for indices in pack_rows(lengths, batch_tokens, self.pad_id is None):
             batch = make_batch([encodings[i] for i in indices], self.pad_id or 0, self.maxlen)
             for i, result in zip(indices, self._compute(batch, options), strict=True):
                 results[i] = result
-            bar.update(len(items) * len(indices) / len(encodings))
+            bar.update(sum(is_first[i] for i in indices))
         iterator = iter(results)
         return [
             self._merge(item, row, [next(iterator) for _ in row], options)

@@ -28,13 +28,18 @@ def write_model(folder: StrPath, name: str, model: Any, dtype: str | None = None
     Raises:
         ValueError: a layer or function of the model is not registered with Keras.
     """
-    config = keras.saving.serialize_keras_object(model)
-    config.pop("compile_config", None)
+    config = keras.saving.serialize_keras_object(_copy_plain(model))
     check_structure(config, name)
     path = Path(folder, name)
     path.with_suffix(".json").write_text(json.dumps(config, indent=1), encoding="utf-8")
     weights = ((key, ops.convert_to_numpy(variable)) for key, variable in _list_weights(model))
     write_safetensors(path.with_suffix(".safetensors"), weights, dtype=dtype)
+
+
+def _copy_plain(model: Any) -> Any:
+    """Return a model of the same layers that is not compiled, and of no class of its own."""
+    inputs, outputs = (x if len(x) > 1 else x[0] for x in (model.inputs, model.outputs))
+    return keras.Model(inputs, outputs, name=model.name)
 
 
 def read_model(folder: StrPath, name: str) -> Any:
