@@ -8,9 +8,12 @@ from bert4keras.backend.types import StrPath
 from bert4keras.checkpoints.hub import resolve_hub_path
 from bert4keras.pipelines.base import Pipeline
 from bert4keras.pipelines.folder import FILE, read_pipeline
+from bert4keras.pipelines.relation_extractor import RelationExtractor
 from bert4keras.pipelines.text_classifier import TextClassifier
 
-PIPELINES: dict[str, type[Pipeline]] = {cls.task: cls for cls in (TextClassifier,)}
+PIPELINES: dict[str, type[Pipeline]] = {
+    cls.task: cls for cls in (RelationExtractor, TextClassifier)
+}
 
 
 def load_pipeline(

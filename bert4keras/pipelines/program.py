@@ -67,24 +67,29 @@ def check_inputs(name: str, model: Any) -> Any:
     return model
 
 
-def check_output(name: str, model: Any, *sizes: int | None) -> Any:
-    """Return a model with one output of a shape; raise for another one.
+def check_outputs(name: str, model: Any, *shapes: tuple[int | None, ...]) -> Any:
+    """Return a model whose outputs have given shapes; raise for another one.
 
     Args:
         name: the argument, for the message.
         model: a functional Keras model.
-        *sizes: size of each axis; None for any.
+        *shapes: the shape of each output; None for any size.
     """
-    shapes = [tuple(x.shape) for x in model.outputs]
-    is_right = len(shapes) == 1 and len(shapes[0]) == len(sizes)
-    if not is_right or any(
-        None not in pair and len(set(pair)) > 1 for pair in zip(shapes[0], sizes)
-    ):
+    output_shapes = [tuple(x.shape) for x in model.outputs]
+    is_right = len(output_shapes) == len(shapes)
+    if not is_right or not all(map(_fits, output_shapes, shapes)):
         raise ValueError(
-            f"Expected {name} to have one output of shape {sizes}, got {shapes}. Build a model "
-            "with this output."
+            f"Expected {name} to have outputs of the shapes {[*shapes]}, got {output_shapes}. "
+            "Build a model with these outputs."
         )
     return model
+
+
+def _fits(shape: tuple[int | None, ...], pattern: tuple[int | None, ...]) -> bool:
+    """True if the sizes of a shape are those of a pattern, wherever both are known."""
+    return len(shape) == len(pattern) and all(
+        size == wanted or None in (size, wanted) for size, wanted in zip(shape, pattern)
+    )
 
 
 def list_layers(model: Any) -> Iterator[Any]:

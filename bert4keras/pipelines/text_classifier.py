@@ -9,7 +9,7 @@ from bert4keras.backend.types import NDArray
 from bert4keras.checks import check_boolean, check_integer, check_number, check_strings
 from bert4keras.data import softmax
 from bert4keras.pipelines.base import Pipeline
-from bert4keras.pipelines.program import check_output, find_activation
+from bert4keras.pipelines.program import check_outputs, find_activation
 from bert4keras.tokenizers import Encoding
 
 
@@ -60,7 +60,7 @@ class TextClassifier(Pipeline):
     ) -> None:
         super().__init__(model, tokenizer, **options)
         self.labels: list[str] = check_labels(labels, self.model.outputs[0].shape[-1])
-        check_output("model", self.model, None, len(self.labels))
+        check_outputs("model", self.model, (None, len(self.labels)))
         self.is_multi_label: bool = check_boolean("is_multi_label", is_multi_label, "", False)
         self.threshold: float = check_number("threshold", threshold, 0, 1)
         self.from_logits: bool = check_logits(from_logits, self.model)
@@ -114,13 +114,20 @@ class TextClassifier(Pipeline):
         }
 
 
-def check_labels(labels: Any, count: int) -> list[str]:
-    """Return the labels of ``count`` outputs; raise if they are fewer or more, or one is double."""
-    labels = check_strings("labels", labels, "Pass a list of names.")
-    if len(labels) != count or len(set(labels)) != count:
+def check_labels(labels: Any, count: int | None = None, name: str = "labels") -> list[str]:
+    """Return the labels of a model; raise if they are more or fewer than its outputs, or one twice.
+
+    Args:
+        labels: a list of names.
+        count: number of outputs; None where shapes are compared elsewhere.
+        name: the argument, for the message.
+    """
+    labels = check_strings(name, labels, "Pass a list of names.")
+    count = len(labels) if count is None else count
+    if len(labels) != count or len(set(labels)) != count or not labels:
         raise ValueError(
-            f"Expected {count} different labels for the {count} outputs of the model, got "
-            f"{len(labels)}: {labels[:8]}. Pass the labels that it was trained with, in its order."
+            f"Expected {count or 'some'} different {name} for the outputs of the model, got "
+            f"{len(labels)}: {labels[:8]}. Pass those that it was trained with, in their order."
         )
     return labels
 

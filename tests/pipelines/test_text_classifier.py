@@ -155,7 +155,7 @@ class TestErrors:
     def test_the_output_has_one_row_for_each_text(self):
         model = make_table(np.ones((len(TOKENS), 3)))
         with pytest.raises(
-            ValueError, match=r"Expected model to have one output of shape \(None, 3"
+            ValueError, match=r"Expected model to have outputs of the shapes \[\(None, 3"
         ):
             TextClassifier(model, make_tokenizer(), LABELS)
 
