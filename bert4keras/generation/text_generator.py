@@ -206,6 +206,28 @@ class TextGenerator:
             **{"eos_token_id": getattr(self.tokenizer, "end_id", None), **options}
         )
 
+    def encode(self, text: str, maxlen: int | None = None) -> list[int]:
+        """Convert a text to the ids of its prompt: a language model continues it without end id.
+
+        Args:
+            text: a text.
+            maxlen: maximum number of ids; a longer text is cut.
+        """
+        options = {} if maxlen is None else {"maxlen": maxlen + self._drops_end}
+        ids = self.tokenizer.encode(text, **options)
+        ids = list(ids[0] if isinstance(ids, tuple) else ids)
+        return ids[:-1] if self._drops_end and ids[-1:] == [self._end_id] else ids
+
+    @property
+    def _drops_end(self):
+        """True if a prompt is continued, so that no end id may stand behind it."""
+        model = self.cached_model
+        return not model.has_encoder and model.generated_segment_id is None
+
+    @property
+    def _end_id(self):
+        return getattr(self.tokenizer, "end_id", None)
+
     def _encode(self, text, config=None, name="text"):
         """Ids of a prompt; a language model that continues it gets no end id."""
         if not isinstance(text, str):
@@ -217,12 +239,7 @@ class TextGenerator:
                 f"Expected {name} to be ids, as there is no tokenizer, got {describe(text)}. Pass "
                 "a tokenizer to TextGenerator, or a list of ids."
             )
-        ids = self.tokenizer.encode(text)
-        ids = list(ids[0] if isinstance(ids, tuple) else ids)
-        model = self.cached_model
-        continues = not model.has_encoder and model.generated_segment_id is None
-        ends = continues and ids and ids[-1] == getattr(self.tokenizer, "end_id", None)
-        return ids[:-1] if ends else ids
+        return self.encode(text)
 
     def _trim_padding(self, ids, config):
         """Cut padding from both ends of a prompt, unless the padding id is a token of texts too."""

@@ -1,15 +1,21 @@
 """Pipelines: what a trained task does at inference, saved as one folder."""
 
 from bert4keras.pipelines.base import Pipeline
+from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.loading import PIPELINES, load_pipeline
 from bert4keras.pipelines.relation_extractor import RelationExtractor, as_spo
+from bert4keras.pipelines.root import PipelineBase
 from bert4keras.pipelines.text_classifier import TextClassifier
+from bert4keras.pipelines.text_writer import TextWriter
 
 __all__ = [
     "PIPELINES",
+    "ImageCaptioner",
     "Pipeline",
+    "PipelineBase",
     "RelationExtractor",
     "TextClassifier",
+    "TextWriter",
     "as_spo",
     "load_pipeline",
 ]

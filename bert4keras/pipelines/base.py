@@ -1,11 +1,9 @@
 """Base of the pipelines: texts in, records out, in batches by length; one folder on disk."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-from tqdm import tqdm
-
-from bert4keras.backend.types import NDArray, StrPath
+from bert4keras.backend.types import NDArray
 from bert4keras.checks import (
     check_boolean,
     check_choice,
@@ -13,8 +11,7 @@ from bert4keras.checks import (
     check_string,
     describe,
 )
-from bert4keras.pipelines.batching import Batch, make_batch, pack_rows, split_chunks
-from bert4keras.pipelines.folder import read_pipeline, write_pipeline
+from bert4keras.pipelines.batching import Batch, make_bar, make_batch, pack_rows, split_chunks
 from bert4keras.pipelines.program import (
     KerasProgram,
     check_inputs,
@@ -22,6 +19,7 @@ from bert4keras.pipelines.program import (
     find_max_positions,
     find_pad_id,
 )
+from bert4keras.pipelines.root import PipelineBase
 from bert4keras.pipelines.windows import cut_windows
 from bert4keras.tokenizers import Encoding
 
@@ -29,7 +27,7 @@ Truncate = bool | Literal["windows"]
 _CUT = "Pass truncate=True to cut it, truncate='windows' to read all of it, or shorten it."
 
 
-class Pipeline:
+class Pipeline(PipelineBase):
     """Base of the pipelines: what a trained task does, from texts to records.
 
     A subclass says how a text becomes rows of ids (``_encode``), what the rows of a batch give
@@ -45,8 +43,6 @@ class Pipeline:
         overlap: tokens that two windows have in common. Default: a quarter of ``maxlen``.
     """
 
-    task: ClassVar[str]
-    model_names: ClassVar[tuple[str, ...]] = ("model",)
     can_use_windows: ClassVar[bool] = True
     needs_offsets: ClassVar[bool] = False
 
@@ -64,7 +60,6 @@ class Pipeline:
         self.maxlen: int | None = self._check_maxlen(maxlen)
         self.truncate: Truncate = self._check_truncate(truncate)
         self.overlap: int | None = self._check_overlap(overlap)
-        self.scores: dict[str, Any] = {}
         self.programs: dict[str, Callable[..., list[NDArray[Any]]]] = {
             "model": KerasProgram(self.model)
         }
@@ -93,23 +88,6 @@ class Pipeline:
         return check_integer("overlap", overlap, 0, self.maxlen - 1, "It is below maxlen.")
 
     # Running
-
-    def __call__(self, texts: Any, **options: Any) -> Any:
-        """Compute the record of each text.
-
-        Args:
-            texts: an iterable of texts, or one text. A pair of texts is a tuple of two.
-            **options: as for ``stream``.
-
-        Returns:
-            A list of records in the order of the texts; one record for one text.
-        """
-        if self._is_one(texts):
-            return next(self.stream([texts], **options))
-        return list(self.stream(texts, **options))
-
-    def _is_one(self, texts: Any) -> bool:
-        return isinstance(texts, str | tuple | Mapping)
 
     def stream(
         self,
@@ -145,13 +123,9 @@ class Pipeline:
         return self._stream(texts, batch_tokens, buffer_size, progress, settings)
 
     def _stream(self, texts, batch_tokens, buffer_size, progress, options):
-        bar_options: dict[str, Any] = {"unit": "text", "leave": bool(progress)}
-        bar_options |= (
-            {"disable": None, "delay": 3} if progress is None else {"disable": not progress}
-        )
         total = len(texts) if hasattr(texts, "__len__") else None
         count = 0
-        with tqdm(total=total, **bar_options) as bar:
+        with make_bar(progress, total) as bar:
             for chunk in split_chunks(texts, buffer_size):
                 yield from self._compute_chunk(chunk, count, batch_tokens, options, bar)
                 count += len(chunk)
@@ -231,53 +205,9 @@ class Pipeline:
         """Return the record of a text from the results of its rows."""
         raise NotImplementedError
 
-    def evaluate(self, samples: Iterable[Any], **options: Any) -> dict[str, Any]:
-        """Compute the scores of the task on samples with their true answers."""
-        raise NotImplementedError
-
-    # Saving
-
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the class other than models and tokenizer, for JSON."""
         return {"maxlen": self.maxlen, "truncate": self.truncate, "overlap": self.overlap}
-
-    @property
-    def models(self) -> dict[str, Any]:
-        """The Keras models by the name of their argument."""
-        return {name: getattr(self, name) for name in self.model_names}
-
-    def save(
-        self, folder: StrPath, scores: Mapping[str, Any] | None = None, dtype: str | None = None
-    ) -> None:
-        """Write a folder that ``load_pipeline`` opens on any backend.
-
-        It has ``pipeline.json``, the files of the tokenizer, and a ``.json`` and a
-        ``.safetensors`` file for each model.
-
-        Args:
-            folder: the folder. An older pipeline in it is replaced once all files are on disk.
-            scores: scores to keep in ``pipeline.json``, such as those of ``evaluate``.
-            dtype: type of the weights in the file, such as "float16"; their own by default.
-
-        Raises:
-            ValueError: a layer of a model is not registered, or the folder has files of another
-                model.
-        """
-        self.scores = dict(self.scores if scores is None else scores)
-        write_pipeline(self, folder, dtype)
-
-    @classmethod
-    def load(cls, folder: StrPath, **arguments: Any) -> Self:
-        """Open a folder that ``save`` wrote.
-
-        Args:
-            folder: the folder.
-            **arguments: ``pre_tokenize`` for a tokenizer that has one.
-
-        Raises:
-            ValueError: the folder has another task, is of a newer version, or is damaged.
-        """
-        return read_pipeline(folder, {cls.task: cls}, **arguments)
 
 
 def check_texts(name: str, item: Any) -> tuple[str] | tuple[str, str]:

@@ -1,10 +1,14 @@
-"""Batches of rows: sorted by length, packed by a budget of tokens, padded to few shapes."""
+"""Batches of rows: sorted by length, packed by a budget of tokens, padded to few shapes.
+
+Also their progress bar.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 from bert4keras.backend import compiles_each_shape
 from bert4keras.backend.types import NDArray
@@ -97,3 +101,14 @@ def round_length(length: int, maxlen: int | None = None) -> int:
 def _pad(rows: Iterable[Sequence[int]], count: int, length: int, value: int) -> NDArray[Any]:
     array = sequence_padding(rows, length, value).astype("int32")
     return np.pad(array, ((0, count - len(array)), (0, 0)), constant_values=value)
+
+
+def make_bar(progress: bool | None, total: int | None) -> Any:
+    """Return a progress bar that counts texts.
+
+    Args:
+        progress: True shows it, False does not; None shows it on a terminal after three seconds.
+        total: number of texts; None if it is unknown.
+    """
+    when = {"disable": None, "delay": 3} if progress is None else {"disable": not progress}
+    return tqdm(total=total, unit="text", leave=bool(progress), **when)

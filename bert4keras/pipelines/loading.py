@@ -6,13 +6,15 @@ from typing import Any
 
 from bert4keras.backend.types import StrPath
 from bert4keras.checkpoints.hub import resolve_hub_path
-from bert4keras.pipelines.base import Pipeline
 from bert4keras.pipelines.folder import FILE, read_pipeline
+from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.relation_extractor import RelationExtractor
+from bert4keras.pipelines.root import PipelineBase
 from bert4keras.pipelines.text_classifier import TextClassifier
+from bert4keras.pipelines.text_writer import TextWriter
 
-PIPELINES: dict[str, type[Pipeline]] = {
-    cls.task: cls for cls in (RelationExtractor, TextClassifier)
+PIPELINES: dict[str, type[PipelineBase]] = {
+    cls.task: cls for cls in (ImageCaptioner, RelationExtractor, TextClassifier, TextWriter)
 }
 
 

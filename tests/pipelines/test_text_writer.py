@@ -1,0 +1,125 @@
+import keras
+import pytest
+from pipelines.toy import make_bert, make_texts, make_tokenizer
+
+from bert4keras.generation import TextGenerator
+from bert4keras.pipelines import ImageCaptioner, TextWriter, load_pipeline
+
+TEXTS = make_texts(7, longest=6)
+
+
+@pytest.fixture(scope="module")
+def write():
+    model = make_bert(application="unilm")
+    return TextWriter(model, make_tokenizer(), generation={"max_new_tokens": 5})
+
+
+class TestTextWriter:
+    def test_it_writes_what_the_generator_writes(self, write):
+        generate = TextGenerator(write.model, write.tokenizer)
+        texts = generate(TEXTS, max_new_tokens=5)
+        assert [record["generated_text"] for record in write(TEXTS)] == texts
+        output = generate.generate(TEXTS, max_new_tokens=5)
+        scores = [record["score"] for record in write(TEXTS)]
+        assert scores == pytest.approx([row[0] for row in output.scores], abs=1e-5)
+
+    def test_options_of_a_call_go_before_those_of_the_class(self, write):
+        assert len(write("天地", max_new_tokens=1)["generated_text"]) <= 1
+        assert len(write("天地", num_beams=3, num_return_sequences=2)) == 2
+
+    def test_batches_change_nothing(self, write):
+        texts = [record["generated_text"] for record in write(TEXTS)]
+        batches = write(TEXTS, batch_size=2, buffer_size=3)
+        assert [record["generated_text"] for record in batches] == texts
+
+    def test_pieces_are_the_text(self, write):
+        assert "".join(write.stream_text("天地")) == write("天地")["generated_text"]
+
+    def test_a_template_stands_around_each_text(self, write):
+        writer = TextWriter(write.model, write.tokenizer, "玄{text}黄", generation=write.generation)
+        assert writer("天地") == write("玄天地黄")
+
+    def test_long_prompts_are_cut_where_this_is_said(self, write):
+        writer = TextWriter(write.model, write.tokenizer, maxlen=5, generation=write.generation)
+        with pytest.raises(ValueError, match=r"Expected texts\[1\] to have at most 5 tokens"):
+            writer(["天", "天地玄黄宇"])
+        assert writer("天地玄黄宇", truncate=True) == write("天地玄")
+
+    def test_its_folder_writes_the_same(self, write, tmp_path):
+        writer = TextWriter(
+            write.model, write.tokenizer, "玄{text}", 9, True, generation={"num_beams": 2}
+        )
+        writer.save(tmp_path)
+        loaded = load_pipeline(tmp_path)
+        assert loaded.get_config() == writer.get_config()
+        assert loaded(TEXTS, max_new_tokens=4) == writer(TEXTS, max_new_tokens=4)
+
+    def test_functions_stay_with_the_call(self, write, tmp_path):
+        options = {"prefix_allowed_tokens_fn": lambda prompt, ids: [7, 3]}
+        writer = TextWriter(write.model, write.tokenizer, generation=options)
+        with pytest.raises(TypeError, match="Expected generation to .* Pass functions to the call"):
+            writer.save(tmp_path)
+
+    @pytest.mark.parametrize("template", ["题", "{text}{text}"])
+    def test_a_template_has_one_place_for_the_text(self, write, template):
+        with pytest.raises(ValueError, match="Expected template to have {text} once"):
+            TextWriter(write.model, write.tokenizer, template)
+
+    def test_unknown_options_are_refused(self, write):
+        with pytest.raises(TypeError, match="decoding has no option 'beams'"):
+            write("天", beams=3)
+        with pytest.raises(TypeError, match="decoding has no option 'beams'"):
+            TextWriter(write.model, write.tokenizer, generation={"beams": 3})
+
+    @pytest.mark.parametrize("text", [None, 7, ""])
+    def test_a_wrong_text_is_named(self, write, text):
+        with pytest.raises((TypeError, ValueError), match=r"Expected texts\[1\] to"):
+            write(["天", text])
+
+
+def make_captioner():
+    image = keras.Input((2, 3, 1))
+    vector = keras.layers.Flatten()(image)
+    model = make_bert(
+        application="lm",
+        layer_norm_cond=keras.layers.Rescaling(1 / 255)(vector),
+        additional_input_layers=image,
+    )
+    return ImageCaptioner(model, make_tokenizer(), generation={"max_new_tokens": 4})
+
+
+class TestImageCaptioner:
+    images = keras.random.uniform((5, 2, 3, 1), 0, 255, seed=0)
+
+    @pytest.fixture(scope="class")
+    def describe(self):
+        return make_captioner()
+
+    def test_each_image_has_its_caption(self, describe):
+        images = keras.ops.convert_to_numpy(self.images)
+        records = describe(images)
+        assert len({record["generated_text"] for record in records}) > 1
+        assert describe(list(images), batch_size=2) == records
+        assert describe(images[3])["generated_text"] == records[3]["generated_text"]
+
+    def test_its_folder_writes_the_same(self, describe, tmp_path):
+        images = keras.ops.convert_to_numpy(self.images)
+        describe.save(tmp_path)
+        assert load_pipeline(tmp_path)(images) == describe(images)
+
+    def test_evaluate_counts_true_captions(self, describe):
+        images = keras.ops.convert_to_numpy(self.images)
+        captions = [[record["generated_text"]] for record in describe(images)]
+        samples = list(zip(images, [*captions[:-1], ["人"]]))
+        assert describe.evaluate(samples) == {"exact_match": 0.8}
+
+    def test_wrong_images_are_named(self, describe):
+        images = keras.ops.convert_to_numpy(self.images)
+        with pytest.raises(ValueError, match=r"Expected images\[1\] to be an array of shape"):
+            describe([images[0], images[0][:1]])
+        with pytest.raises(ValueError, match=r"Expected images\[0\] to have numbers from 0"):
+            describe([images[0] * -1])
+
+    def test_a_model_of_texts_alone_is_refused(self):
+        with pytest.raises(ValueError, match="Expected model to have one input of images"):
+            ImageCaptioner(make_bert(application="lm"), make_tokenizer())
