@@ -9,7 +9,7 @@ import pytest
 LIBRARY = Path(__file__).parent.parent / "bert4keras"
 FLOORS = [
     {"backend", "text", "files", "checks"},
-    {"layers", "checkpoints", "tokenizers", "data", "optimizers", "generation"},
+    {"layers", "checkpoints", "tokenizers", "data", "optimizers", "generation", "metrics"},
     {"training"},
     {"models"},
     {"pipelines"},

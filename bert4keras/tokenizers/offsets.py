@@ -18,8 +18,10 @@ class Encoding(NamedTuple):
         segment_ids: 0 for the first text, 1 for the second.
         offsets: ``(start, end)``, so that ``text[start:end]`` are the characters of a token; None
             for a special token that the tokenizer adds. ``start == end`` for a token of no
-            character, such as the space that SentencePiece puts before a text.
+            character, such as the space that SentencePiece puts before a text. None in place of
+            the list where nobody asked for offsets.
         text_index: 0 or 1 for the text that a token comes from; None for an added special token.
+            None in place of the list likewise.
 
     Example:
         >>> from bert4keras.tokenizers import Encoding
@@ -29,8 +31,8 @@ class Encoding(NamedTuple):
 
     token_ids: list[int]
     segment_ids: list[int]
-    offsets: list[Span | None]
-    text_index: list[int | None]
+    offsets: list[Span | None] | None = None
+    text_index: list[int | None] | None = None
 
 
 def match_tokens(
