@@ -110,5 +110,5 @@ def make_bar(progress: bool | None, total: int | None) -> Any:
         progress: True shows it, False does not; None shows it on a terminal after three seconds.
         total: number of texts; None if it is unknown.
     """
-    when = {"disable": None, "delay": 3} if progress is None else {"disable": not progress}
-    return tqdm(total=total, unit="text", leave=bool(progress), **when)
+    settings = {"disable": None, "delay": 3} if progress is None else {"disable": not progress}
+    return tqdm(total=total, unit="text", leave=bool(progress), **settings)

@@ -88,7 +88,8 @@ def check_outputs(name: str, model: Any, *shapes: tuple[int | None, ...]) -> Any
 def _fits(shape: tuple[int | None, ...], pattern: tuple[int | None, ...]) -> bool:
     """True if the sizes of a shape are those of a pattern, wherever both are known."""
     return len(shape) == len(pattern) and all(
-        size == wanted or None in (size, wanted) for size, wanted in zip(shape, pattern)
+        size == wanted_size or None in (size, wanted_size)
+        for size, wanted_size in zip(shape, pattern)
     )
 
 

@@ -29,11 +29,11 @@ def edit_record(folder, **changes):
 class TestSavedFolder:
     def test_it_opens_with_equal_records_and_settings(self, classify, tmp_path):
         classify.save(tmp_path / "folder", scores={"accuracy": 0.5})
-        loaded = load_pipeline(tmp_path / "folder")
-        assert type(loaded) is TextClassifier
-        assert loaded.get_config() == classify.get_config()
-        assert loaded.scores == {"accuracy": 0.5}
-        assert loaded(TEXTS, top_k=3) == classify(TEXTS, top_k=3)
+        reopened_pipeline = load_pipeline(tmp_path / "folder")
+        assert type(reopened_pipeline) is TextClassifier
+        assert reopened_pipeline.get_config() == classify.get_config()
+        assert reopened_pipeline.scores == {"accuracy": 0.5}
+        assert reopened_pipeline(TEXTS, top_k=3) == classify(TEXTS, top_k=3)
 
     def test_it_has_plain_files(self, classify, tmp_path):
         classify.save(tmp_path)
@@ -52,15 +52,15 @@ class TestSavedFolder:
         np.testing.assert_allclose(got, [x["score"] for x in classify(TEXTS)], atol=2e-2)
 
     def test_a_compiled_model_is_saved_without_its_training(self, classify, tmp_path):
-        classify.model.compile("adam", lambda true, predicted: predicted)
+        classify.model.compile("adam", lambda true_values, scores: scores)
         classify.save(tmp_path)
         assert load_pipeline(tmp_path)(TEXTS) == classify(TEXTS)
 
     def test_a_second_save_replaces_the_first(self, classify, tmp_path):
         classify.save(tmp_path)
-        other = TextClassifier(make_classifier(seed=1), make_tokenizer(), LABELS)
-        other.save(tmp_path)
-        assert load_pipeline(tmp_path)(TEXTS) == other(TEXTS)
+        new_pipeline = TextClassifier(make_classifier(seed=1), make_tokenizer(), LABELS)
+        new_pipeline.save(tmp_path)
+        assert load_pipeline(tmp_path)(TEXTS) == new_pipeline(TEXTS)
 
     def test_settings_may_be_replaced_when_it_opens(self, classify, tmp_path):
         classify.save(tmp_path)
@@ -149,7 +149,7 @@ class TestDamagedFolder:
 
         write_model(tmp_path, "model", classify.model)
         write_model(tmp_path, "other", make_classifier(num_labels=2))
-        (tmp_path / "other.safetensors").replace(tmp_path / "model.safetensors")
+        (tmp_path / "new_pipeline.safetensors").replace(tmp_path / "model.safetensors")
         with pytest.raises(ValueError, match="Expected weights for the structure of .* got others"):
             read_model(tmp_path, "model")
 

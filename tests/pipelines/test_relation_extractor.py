@@ -136,10 +136,10 @@ class TestRecords:
 
     def test_its_folder_gives_equal_records(self, extract, tmp_path):
         extract.save(tmp_path)
-        loaded = load_pipeline(tmp_path)
+        reopened_pipeline = load_pipeline(tmp_path)
         texts = make_texts(20, characters=CHARACTERS[:6])
-        assert loaded(texts) == extract(texts)
-        assert loaded.get_config() == extract.get_config()
+        assert reopened_pipeline(texts) == extract(texts)
+        assert reopened_pipeline.get_config() == extract.get_config()
 
 
 class TestScores:
@@ -154,8 +154,8 @@ class TestScores:
         assert (scores["f1"], scores["precision"], scores["recall"]) == (0.5, 0.5, 0.5)
 
     def test_find_threshold_gives_the_best(self, extract):
-        found = extract.find_threshold(self.samples[:1], thresholds=(0.8, 0.95))
-        assert (found["threshold"], found["f1"]) == (0.8, 1.0)
+        best = extract.find_threshold(self.samples[:1], thresholds=(0.8, 0.95))
+        assert (best["threshold"], best["f1"]) == (0.8, 1.0)
         assert extract.threshold is None
 
 

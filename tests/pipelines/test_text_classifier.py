@@ -69,8 +69,8 @@ class TestBatches:
 
     def test_records_come_in_the_order_of_the_texts(self, classify):
         records = classify(self.texts, top_k=3)
-        mirrored = classify(self.texts[::-1], top_k=3)[::-1]
-        np.testing.assert_allclose(list_scores(mirrored), list_scores(records), atol=1e-5)
+        mirror_records = classify(self.texts[::-1], top_k=3)[::-1]
+        np.testing.assert_allclose(list_scores(mirror_records), list_scores(records), atol=1e-5)
 
     def test_a_stream_reads_no_more_than_its_buffer(self, classify):
         count = 0

@@ -16,11 +16,11 @@ def write():
     return TextWriter(model, make_tokenizer(), generation={"max_new_tokens": 5})
 
 
-def assert_equal(records, others):
+def assert_equal(records, wanted_records):
     """Assert that texts are equal, and scores up to rounding."""
-    for record, other in zip(records, others, strict=True):
-        assert record["generated_text"] == other["generated_text"]
-        assert record["score"] == pytest.approx(other["score"], abs=1e-4)
+    for record, wanted_record in zip(records, wanted_records, strict=True):
+        assert record["generated_text"] == wanted_record["generated_text"]
+        assert record["score"] == pytest.approx(wanted_record["score"], abs=1e-4)
 
 
 class TestTextWriter:
@@ -59,9 +59,9 @@ class TestTextWriter:
             write.model, write.tokenizer, "玄{text}", 9, True, generation={"num_beams": 2}
         )
         writer.save(tmp_path)
-        loaded = load_pipeline(tmp_path)
-        assert loaded.get_config() == writer.get_config()
-        assert_equal(loaded(TEXTS, max_new_tokens=4), writer(TEXTS, max_new_tokens=4))
+        reopened_pipeline = load_pipeline(tmp_path)
+        assert reopened_pipeline.get_config() == writer.get_config()
+        assert_equal(reopened_pipeline(TEXTS, max_new_tokens=4), writer(TEXTS, max_new_tokens=4))
 
     def test_functions_stay_with_the_call(self, write, tmp_path):
         options = {"prefix_allowed_tokens_fn": lambda prompt, ids: [7, 3]}
