@@ -149,7 +149,7 @@ class TestDamagedFolder:
 
         write_model(tmp_path, "model", classify.model)
         write_model(tmp_path, "other", make_classifier(num_labels=2))
-        (tmp_path / "new_pipeline.safetensors").replace(tmp_path / "model.safetensors")
+        (tmp_path / "other.safetensors").replace(tmp_path / "model.safetensors")
         with pytest.raises(ValueError, match="Expected weights for the structure of .* got others"):
             read_model(tmp_path, "model")
 
