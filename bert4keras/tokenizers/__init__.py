@@ -1,6 +1,7 @@
-"""Tokenizers between text and token ids: WordPiece, SentencePiece, vocabularies."""
+"""Tokenizers between text and token ids: WordPiece, SentencePiece, tokenizer.json, vocabularies."""
 
 from bert4keras.tokenizers.base import TokenizerBase
+from bert4keras.tokenizers.huggingface import HuggingFaceTokenizer
 from bert4keras.tokenizers.loading import load_tokenizer
 from bert4keras.tokenizers.offsets import Encoding
 from bert4keras.tokenizers.sentencepiece import SpTokenizer
@@ -12,6 +13,7 @@ BasicTokenizer = TokenizerBase  # the name in old scripts
 __all__ = [
     "BasicTokenizer",
     "Encoding",
+    "HuggingFaceTokenizer",
     "SpTokenizer",
     "Tokenizer",
     "TokenizerBase",

@@ -7,12 +7,15 @@ from typing import Any
 
 from bert4keras.checks import describe
 from bert4keras.tokenizers.base import TokenizerBase
+from bert4keras.tokenizers.huggingface import HuggingFaceTokenizer
+from bert4keras.tokenizers.huggingface_config import build_byte_level_bpe, read_templates_of_folder
 from bert4keras.tokenizers.sentencepiece import SpTokenizer
 from bert4keras.tokenizers.tokenizer_config import (
     FILE,
     OUR_KEY,
     TOKEN_KEYS,
     check_keys,
+    flatten_tokens,
     read_json,
 )
 from bert4keras.tokenizers.vocab import load_vocab
@@ -115,6 +118,7 @@ def open_wordpiece(file: Path, config: Mapping[str, Any], pre_tokenize: Any) -> 
     words in upper case then needs the setting.
     """
     folder = file.parent
+    config = flatten_tokens(config, folder)
     _check_class(config, folder, _WORDPIECE_CLASSES)
     lower_case = _read_boolean(config, "do_lower_case", None, folder)
     is_uncased = lower_case is None or lower_case
@@ -141,6 +145,7 @@ def open_wordpiece(file: Path, config: Mapping[str, Any], pre_tokenize: Any) -> 
 def open_sentencepiece(file: Path, config: Mapping[str, Any], pre_tokenize: Any) -> SpTokenizer:
     """Open a SentencePiece model with the special tokens of its class in ``transformers``."""
     folder = file.parent
+    config = flatten_tokens(config, folder)
     class_name = _check_class(config, folder, _SENTENCEPIECE_CLASSES)
     start_key, end_key, values = _SENTENCEPIECE_CLASSES[class_name]
     token_start, token_end = config.get(*start_key), config.get(*end_key)
@@ -177,6 +182,50 @@ def open_sentencepiece(file: Path, config: Mapping[str, Any], pre_tokenize: Any)
     )
     _check_added_tokens(config, folder, tokenizer)
     return tokenizer
+
+
+def open_huggingface(file: Path, config: Mapping[str, Any], pre_tokenize: Any):
+    """Open a ``tokenizer.json``, with the chat templates that have files of their own."""
+    if pre_tokenize is not None:
+        raise ValueError(
+            f"Expected pre_tokenize None, as {file} has its own pre-tokenizer, got "
+            f"{describe(pre_tokenize)}. Remove it."
+        )
+    return HuggingFaceTokenizer(file, _read_settings_of_transformers(file.parent, config))
+
+
+def open_saved_huggingface(file: Path, config: Mapping[str, Any], settings: Any, pre_tokenize: Any):
+    """Open a ``HuggingFaceTokenizer`` that ``save`` wrote."""
+    _read_settings(file.parent, settings, {})
+    templates = read_templates_of_folder(file.parent)
+    if templates not in (None, config.get("chat_template")):
+        raise ValueError(
+            f"Expected the chat template of {file.parent / FILE} alone, got another one in "
+            "chat_template.jinja or additional_chat_templates. Remove one of them."
+        )
+    return open_huggingface(file, config, pre_tokenize)
+
+
+def open_gpt2(file: Path, config: Mapping[str, Any], pre_tokenize: Any) -> HuggingFaceTokenizer:
+    """Open the ``vocab.json`` and ``merges.txt`` of a GPT-2."""
+    merges = file.parent / "merges.txt"
+    if not merges.is_file():
+        raise FileNotFoundError(
+            f"No merges.txt next to {file}. A byte-level BPE needs both; put it there."
+        )
+    _check_class(config, file.parent, ("None", "GPT2Tokenizer"))
+    config = _read_settings_of_transformers(file.parent, config)
+    defaults = dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
+    add_prefix_space = _read_boolean(config, "add_prefix_space", False, file.parent)
+    tokenizer = build_byte_level_bpe(file, merges, add_prefix_space)
+    return HuggingFaceTokenizer(tokenizer, defaults | config)
+
+
+def _read_settings_of_transformers(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without our own, with the chat templates of other files."""
+    templates = read_templates_of_folder(folder)
+    config = {key: value for key, value in config.items() if key != OUR_KEY}
+    return config | ({"chat_template": templates} if templates else {})
 
 
 def _check_class(config: Mapping[str, Any], folder: Path, classes: Collection[str]) -> str:

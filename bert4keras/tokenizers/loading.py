@@ -8,6 +8,9 @@ from bert4keras.checks import check_choice, describe
 from bert4keras.files import StrPath
 from bert4keras.tokenizers.base import TokenizerBase
 from bert4keras.tokenizers.folders import (
+    open_gpt2,
+    open_huggingface,
+    open_saved_huggingface,
     open_saved_sentencepiece,
     open_saved_wordpiece,
     open_sentencepiece,
@@ -41,6 +44,7 @@ class _Format(NamedTuple):
 
 
 _FORMATS = (
+    _Format("HuggingFaceTokenizer", ("tokenizer.json",), open_saved_huggingface, open_huggingface),
     _Format("Tokenizer", ("vocab.txt",), open_saved_wordpiece, open_wordpiece),
     _Format(
         "SpTokenizer",
@@ -48,6 +52,7 @@ _FORMATS = (
         open_saved_sentencepiece,
         open_sentencepiece,
     ),
+    _Format("", ("vocab.json",), open_saved_huggingface, open_gpt2),  # and merges.txt
 )
 
 
@@ -57,9 +62,10 @@ def load_tokenizer(
     """Load the tokenizer of a folder; its files decide the class.
 
     The folder is one that ``save`` of a tokenizer wrote, or that of a checkpoint. The first of
-    these files that is there decides: ``vocab.txt`` (``Tokenizer``), ``spiece.model``,
-    ``tokenizer.model`` or ``sentencepiece.model`` (``SpTokenizer``). ``tokenizer_config.json`` has
-    the settings. No file of a folder is executed.
+    these files that is there decides: ``tokenizer.json`` (``HuggingFaceTokenizer``), ``vocab.txt``
+    (``Tokenizer``), ``spiece.model``, ``tokenizer.model``, ``sentencepiece.model`` or ``spm.model``
+    (``SpTokenizer``), ``vocab.json`` with ``merges.txt`` of a GPT-2 (``HuggingFaceTokenizer``).
+    ``tokenizer_config.json`` has the settings. No file of a folder is executed.
 
     Args:
         folder: path of the folder.

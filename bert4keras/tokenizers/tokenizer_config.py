@@ -69,17 +69,21 @@ def read_tokenizer_config(folder: Path) -> dict[str, Any]:
     """Read ``tokenizer_config.json``, and the special tokens of ``special_tokens_map.json``.
 
     Returns:
-        The settings; special tokens are strings. Empty if the folder has neither file.
+        The settings as they are in the files. Empty if the folder has neither file.
     """
     config: dict[str, Any] = {}
     for name in ("special_tokens_map.json", FILE):
         path = folder / name
         if path.is_file():
-            config |= read_json(path)
-    for key in TOKEN_KEYS:
-        if key in config:
-            config[key] = _read_token(key, config[key], folder)
+            settings = read_json(path)
+            config = settings if OUR_KEY in settings else config | settings
     return config
+
+
+def flatten_tokens(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return settings with the named special tokens as strings, which may be dicts in a file."""
+    tokens = {key: _read_token(key, config[key], folder) for key in TOKEN_KEYS if key in config}
+    return {**config, **tokens}
 
 
 def _read_token(key: str, value: Any, folder: Path) -> str | None:
