@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from bert4keras.backend.types import NDArray
 from bert4keras.checks import check_number
+from bert4keras.metrics import score_triples
 from bert4keras.pipelines.base import Pipeline
 from bert4keras.pipelines.batching import Batch
 from bert4keras.pipelines.gplinker import GPLinker
@@ -132,8 +133,6 @@ class RelationExtractor(Pipeline):
             samples: pairs of a text and its triples ``(subject, predicate, object)``.
             **options: as for a call.
         """
-        from bert4keras.metrics import score_triples
-
         samples = list(samples)
         records = self([text for text, _ in samples], **options)
         return score_triples([x for _, x in samples], [as_tuples(row) for row in records])

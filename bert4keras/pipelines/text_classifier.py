@@ -1,13 +1,20 @@
 """Text classification: one or several labels of a text or a pair of texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bert4keras.backend.types import NDArray
-from bert4keras.checks import check_boolean, check_integer, check_number, check_strings
+from bert4keras.checks import (
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_number,
+    check_strings,
+)
 from bert4keras.data import softmax
+from bert4keras.metrics import find_best_threshold, score_labels
 from bert4keras.pipelines.base import Pipeline
 from bert4keras.pipelines.program import check_outputs, find_activation
 from bert4keras.tokenizers import Encoding
@@ -103,6 +110,63 @@ class TextClassifier(Pipeline):
         if not self.is_multi_label:
             return records[0]
         return [record for record in records if record["score"] >= options["threshold"]]
+
+    def evaluate(self, samples: Iterable[tuple[Any, Any]], **options: Any) -> dict[str, Any]:
+        """Compute accuracy, precision, recall and F1.
+
+        Args:
+            samples: pairs of a text, or a pair of texts, and its label; a list of labels with
+                ``is_multi_label``.
+            **options: as for a call.
+
+        Raises:
+            ValueError: a label is none of the model's.
+        """
+        samples = list(samples)
+        self._check_samples(samples)
+        records = self([item for item, _ in samples], **options)
+        predictions = [
+            [row["label"] for row in record] if self.is_multi_label else record["label"]
+            for record in records
+        ]
+        return score_labels([labels for _, labels in samples], predictions, by_label=True)
+
+    def find_threshold(self, samples: Iterable[tuple[Any, Any]], **options: Any) -> dict[str, Any]:
+        """Find the threshold of the best F1 of several labels, on samples kept from training.
+
+        Args:
+            samples: pairs of a text and its list of labels.
+            **options: as for a call.
+
+        Returns:
+            ``{"threshold", "f1", "precision", "recall"}``. Set ``threshold`` to use it.
+
+        Raises:
+            ValueError: the pipeline gives one label for each text, without a threshold.
+        """
+        if not self.is_multi_label:
+            raise ValueError(
+                "Expected is_multi_label=True to find a threshold, got False. One label has none."
+            )
+        samples = list(samples)
+        self._check_samples(samples)
+        records = self([item for item, _ in samples], top_k=len(self.labels), **options)
+        pairs = [
+            (record["score"], record["label"] in labels)
+            for (_, labels), row in zip(samples, records)
+            for record in row
+        ]
+        scores, is_correct = zip(*pairs) if pairs else ((), ())
+        return find_best_threshold(scores, is_correct, sum(len(set(x)) for _, x in samples))
+
+    def _check_samples(self, samples: list[tuple[Any, Any]]) -> None:
+        """Raise if a sample has a label that is none of the model's, or another number of them."""
+        for number, (_, value) in enumerate(samples):
+            name = f"the label of samples[{number}]"
+            if self.is_multi_label:
+                check_strings(name, value, "Pass a list of labels.")
+            for label in value if self.is_multi_label else [value]:
+                check_choice(name, label, self.labels)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -12,6 +12,7 @@ from bert4keras.checks import (
     describe,
 )
 from bert4keras.generation import GenerationConfig, TextGenerator
+from bert4keras.metrics import score_texts
 from bert4keras.pipelines.base import check_text
 from bert4keras.pipelines.batching import make_bar, split_chunks
 from bert4keras.pipelines.program import check_model
@@ -177,8 +178,6 @@ class TextWriter(PipelineBase):
             samples: pairs of a text and the text to write.
             **options: as for a call.
         """
-        from bert4keras.metrics import score_texts
-
         samples = list(samples)
         records = self([text for text, _ in samples], **options)
         return score_texts(

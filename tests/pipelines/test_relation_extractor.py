@@ -145,10 +145,6 @@ class TestRecords:
 class TestScores:
     samples = [("天地玄", [("天地", "author", "玄")]), ("天地黄宙", [("天地", "author", "黄宙")])]
 
-    @pytest.fixture(autouse=True)
-    def metrics(self):
-        pytest.importorskip("bert4keras.metrics")
-
     def test_evaluate_compares_triples_as_texts(self, extract):
         scores = extract.evaluate(self.samples)
         assert (scores["f1"], scores["precision"], scores["recall"]) == (0.5, 0.5, 0.5)

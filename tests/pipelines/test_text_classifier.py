@@ -119,6 +119,32 @@ class TestLongTexts:
         assert scores["sky"] == pytest.approx(np.average(windows, weights=[7, 4]), abs=1e-6)
 
 
+class TestScores:
+    def test_evaluate_counts_right_labels(self, classify):
+        samples = [(text, classify(text)["label"]) for text in make_texts(8)]
+        assert classify.evaluate(samples)["accuracy"] == 1
+        new_label = next(label for label in LABELS if label != samples[0][1])
+        assert classify.evaluate([(samples[0][0], new_label), *samples[1:]])["accuracy"] == 7 / 8
+
+    def test_find_threshold_gives_the_best_of_several_labels(self):
+        vectors = np.zeros((len(TOKENS), 2))
+        vectors[5], vectors[6] = [2.0, 0.5], [-1.0, 0.2]  # 天 and 地
+        model = make_table(vectors, pools=True)
+        classify = TextClassifier(model, make_tokenizer(), ["a", "b"], True, from_logits=True)
+        best = classify.find_threshold([("天", ["a", "b"]), ("地", [])])
+        assert best["f1"] == 1
+        classify.threshold = best["threshold"]
+        assert classify.evaluate([("天", ["a", "b"]), ("地", [])])["accuracy"] == 1
+
+    def test_a_single_label_has_no_threshold(self, classify):
+        with pytest.raises(ValueError, match="Expected is_multi_label=True to find a threshold"):
+            classify.find_threshold([("天", "poem")])
+
+    def test_an_unknown_label_is_named(self, classify):
+        with pytest.raises(ValueError, match=r"Expected the label of samples\[1\] .*'opera'"):
+            classify.evaluate([("天", "poem"), ("地", "opera")])
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         "text, error, message",
