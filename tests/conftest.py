@@ -1,3 +1,5 @@
+import contextlib
+import importlib
 import os
 from collections import Counter
 from pathlib import Path
@@ -16,6 +18,27 @@ def fresh_start():
     keras.utils.set_random_seed(2026)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@contextlib.contextmanager
+def _tensorflow_eagerly():
+    config = importlib.import_module("tensorflow").config
+    config.run_functions_eagerly(True)
+    yield
+    config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eager_steps():
+    """Run compiled programs as they are written: a step counts its calls, no program is traced."""
+    if keras.backend.backend() == "tensorflow":
+        context = _tensorflow_eagerly()
+    elif keras.backend.backend() == "jax":
+        context = importlib.import_module("jax").disable_jit()
+    else:
+        context = contextlib.nullcontext()
+    with context:
+        yield
 
 
 def pytest_configure(config):

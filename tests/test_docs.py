@@ -44,6 +44,7 @@ def test_examples_in_docstrings_hold(name):
     assert not failures, "the report is in the captured output"
 
 
+@pytest.mark.slow
 def test_python_blocks_of_the_readme_print_their_comments(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

@@ -369,7 +369,7 @@ def test_search_layer_looks_into_nested_models():
     assert backend.search_layer(outer.output, "no such layer") is None
 
 
-@pytest.mark.parametrize("backend_name", ["jax", "torch"])
+@pytest.mark.parametrize("backend_name", ["jax", pytest.param("torch", marks=pytest.mark.slow)])
 def test_tensorflow_stays_unimported_under_another_backend(backend_name):
     pytest.importorskip(backend_name)
     code = (

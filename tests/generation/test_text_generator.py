@@ -62,7 +62,7 @@ class TestTextGenerator:
             {"model": "t5.1.1", "return_keras_model": False},
         ],
     )
-    def test_a_batch_writes_what_its_texts_do_alone(self, options):
+    def test_a_batch_writes_what_its_texts_do_alone(self, eager_steps, options):
         write = TextGenerator(build(**options), TOKENIZER)
         for options in ({}, {"num_beams": 3, "num_return_sequences": 2}):
             options = {**options, "max_new_tokens": 5, "eos_token_id": 3}
@@ -72,7 +72,7 @@ class TestTextGenerator:
     @pytest.mark.parametrize(
         "model, head", [("bert", "with_mlm"), ("gpt2", "final_activation"), ("t5.1.1", "with_lm")]
     )
-    def test_probabilities_say_what_scores_say(self, model, head):
+    def test_probabilities_say_what_scores_say(self, eager_steps, model, head):
         application = "unilm" if model == "bert" else None
         softmax = "softmax" if head == "final_activation" else True
         outputs = [
@@ -94,7 +94,7 @@ class TestTextGenerator:
         assert unilm.cached_model.generated_segment_id == 1
         assert lm.cached_model.generated_segment_id is None
 
-    def test_a_processor_sees_the_texts_of_one_batch_in_their_order(self):
+    def test_a_processor_sees_the_texts_of_one_batch_in_their_order(self, eager_steps):
         def choose(tokens, length, logits):  # the token 4 + the number of the text
             token = 4 + ops.arange(ops.shape(logits)[0]) // 2
             return ops.where(ops.arange(len(WORDS)) == token[:, None], logits, -np.inf)
@@ -103,7 +103,7 @@ class TestTextGenerator:
         options = {"num_beams": 2, "max_new_tokens": 1, "logits_processor": choose}
         assert write.generate(TEXTS, **options).tokens == [[[4]], [[5]], [[6]]]
 
-    def test_a_seed_repeats_what_is_drawn(self):
+    def test_a_seed_repeats_what_is_drawn(self, eager_steps):
         write = TextGenerator(build(model="gpt2"), TOKENIZER)
         draw = {"do_sample": True, "num_return_sequences": 4, "max_new_tokens": 6}
         first = write("床前", seed=1, **draw)
@@ -111,7 +111,7 @@ class TestTextGenerator:
         assert write("床前", seed=1, **draw) == first
         assert write("床前", seed=2, **draw) != first
 
-    def test_pieces_that_come_are_the_text_that_is_written(self):
+    def test_pieces_that_come_are_the_text_that_is_written(self, eager_steps):
         write = TextGenerator(build(model="gpt2"), TOKENIZER)
         for options in ({}, {"do_sample": True, "seed": 1}):
             pieces = list(write.stream("床前", max_new_tokens=6, **options))
@@ -119,7 +119,7 @@ class TestTextGenerator:
         ids = list(TextGenerator(write.model).stream([2, 4, 5], max_new_tokens=6, eos_token_id=3))
         assert ids == TextGenerator(write.model)([[2, 4, 5]], max_new_tokens=6, eos_token_id=3)[0]
 
-    def test_conditions_go_with_their_texts(self):
+    def test_conditions_go_with_their_texts(self, eager_steps):
         condition = keras.Input((3,), name="Input-Condition")
         model = build(
             application="unilm", layer_norm_cond=condition, additional_input_layers=condition
@@ -208,21 +208,23 @@ PENALIZED = {
     "bert": {"application": "lm", "segment_vocab_size": 0},
     "t5": {"model": "t5.1.1", "return_keras_model": False},
 }
+SEARCHES = [
+    {},
+    {"num_beams": 3},
+    {"do_sample": True, "seed": 3, "temperature": 1.5, "top_p": 0.9},
+]
+PENALTIES = [  # each family and each search by default, all pairs by `pytest -m slow`
+    pytest.param(family, search, marks=() if i == j else pytest.mark.slow)
+    for i, family in enumerate(PENALIZED)
+    for j, search in enumerate(SEARCHES)
+]
 
 
 class TestLogits:
     """Processors see what enters the softmax, with any head of the model."""
 
-    @pytest.mark.parametrize(
-        "options",
-        [
-            {},
-            {"num_beams": 3},
-            {"do_sample": True, "seed": 3, "temperature": 1.5, "top_p": 0.9},
-        ],
-    )
-    @pytest.mark.parametrize("family", PENALIZED)
-    def test_a_penalty_does_not_depend_on_the_head(self, family, options):
+    @pytest.mark.parametrize("family, options", PENALTIES)
+    def test_a_penalty_does_not_depend_on_the_head(self, eager_steps, family, options):
         head = {"gpt2": "final_activation", "bert": "with_mlm", "t5": "with_lm"}[family]
         softmax = "softmax" if family == "gpt2" else True
         outputs = [

@@ -224,8 +224,15 @@ def texts(length, batch=8):
     return ids, labels
 
 
-@pytest.mark.parametrize("kind", [ConditionalRandomField, MaximumEntropyMarkovModel])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "kind, policy",
+    [
+        (ConditionalRandomField, "float32"),
+        (MaximumEntropyMarkovModel, "mixed_bfloat16"),
+        pytest.param(ConditionalRandomField, "mixed_bfloat16", marks=pytest.mark.slow),
+        pytest.param(MaximumEntropyMarkovModel, "float32", marks=pytest.mark.slow),
+    ],
+)
 def test_one_model_learns_from_several_lengths(kind, policy):
     keras.config.set_dtype_policy(policy)
     model, layer = tagger(kind, lr_multiplier=2)

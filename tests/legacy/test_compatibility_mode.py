@@ -34,6 +34,17 @@ assert not any("legacy" in name for name in sys.modules if name.startswith("bert
 assert not any("bert4keras.legacy" in str(finder) for finder in sys.meta_path)
 print(*sorted(name for name in after if after[name] != before.get(name)))
 """
+INSTALLED = """
+import keras
+from bert4keras import legacy
+fit = keras.Model.fit
+legacy.install()
+print(fit is keras.Model.fit)
+from bert4keras.legacy import bert4keras_models
+bert4keras_models.get_available_gpus = lambda: [0, 1]
+from keras.utils import multi_gpu_model
+print(multi_gpu_model("model", gpus=2))
+"""
 JAX_TRAINER = "_bert4keras_sync _make_function evaluate fit jax_state_sync predict"
 TRAINED = """#! -*- coding: utf-8 -*-
 import numpy as np
@@ -100,16 +111,26 @@ def python(*arguments, folder=None):
     )
 
 
+@pytest.fixture(scope="module")
+def installed():
+    """A process that installs the mode again, and asks for a model on two GPUs."""
+    return python("-c", INSTALLED)
+
+
 class TestImport:
     def test_importing_the_library_patches_the_trainer_on_jax_alone(self):
         process = python("-c", IMPORT)
         names = JAX_TRAINER if keras.backend.backend() == "jax" else ""
         assert process.stdout == f"{names}\n", process.stderr
 
-    def test_a_second_install_has_no_effect(self):
-        code = "import keras, bert4keras.legacy as mode; fit = keras.Model.fit; mode.install(); "
-        process = python("-c", code + "print(fit is keras.Model.fit)")
-        assert process.stdout == "True\n", process.stderr
+    def test_a_second_install_has_no_effect(self, installed):
+        assert installed.stdout.splitlines()[0] == "True", installed.stderr
+
+
+class TestMultiGPUModel:
+    def test_with_two_gpus_it_returns_the_model_and_warns(self, installed):
+        assert installed.stdout.splitlines()[1:] == ["model"], installed.stderr
+        assert "one GPU runs the model" in installed.stderr
 
 
 class TestCommandLine:
@@ -148,6 +169,7 @@ class TestUsageReport:
         assert process.stdout == "hello\n"
         assert "old.py:3: `lr` of an optimizer. Use learning_rate." in process.stderr
 
+    @pytest.mark.slow
     def test_a_script_without_outdated_code(self, tmp_path):
         (tmp_path / "new.py").write_text("import keras\n")
         process = python("-m", "bert4keras.legacy", "--report", "new.py", folder=tmp_path)
@@ -163,18 +185,8 @@ class TestUnsupported:
             assert re.search(name + pattern, process.stdout), message
 
 
-class TestMultiGPUModel:
-    def test_with_two_gpus_it_returns_the_model_and_warns(self):
-        code = (
-            "from bert4keras.legacy import bert4keras_models; "
-            "bert4keras_models.get_available_gpus = lambda: [0, 1]; "
-            "from keras.utils import multi_gpu_model; print(multi_gpu_model('model', gpus=2))"
-        )
-        process = python("-c", code)
-        assert process.stdout == "model\n" and "one GPU runs the model" in process.stderr
-
-
 class TestFiles:
+    @pytest.mark.slow
     def test_a_lambda_saved_by_another_process_gets_the_function_of_the_script(self, tmp_path):
         for name, text in {"saves.py": SAVES, "loads.py": LOADS}.items():
             (tmp_path / name).write_text(text)

@@ -14,16 +14,8 @@ SCRIPTS = sorted(path.name for path in (FOLDER / "scripts").glob("*.py"))
 SCRIPTS = [
     name for name in SCRIPTS if not name.startswith("refused_")
 ]  # see test_compatibility_mode.py
-QUICK = [  # without waiting for `pytest -m slow`
-    "decoder_whole_predict.py",
-    "decoder_set_rtype.py",
-    "task_multitask.py",
-]
 SIZE = 9  # scripts in a process
-SLOW = [name for name in SCRIPTS if name not in QUICK]
-BATCHES = [QUICK] + [
-    pytest.param(SLOW[i : i + SIZE], marks=pytest.mark.slow) for i in range(0, len(SLOW), SIZE)
-]
+BATCHES = [SCRIPTS[i : i + SIZE] for i in range(0, len(SCRIPTS), SIZE)]
 NO_GRAPH = "Unsupported: K.gradients (only TensorFlow has a graph to differentiate). Use "
 NOT_TENSORFLOW = "on a symbolic tensor (the backend is not TensorFlow). Use keras.ops"
 IN_LOSS = ": Unsupported: a TensorFlow function in a loss, metric or layer (the backend is "
@@ -65,6 +57,7 @@ def run_scripts(scripts, folder):
     return {result["script"]: result for result in results}
 
 
+@pytest.mark.slow
 class TestOldScripts:
     @pytest.mark.parametrize("scripts", BATCHES, ids=lambda names: names[0].removesuffix(".py"))
     def test_scripts_of_2020_run_unchanged(self, scripts, tmp_path):

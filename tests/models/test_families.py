@@ -76,11 +76,18 @@ CONTEXT = np.random.default_rng(1).normal(size=(600, 16))  # an encoder's vector
 CLASSES = {family: name for name, family in reversed(FAMILIES.items())}  # a name of each class
 FAMILY_NAMES = [*CLASSES.values(), "t5.1.1"]  # and one whose version makes it another model
 FREQUENT = ("bert", "t5")  # the default run has all cases of these
+SIMILAR = (  # built of the hooks of another family: most properties are theirs by `pytest -m slow`
+    "roberta distilbert electra ernie albert_unshared gpt2_ml mistral qwen2 t5.1.1"
+).split()
 
 every_family = pytest.mark.parametrize("family", FAMILY_NAMES)
+every_dissimilar_family = pytest.mark.parametrize(
+    "family",
+    [pytest.param(x, marks=pytest.mark.slow if x in SIMILAR else ()) for x in FAMILY_NAMES],
+)
 
 
-def cases(argument, values_of):
+def cases(argument, values_of, seldom=()):
     """Parametrize by family and a second argument.
 
     The default run has the first value for every family, and all values for ``FREQUENT`` ones.
@@ -88,27 +95,31 @@ def cases(argument, values_of):
     Args:
         argument: its name.
         values_of: returns the values for a family.
+        seldom: families that the default run leaves out.
     """
+
+    def is_slow(family, number):
+        return family in seldom or (number > 0 and family not in FREQUENT)
+
     rows = [
-        pytest.param(
-            family, value, marks=[pytest.mark.slow] if number and family not in FREQUENT else []
-        )
+        pytest.param(family, value, marks=pytest.mark.slow if is_slow(family, number) else ())
         for family in FAMILY_NAMES
         for number, value in enumerate(values_of(family))
     ]
     return pytest.mark.parametrize(f"family, {argument}", rows)
 
 
-def every_family_with(argument, *values):
+def every_family_with(argument, *values, seldom=()):
     """Parametrize by family, each with all values."""
-    return cases(argument, lambda family: values)
+    return cases(argument, lambda family: values, seldom)
 
 
-def every_family_as(*applications, option=None):
+def every_family_as(*applications, option=None, seldom=()):
     """Parametrize by family and those of the applications that it can be built with.
 
     Args:
         option: leave out families that do not support this argument.
+        seldom: families that the default run leaves out.
     """
 
     def values_of(family):
@@ -116,7 +127,7 @@ def every_family_as(*applications, option=None):
         supported = option not in spec.unsupported_args
         return [x for x in applications if supported and x in spec.applications]
 
-    return cases("application", values_of)
+    return cases("application", values_of, seldom)
 
 
 def config(family):
@@ -143,10 +154,14 @@ def build(family, **options):
     return randomize_weights(make(family, **options))
 
 
-@cache
 def reference(family, **options):
     """Build such a model once, for tests that do not change it."""
-    return build(family, **options)
+    if options.get("application") == "encoder":  # the default
+        del options["application"]
+    return build_once(family, **options)
+
+
+build_once = cache(build)
 
 
 def inputs_of(model, ids=IDS, segments=SEGMENTS, *extra_inputs):
@@ -189,7 +204,7 @@ class TestCheckpoints:
         bert.save_weights_as_checkpoint(str(tmp_path / filename))
         assert_equal_weights(make(family, str(tmp_path / filename), **HEADS).model, bert.model)
 
-    @every_family
+    @every_dissimilar_family
     def test_weights_saved_by_keras_are_read_as_a_checkpoint(self, family, tmp_path):
         bert = reference(family, **HEADS)
         bert.model.save_weights(tmp_path / "best.weights.h5")
@@ -254,7 +269,7 @@ class TestMasks:
         assert_close(new_target[0, :4], before[0, :4], 1e-5)
         assert (np.abs(new_source[0] - before[0]).max(axis=-1) > 1e-4).all()
 
-    @every_family_as("lm", "unilm", option="residual_attention_scores")
+    @every_family_as("lm", "unilm", option="residual_attention_scores", seldom=SIMILAR)
     def test_residual_scores_work_with_every_mask(self, family, application):
         options = {"application": application, "residual_attention_scores": True}
         model = build(family, **TOKENS, **options).model
@@ -324,7 +339,7 @@ class TestTraining:
 
 
 class TestInputs:
-    @every_family
+    @every_dissimilar_family
     def test_dtypes_of_ids_change_nothing(self, family):
         model = reference(family, **HEADS).model
         expected = predict(model)
@@ -333,7 +348,7 @@ class TestInputs:
             for got, want in zip(outputs, expected, strict=True):
                 np.testing.assert_array_equal(got, want)
 
-    @every_family_with("is_compiled", False, True)
+    @every_family_with("is_compiled", False, True, seldom=SIMILAR)
     def test_several_lengths_work_on_one_model(self, family, is_compiled):
         model = reference(family, **HEADS).model
         for length in (1, 3, 20):
@@ -347,7 +362,7 @@ class TestInputs:
 
 
 class TestPrecision:
-    @every_family_with("policy", "mixed_bfloat16", "mixed_float16")
+    @every_family_with("policy", "mixed_bfloat16", "mixed_float16", seldom=SIMILAR)
     def test_half_precision_keeps_ids_exact_and_numbers_finite(self, family, policy):
         want = predict(reference(family, **PROBABILITIES).model)[0]
         keras.config.set_dtype_policy(policy)
@@ -365,17 +380,17 @@ class TestPrecision:
 
 
 class TestLayers:
-    @every_family
+    @every_dissimilar_family
     def test_layers_can_be_shared_between_models(self, family):
-        encoder = reference(family)
-        copy = make(family, layers=dict(encoder.layers))
+        encoder = reference(family, **TOKENS)
+        copy = make(family, layers=dict(encoder.layers), **TOKENS)
         names = [name for name, x in encoder.layers.items() if getattr(x, "weights", None)]
         assert copy.layers[names[-1]] is encoder.layers[names[-1]]
         assert copy.model.get_layer(names[-1]) is encoder.model.get_layer(names[-1])
 
 
 class TestConditionalNormalization:
-    @every_family_as("encoder", option="layer_norm_cond")
+    @every_family_as("encoder", option="layer_norm_cond", seldom=SIMILAR)
     def test_a_conditional_model_begins_as_the_plain_one(self, family, application, tmp_path):
         bert = reference(family, **TOKENS)
         bert.save_weights_as_checkpoint(tmp_path / "model.h5")

@@ -13,8 +13,17 @@ CASES = sorted(
     f"{path.parent.parent.name}/{path.parent.name}"
     for path in (GOLDEN / "models").glob("*/*/case.json")
 )
+VARIANTS = ("keep", "linear", "object", "residual", "unilm")  # options of many families
+FREQUENT = ("bert", "gpt2", "t5_1_1")  # the default run has these options for these folders
+
+
+def is_seldom(name):
+    folder, _, case = name.partition("/")
+    return case in VARIANTS and folder not in FREQUENT
+
+
 LABELLED = [  # T5 has an encoder and a decoder beside the whole
-    (name, label)
+    pytest.param(name, label, marks=pytest.mark.slow if is_seldom(name) else ())
     for name in CASES
     for label in load_record(f"models/{name}/case.json")["input_names"]
 ]

@@ -88,7 +88,9 @@ class TestWriting:
         copy = build_transformer_model(CONFIG, tmp_path / name, model="gpt2")
         np.testing.assert_allclose(ops.convert_to_numpy(copy(IDS)), after, atol=1e-5)
 
-    @pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+    @pytest.mark.parametrize(
+        "mode", ["int8", *(pytest.param(x, marks=pytest.mark.slow) for x in ("int4", "float8"))]
+    )
     def test_a_quantized_model_is_refused_and_nothing_is_written(self, tmp_path, mode):
         built = build()
         with warnings.catch_warnings():
@@ -122,6 +124,7 @@ class TestLoading:
         for got, want in zip(built.model.get_weights(), weights):
             np.testing.assert_array_equal(got, want)
 
+    @pytest.mark.slow
     def test_a_quantized_model_says_so(self, tmp_path):
         built = build()
         built.save_weights_as_checkpoint(tmp_path / "a.h5")

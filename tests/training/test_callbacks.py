@@ -33,7 +33,7 @@ def make_model():
     def make():
         layers = [keras.layers.Dense(1), keras.layers.Dropout(0.1), keras.layers.Dense(1)]
         model = keras.Sequential([keras.Input((2,)), *layers])
-        model.compile("sgd", "mse")
+        model.compile("sgd", "mse", **toy.FAST_COMPILE)
         return model
 
     return make
@@ -135,7 +135,9 @@ class TestBestCheckpoint:
         worse = BestCheckpoint(path, lambda: {"f1": second}, mode=mode)
         fit(model, worse, epochs=2)
         assert path.read_bytes() == content and worse.best == first
-        model.compile("adam", "mse")  # another optimizer, which counts from 0, goes on as well
+        model.compile(
+            "adam", "mse", **toy.FAST_COMPILE
+        )  # another optimizer, which counts from 0, goes on as well
         fit(model, BestCheckpoint(path, lambda: {"f1": second}, mode=mode), epochs=2)
         assert path.read_bytes() == content
         better = BestCheckpoint(path, lambda: {"f1": 2 * first - second}, mode=mode)
@@ -258,7 +260,7 @@ class Rows(DataGenerator):
 
 
 ROWS = Rows([[2, 5, 7], [3, 6, 4, 8], [5, 2], [4, 4, 9]], batch_size=1)
-KILLED_AFTER = 2
+EPOCHS, KILLED_AFTER = 2, 1
 
 
 def small_classifier():
@@ -270,7 +272,7 @@ def small_classifier():
     return model
 
 
-def train(model, *callbacks, epochs=4):
+def train(model, *callbacks, epochs=EPOCHS):
     options = {"steps_per_epoch": len(ROWS), "validation_steps": len(ROWS), "verbose": 0}
     return model.fit(
         ROWS.forfit(random=False),
@@ -314,7 +316,7 @@ class TestKerasCallbacks:
             train(small_classifier(), backup, keras.callbacks.LambdaCallback(on_epoch_begin=kill))
         resumed_model = small_classifier()
         history = train(resumed_model, keras.callbacks.BackupAndRestore(tmp_path / "backup"))
-        assert len(history.history["loss"]) == 4 - KILLED_AFTER
+        assert len(history.history["loss"]) == EPOCHS - KILLED_AFTER
         for model in (reference_model, resumed_model):
             model.optimizer.apply_ema_weights()
         for got, want in zip(

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from optimizers import toy
 
 from bert4keras.backend import keras
 from bert4keras.checkpoints import CheckpointError
@@ -16,7 +17,7 @@ from bert4keras.training.run_file import RunFile, write_run
 def make_model(loss="mse"):
     layers = [keras.layers.Dense(2), keras.layers.Dropout(0.1), keras.layers.Dense(1)]
     model = keras.Sequential([keras.Input((2,)), *layers])
-    model.compile("adam", loss)
+    model.compile("adam", loss, **toy.FAST_COMPILE)
     model.optimizer.build(model.trainable_variables)
     return model
 
