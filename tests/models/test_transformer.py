@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN
+from support import GOLDEN, compute_outputs
 
 from bert4keras import layers
 from bert4keras.models import BERT, build_transformer_model, transformer
@@ -33,8 +33,7 @@ def build(family=BERT, **options):
 
 
 def predict(model, *inputs):
-    inputs = list(inputs or (TOKENS, SEGMENTS))
-    return model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    return compute_outputs(model, inputs or (TOKENS, SEGMENTS))[0]
 
 
 @pytest.mark.parametrize("hook", TABLE)
