@@ -29,8 +29,16 @@ def _tensorflow_eagerly():
 
 
 @pytest.fixture
+def eager_tensorflow():
+    """Trace no graph on TensorFlow: that takes longer than a few steps. JAX is quicker compiled."""
+    is_tensorflow = keras.backend.backend() == "tensorflow"
+    with _tensorflow_eagerly() if is_tensorflow else contextlib.nullcontext():
+        yield
+
+
+@pytest.fixture
 def eager_steps():
-    """Run compiled programs as they are written: a step counts its calls, no program is traced."""
+    """Run programs as they are written, so that a step counts its calls."""
     if keras.backend.backend() == "tensorflow":
         context = _tensorflow_eagerly()
     elif keras.backend.backend() == "jax":

@@ -59,7 +59,7 @@ ROLES = [
 
 
 class TestCachedModel:
-    def test_residual_attention_scores_are_cached(self, eager_steps):
+    def test_residual_attention_scores_are_cached(self, eager_tensorflow):
         options = {"segment_vocab_size": 0, "residual_attention_scores": True}
         predict = Comparison(build(application="lm", **options))
         ids = rows(2, 4)
@@ -67,7 +67,7 @@ class TestCachedModel:
         predict(extend(ids, [1, 0]))
         assert predict.steps == 1
 
-    def test_further_ids_of_each_token_are_inputs_of_a_step(self, eager_steps):
+    def test_further_ids_of_each_token_are_inputs_of_a_step(self, eager_tensorflow):
         model = build(model="ernie", application="lm", use_task_id=True, task_id=None)
         predict = Comparison(model, lambda ids: [ids, ids * 0, ids % 3])
         ids = rows(2, 4)
@@ -75,7 +75,7 @@ class TestCachedModel:
         predict(extend(ids, [1, 0]))
         assert predict.steps == 1
 
-    def test_tokens_that_an_encoder_reads_first_have_no_cache(self, eager_steps):
+    def test_tokens_that_an_encoder_reads_first_have_no_cache(self, eager_tensorflow):
         reader = build(segment_vocab_size=0)
         mask = CausalMask()(reader.inputs[0])
         x = MultiHeadAttention(2, 8)([*[reader.output] * 3, mask], a_bias=True)
@@ -84,7 +84,7 @@ class TestCachedModel:
         predict(rows(1, 4))
         predict(extend(rows(1, 4), [0]))
 
-    def test_a_model_with_a_loss_and_a_nested_model_are_traced(self, eager_steps):
+    def test_a_model_with_a_loss_and_a_nested_model_are_traced(self, eager_tensorflow):
         model = build(application="unilm")
         output = CrossEntropy(1)([model.inputs[0], model.outputs[0]])
         training_model = keras.Model(model.inputs, output)
@@ -101,7 +101,7 @@ class TestCachedModel:
         "layer",
         [keras.layers.Conv1D(30, 3, padding="same"), keras.layers.LSTM(30, return_sequences=True)],
     )
-    def test_an_unknown_layer_has_no_cache(self, eager_steps, layer):
+    def test_an_unknown_layer_has_no_cache(self, eager_tensorflow, layer):
         model = build(model="gpt2")
         predict = Comparison(keras.Model(model.inputs, layer(model.output)))
         ids = rows(1, 4)
@@ -109,7 +109,7 @@ class TestCachedModel:
         predict(extend(ids, [0]))
         assert not predict.has_cache
 
-    def test_an_inherited_attribute_is_ignored_if_call_is_overridden(self, eager_steps):
+    def test_an_inherited_attribute_is_ignored_if_call_is_overridden(self, eager_tensorflow):
         model = build(model="gpt2")
         predict = Comparison(keras.Model(model.inputs, Smoothed()(model.output)))
         assert not predict.has_cache

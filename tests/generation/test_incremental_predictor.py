@@ -41,7 +41,7 @@ CHANGES = {
 
 
 class TestIncrementalPredictor:
-    def test_beams_may_change_places_end_and_multiply(self, eager_steps):
+    def test_beams_may_change_places_end_and_multiply(self, eager_tensorflow):
         predict = Comparison(build(model="gpt2"))
         first = rows(1, 5)
         predict(first)
@@ -66,7 +66,7 @@ class TestIncrementalPredictor:
         predict(third)  # goes on from rows before the last ones
         assert predict.steps == 3
 
-    def test_generated_padding_is_masked(self, eager_steps):
+    def test_generated_padding_is_masked(self, eager_tensorflow):
         predict = Comparison(build(application="lm", segment_vocab_size=0))
         ids = rows(2, 4)
         predict(ids)
@@ -83,7 +83,7 @@ class TestIncrementalPredictor:
             ids = extend(ids, [1, 0], step)
         assert predict.steps == 35
 
-    def test_other_rows_are_computed_whole(self, eager_steps):
+    def test_other_rows_are_computed_whole(self, eager_tensorflow):
         predict = Comparison(build(application="unilm"), with_segments)
         ids = rows(2, 7)
         predict(ids)
@@ -96,14 +96,14 @@ class TestIncrementalPredictor:
         predict(extend(rows(1, 4), [0]))  # the source grows: what came before sees the new token
         assert predict.steps == 0
 
-    def test_floats_and_a_single_array_are_accepted(self, eager_steps):
+    def test_floats_and_a_single_array_are_accepted(self, eager_tensorflow):
         model = build(model="gpt2")
         predictor, ids = IncrementalPredictor(model), rows(1, 4).astype("float32")
         assert_close(
             predictor.predict(ids, verbose=0), ops.convert_to_numpy(model(ids))[:, -1], 1e-5
         )
 
-    def test_arrays_may_change_after_a_call(self, eager_steps):
+    def test_arrays_may_change_after_a_call(self, eager_tensorflow):
         predict = Comparison(build(model="gpt2"))
         first = rows(1, 5)
         predict(first)
@@ -112,7 +112,7 @@ class TestIncrementalPredictor:
         predict(second)
         assert predict.steps == 1
 
-    def test_a_further_sequence_of_another_length_takes_no_steps(self, eager_steps):
+    def test_a_further_sequence_of_another_length_takes_no_steps(self, eager_tensorflow):
         model, weights = build(model="gpt2"), keras.Input((None,), name="Weights")
         output = model.output * keras.ops.sum(weights, axis=1)[:, None, None]
         predict = Comparison(keras.Model([*model.inputs, weights], output))
@@ -121,7 +121,7 @@ class TestIncrementalPredictor:
         predict(extend(rows(1, 4), [0]))
         assert predict.steps == 0
 
-    def test_a_condition_is_part_of_a_row(self, eager_steps):
+    def test_a_condition_is_part_of_a_row(self, eager_tensorflow):
         condition = keras.Input((3,), name="Input-Condition")
         model = build(
             application="lm",
@@ -179,7 +179,7 @@ class TestIncrementalPredictor:
         model.fit(rows(4, 6), rows(4, 6), batch_size=2, verbose=0, callbacks=[callback])
         assert len(got) == 2 and max(got) < 1e-5
 
-    def test_lora_that_is_enabled_later_is_used(self, eager_steps):
+    def test_lora_that_is_enabled_later_is_used(self, eager_tensorflow):
         model, ids = build(model="gpt2"), rows(1, 5)
         predictor, write = IncrementalPredictor(model), TextGenerator(model)
         predictor.predict(ids[:, :4])

@@ -62,7 +62,7 @@ class TestTextGenerator:
             {"model": "t5.1.1", "return_keras_model": False},
         ],
     )
-    def test_a_batch_writes_what_its_texts_do_alone(self, eager_steps, options):
+    def test_a_batch_writes_what_its_texts_do_alone(self, eager_tensorflow, options):
         write = TextGenerator(build(**options), TOKENIZER)
         for options in ({}, {"num_beams": 3, "num_return_sequences": 2}):
             options = {**options, "max_new_tokens": 5, "eos_token_id": 3}
@@ -94,7 +94,7 @@ class TestTextGenerator:
         assert unilm.cached_model.generated_segment_id == 1
         assert lm.cached_model.generated_segment_id is None
 
-    def test_a_processor_sees_the_texts_of_one_batch_in_their_order(self, eager_steps):
+    def test_a_processor_sees_the_texts_of_one_batch_in_their_order(self, eager_tensorflow):
         def choose(tokens, length, logits):  # the token 4 + the number of the text
             token = 4 + ops.arange(ops.shape(logits)[0]) // 2
             return ops.where(ops.arange(len(WORDS)) == token[:, None], logits, -np.inf)
@@ -103,7 +103,7 @@ class TestTextGenerator:
         options = {"num_beams": 2, "max_new_tokens": 1, "logits_processor": choose}
         assert write.generate(TEXTS, **options).tokens == [[[4]], [[5]], [[6]]]
 
-    def test_a_seed_repeats_what_is_drawn(self, eager_steps):
+    def test_a_seed_repeats_what_is_drawn(self, eager_tensorflow):
         write = TextGenerator(build(model="gpt2"), TOKENIZER)
         draw = {"do_sample": True, "num_return_sequences": 4, "max_new_tokens": 6}
         first = write("床前", seed=1, **draw)
@@ -111,7 +111,7 @@ class TestTextGenerator:
         assert write("床前", seed=1, **draw) == first
         assert write("床前", seed=2, **draw) != first
 
-    def test_pieces_that_come_are_the_text_that_is_written(self, eager_steps):
+    def test_pieces_that_come_are_the_text_that_is_written(self, eager_tensorflow):
         write = TextGenerator(build(model="gpt2"), TOKENIZER)
         for options in ({}, {"do_sample": True, "seed": 1}):
             pieces = list(write.stream("床前", max_new_tokens=6, **options))
@@ -119,7 +119,7 @@ class TestTextGenerator:
         ids = list(TextGenerator(write.model).stream([2, 4, 5], max_new_tokens=6, eos_token_id=3))
         assert ids == TextGenerator(write.model)([[2, 4, 5]], max_new_tokens=6, eos_token_id=3)[0]
 
-    def test_conditions_go_with_their_texts(self, eager_steps):
+    def test_conditions_go_with_their_texts(self, eager_tensorflow):
         condition = keras.Input((3,), name="Input-Condition")
         model = build(
             application="unilm", layer_norm_cond=condition, additional_input_layers=condition

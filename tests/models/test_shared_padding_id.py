@@ -54,7 +54,7 @@ class TestCausalModels:
             for family in CAUSAL
         ],
     )
-    def test_decoding_from_the_cache_sees_all_ends(self, eager_steps, family):
+    def test_decoding_from_the_cache_sees_all_ends(self, eager_tensorflow, family):
         model, without_padding = build(END, **CAUSAL[family]), build(None, **CAUSAL[family])
         prompts = [[5, END, 6, END], [END], [END, 7, 8, END, END, 9, 4]]
         write, write_without_padding = TextGenerator(model), TextGenerator(without_padding)
@@ -67,7 +67,7 @@ class TestCausalModels:
             assert outputs.tokens == single_tokens
 
     @pytest.mark.parametrize("family", ["gpt2", "llama", "bert"])
-    def test_a_decoder_gets_the_scores_of_the_whole_pass(self, eager_steps, family):
+    def test_a_decoder_gets_the_scores_of_the_whole_pass(self, eager_tensorflow, family):
         model, differences = build(END, **CAUSAL[family]), []
 
         class Decoder(AutoRegressiveDecoder):
@@ -112,7 +112,7 @@ class TestOtherModels:
         want = predict(without_padding, [[5, END, 6, 7]])
         assert_close(predict(model, [[5, END, 6, 7, END, END]])[:, :4], want)
 
-    def test_a_unilm_sees_the_ends_of_its_sources(self, eager_steps):
+    def test_a_unilm_sees_the_ends_of_its_sources(self, eager_tensorflow):
         without_padding = build(None, application="unilm")
         sources, targets = [[5, END, 6, END], [7, END]], []
         for source in sources:
@@ -125,7 +125,7 @@ class TestOtherModels:
         for model in (build(END, application="unilm"), without_padding):
             assert TextGenerator(model).generate(sources, max_new_tokens=6).tokens == targets
 
-    def test_an_encoder_decoder_sees_the_ends_of_its_sources(self, eager_steps):
+    def test_an_encoder_decoder_sees_the_ends_of_its_sources(self, eager_tensorflow):
         options = {"model": "t5.1.1", "return_keras_model": False}
         without_padding = build(None, **options)
         sources, targets = [[5, END, 6, 8, END], [7, END]], []
@@ -184,7 +184,7 @@ class TestPaddedPrompts:
             {"model": "t5.1.1", "return_keras_model": False},
         ],
     )
-    def test_padding_on_either_side_is_left_out(self, eager_steps, options):
+    def test_padding_on_either_side_is_left_out(self, eager_tensorflow, options):
         write = TextGenerator(build(0, **options))
         options = {"max_new_tokens": 5, "eos_token_id": END}
         (want,) = write.generate([[5, 6, 7]], **options).tokens
