@@ -112,7 +112,7 @@ def python(*arguments, folder=None):
 
 
 @pytest.fixture(scope="module")
-def installed():
+def installation():
     """A process that installs the mode again, and asks for a model on two GPUs."""
     return python("-c", INSTALLED)
 
@@ -123,14 +123,14 @@ class TestImport:
         names = JAX_TRAINER if keras.backend.backend() == "jax" else ""
         assert process.stdout == f"{names}\n", process.stderr
 
-    def test_a_second_install_has_no_effect(self, installed):
-        assert installed.stdout.splitlines()[0] == "True", installed.stderr
+    def test_a_second_install_has_no_effect(self, installation):
+        assert installation.stdout.splitlines()[0] == "True", installation.stderr
 
 
 class TestMultiGPUModel:
-    def test_with_two_gpus_it_returns_the_model_and_warns(self, installed):
-        assert installed.stdout.splitlines()[1:] == ["model"], installed.stderr
-        assert "one GPU runs the model" in installed.stderr
+    def test_with_two_gpus_it_returns_the_model_and_warns(self, installation):
+        assert installation.stdout.splitlines()[1:] == ["model"], installation.stderr
+        assert "one GPU runs the model" in installation.stderr
 
 
 class TestCommandLine:
