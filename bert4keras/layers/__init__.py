@@ -29,7 +29,7 @@ from bert4keras.layers.merging import (
 )
 from bert4keras.layers.norm import LayerNormalization, ScaleOffset
 from bert4keras.layers.pointer import EfficientGlobalPointer, GlobalPointer
-from bert4keras.layers.pooling import GlobalAveragePooling1D, GlobalMaxPooling1D
+from bert4keras.layers.pooling import GlobalAveragePooling1D, GlobalMaxPooling1D, SentencePooling
 from bert4keras.layers.position import PositionEmbedding, SinusoidalPositionEmbedding
 from bert4keras.layers.regularizers import OrthogonalKernel, OrthonormalKernel, SelfOrthogonality
 from bert4keras.layers.relative import RelativePositionEmbedding, RelativePositionEmbeddingT5
@@ -69,6 +69,7 @@ custom_objects: dict[str, Any] = {
         RelativePositionEmbeddingT5,
         ScaleOffset,
         SelfOrthogonality,
+        SentencePooling,
         SinusoidalPositionEmbedding,
         UniLMMask,
         WindowMask,

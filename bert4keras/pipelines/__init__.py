@@ -3,17 +3,21 @@
 from bert4keras.pipelines.base import Pipeline
 from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.loading import PIPELINES, load_pipeline
+from bert4keras.pipelines.pair_scorer import PairScorer
 from bert4keras.pipelines.relation_extractor import RelationExtractor, as_spo
 from bert4keras.pipelines.root import PipelineBase
+from bert4keras.pipelines.sentence_encoder import SentenceEncoder
 from bert4keras.pipelines.text_classifier import TextClassifier
 from bert4keras.pipelines.text_writer import TextWriter
 
 __all__ = [
     "PIPELINES",
     "ImageCaptioner",
+    "PairScorer",
     "Pipeline",
     "PipelineBase",
     "RelationExtractor",
+    "SentenceEncoder",
     "TextClassifier",
     "TextWriter",
     "as_spo",

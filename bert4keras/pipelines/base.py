@@ -24,7 +24,8 @@ from bert4keras.pipelines.windows import cut_windows
 from bert4keras.tokenizers import Encoding
 
 Truncate = bool | Literal["windows"]
-_CUT = "Pass truncate=True to cut it, truncate='windows' to read all of it, or shorten it."
+_CUT = "Pass truncate=True to cut it, or shorten it."
+_READ = "Pass truncate=True to cut it, truncate='windows' to read all of it, or shorten it."
 
 
 class Pipeline(PipelineBase):
@@ -54,7 +55,7 @@ class Pipeline(PipelineBase):
         truncate: Truncate = False,
         overlap: int | None = None,
     ) -> None:
-        self.model: Any = check_inputs("model", check_model("model", model))
+        self.model: Any = self._check_model(model)
         self.tokenizer: Any = tokenizer
         self.pad_id: int | None = find_pad_id(self.model)
         self.maxlen: int | None = self._check_maxlen(maxlen)
@@ -63,6 +64,9 @@ class Pipeline(PipelineBase):
         self.programs: dict[str, Callable[..., list[NDArray[Any]]]] = {
             "model": KerasProgram(self.model)
         }
+
+    def _check_model(self, model: Any) -> Any:
+        return check_inputs("model", check_model("model", model))
 
     def _check_maxlen(self, maxlen: int | None) -> int | None:
         limit = find_max_positions(self.model)
@@ -77,7 +81,7 @@ class Pipeline(PipelineBase):
                 "Pass True to cut long texts."
             )
         return (
-            truncate if truncate == "windows" else check_boolean("truncate", truncate, _CUT, False)
+            truncate if truncate == "windows" else check_boolean("truncate", truncate, _READ, False)
         )
 
     def _check_overlap(self, overlap: int | None) -> int | None:
@@ -178,7 +182,8 @@ class Pipeline(PipelineBase):
             return [encoding]
         if mode is False:
             raise ValueError(
-                f"Expected {name} to have at most {maxlen} tokens, got {length}. {_CUT}"
+                f"Expected {name} to have at most {maxlen} tokens, got {length}. "
+                f"{_READ if self.can_use_windows else _CUT}"
             )
         windows = cut_windows(encoding, maxlen, self.overlap or 0)
         return windows if mode == "windows" else windows[:1]

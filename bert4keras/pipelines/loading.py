@@ -8,13 +8,25 @@ from bert4keras.backend.types import StrPath
 from bert4keras.checkpoints.hub import resolve_hub_path
 from bert4keras.pipelines.folder import FILE, read_pipeline
 from bert4keras.pipelines.image_captioner import ImageCaptioner
+from bert4keras.pipelines.pair_scorer import PairScorer
 from bert4keras.pipelines.relation_extractor import RelationExtractor
 from bert4keras.pipelines.root import PipelineBase
+from bert4keras.pipelines.sentence_encoder import SentenceEncoder
+from bert4keras.pipelines.sentence_modules import MODULES_FILE
+from bert4keras.pipelines.sentence_transformers import read_sentence_transformers
 from bert4keras.pipelines.text_classifier import TextClassifier
 from bert4keras.pipelines.text_writer import TextWriter
 
 PIPELINES: dict[str, type[PipelineBase]] = {
-    cls.task: cls for cls in (ImageCaptioner, RelationExtractor, TextClassifier, TextWriter)
+    cls.task: cls
+    for cls in (
+        ImageCaptioner,
+        PairScorer,
+        RelationExtractor,
+        SentenceEncoder,
+        TextClassifier,
+        TextWriter,
+    )
 }
 
 
@@ -24,8 +36,8 @@ def load_pipeline(
     """Open a pipeline.
 
     Args:
-        folder: a folder that ``save`` of a pipeline wrote, or "hf://organisation/name" of one on
-            Hugging Face's hub. Nothing in it is executed.
+        folder: a folder that ``save`` of a pipeline or ``sentence-transformers`` wrote, or
+            "hf://organisation/name" of one on Hugging Face's hub. Nothing in it is executed.
         pre_tokenize: the function that cuts texts into words, for a tokenizer that has one.
         **options: settings that replace those of the folder, such as ``maxlen``.
 
@@ -49,4 +61,6 @@ def load_pipeline(
         )
     if (path / FILE).exists():
         return read_pipeline(path, PIPELINES, pre_tokenize, **options)
+    if (path / MODULES_FILE).exists():
+        return read_sentence_transformers(path, pre_tokenize, **options)
     raise FileNotFoundError(f"Expected {FILE} in {path}, got none. Pass the folder of a pipeline.")

@@ -85,6 +85,7 @@ CALLS = {  # from ids (B, L) and x (B, L, 8) to outputs; arguments are not the d
         L.ScaleOffset(2.0, conditional=True, hidden_units=3, hidden_activation="relu")
     )(ids, x),
     "SelfOrthogonality": lambda ids, x: L.SelfOrthogonality(0.1, 0.2, 3.0)(x),
+    "SentencePooling": lambda ids, x: L.SentencePooling(list(L.SentencePooling.MODES))(x),
     "SinusoidalPositionEmbedding": lambda ids, x: L.SinusoidalPositionEmbedding(
         4, "concat", True, base=100
     )([x, ids]),

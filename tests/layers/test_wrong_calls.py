@@ -57,6 +57,7 @@ ARGUMENTS = [  # layer, its valid arguments, {argument: wrong values}
         {"input_dim": 4, "output_dim": 8},
         {"input_dim": [0, "x"], "output_dim": [0, -2], "pad_id": ["x", 1.5], "input_role": [3]},
     ),
+    (layers.SentencePooling, {"modes": ["cls"]}, {"modes": ["mean", [], ["median"]]}),
     (layers.PaddingAwarePositions, {}, {"pad_id": ["x", None], "first": [1.5]}),
     (layers.ConstantIds, {}, {"value": [-1, 1.5, "x"]}),
     (
