@@ -31,7 +31,9 @@ def build(**options):
 
 
 class TestTextGenerator:
-    @pytest.mark.parametrize("folder", ["gpt2", "llama", "t5_v1_1"])
+    @pytest.mark.parametrize(
+        "folder", ["gpt2", pytest.param("llama", marks=pytest.mark.slow), "t5_v1_1"]
+    )
     def test_it_writes_what_transformers_writes(self, folder):
         head = HEAD.get(folder, {"final_activation": "linear"})
         model = build_transformer_model(GOLDEN / "hf" / folder, return_keras_model=False, **head)

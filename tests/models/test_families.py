@@ -1,6 +1,7 @@
 """Properties of all families: each row of ``FAMILIES`` is tested once on each property.
 
-``pytest -m slow`` runs the further combinations: other formats, applications, precisions.
+``pytest -m slow`` runs the further combinations: other formats, applications, precisions, and most
+properties of families that are built like another.
 """
 
 from functools import cache
@@ -210,7 +211,7 @@ class TestCheckpoints:
         bert.model.save_weights(tmp_path / "best.weights.h5")
         assert_equal_weights(make(family, tmp_path / "best.weights.h5", **HEADS).model, bert.model)
 
-    @every_family
+    @every_dissimilar_family
     def test_keras_saves_and_loads_it_without_custom_objects(self, family, tmp_path):
         model = reference(family, **HEADS).model
         model.save(tmp_path / "model.keras")
@@ -226,7 +227,7 @@ class TestCheckpoints:
         for got, want in zip(predict(copy), predict(bert.model), strict=True):
             assert_close(got, want, 1e-5)
 
-    @every_family_as("lm")
+    @every_family_as("lm", seldom=SIMILAR)
     def test_a_saved_language_model_opens_as_a_language_model(self, family, application, tmp_path):
         bert = reference(family, application=application, **TOKENS)
         if CAUSAL_MASK in bert.config_spec.hf_unsupported and bert.checkpoint_spec.hugging_face:
@@ -280,7 +281,7 @@ class TestMasks:
 
 
 class TestCachedDecoding:
-    @every_family_as("lm", "unilm")
+    @every_family_as("lm", "unilm", seldom=SIMILAR)
     def test_a_cached_step_equals_the_full_pass(self, family, application):
         model = reference(family, **TOKENS, application=application).model
         ids = np.random.default_rng(1).integers(1, 600, (2, 8))
@@ -324,7 +325,7 @@ def check_steps(model, inputs, ids, prompt=4):
 
 
 class TestTraining:
-    @every_family_with("run_eagerly", True, False)
+    @every_family_with("run_eagerly", True, False, seldom=SIMILAR)
     def test_one_training_step_moves_every_weight(self, family, run_eagerly):
         model = build(family, **HEADS, attention_dropout_rate=0, dropout_rate=0).model
         before = trainable_values(model)
