@@ -1,6 +1,7 @@
 """Pipelines: what a trained task does at inference, saved as one folder."""
 
 from bert4keras.pipelines.base import Pipeline
+from bert4keras.pipelines.entity_recognizer import EntityRecognizer, to_hugging_face
 from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.loading import PIPELINES, load_pipeline
 from bert4keras.pipelines.pair_scorer import PairScorer
@@ -12,6 +13,7 @@ from bert4keras.pipelines.text_writer import TextWriter
 
 __all__ = [
     "PIPELINES",
+    "EntityRecognizer",
     "ImageCaptioner",
     "PairScorer",
     "Pipeline",
@@ -22,4 +24,5 @@ __all__ = [
     "TextWriter",
     "as_spo",
     "load_pipeline",
+    "to_hugging_face",
 ]

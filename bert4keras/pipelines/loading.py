@@ -6,6 +6,7 @@ from typing import Any
 
 from bert4keras.backend.types import StrPath
 from bert4keras.checkpoints.hub import resolve_hub_path
+from bert4keras.pipelines.entity_recognizer import EntityRecognizer
 from bert4keras.pipelines.folder import FILE, read_pipeline
 from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.pair_scorer import PairScorer
@@ -20,6 +21,7 @@ from bert4keras.pipelines.text_writer import TextWriter
 PIPELINES: dict[str, type[PipelineBase]] = {
     cls.task: cls
     for cls in (
+        EntityRecognizer,
         ImageCaptioner,
         PairScorer,
         RelationExtractor,

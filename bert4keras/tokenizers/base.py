@@ -48,6 +48,8 @@ class TokenizerBase:
             keeps special tokens whole.
     """
 
+    subword_prefix: str | None = None  # of tokens that go on with a word; None: they have none
+
     _vocab_size: int
 
     def __init__(

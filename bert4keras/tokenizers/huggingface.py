@@ -78,6 +78,8 @@ class HuggingFaceTokenizer(TokenizerBase):
             token_end=find_token(after[-1]) if after else self._named_tokens.get("eos_token"),
             split_special_tokens=bool(self._tokenizer.encode_special_tokens),
         )
+        prefix = getattr(self._tokenizer.model, "continuing_subword_prefix", None)
+        self.subword_prefix: str | None = prefix or None
         self._vocab_size = max(self._tokenizer.get_vocab().values(), default=-1) + 1
         self._token_pad = self._named_tokens.get("pad_token", "[PAD]")
         self._token_mask = self._named_tokens.get("mask_token", "[MASK]")

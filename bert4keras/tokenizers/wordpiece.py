@@ -109,6 +109,7 @@ class Tokenizer(TokenizerBase):
         self._read_special_tokens(self._token_dict.get, filter(is_special, self._token_dict), path)
         self._vocab_size = max(self._token_dict_inv, default=-1) + 1
 
+    subword_prefix: str | None = "##"
     stem: Callable[[str], str] = staticmethod(_stem)
     _is_special = staticmethod(is_special)
     _is_redundant = staticmethod(is_redundant)
