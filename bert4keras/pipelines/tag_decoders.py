@@ -192,7 +192,10 @@ class PathDecoder(TagDecoder):
         return [
             [
                 Entity(
-                    first, last, kind, probabilities.compute(i, first, labels[i, first : last + 1].tolist())
+                    first,
+                    last,
+                    kind,
+                    probabilities.compute(i, first, labels[i, first : last + 1].tolist()),
                 )
                 for first, last, kind in row
             ]
