@@ -21,13 +21,14 @@ def load_arrays(path):
             return dict(archive)
     folder = next(x for x in file.parents if (x / "arrays.npz.xz").exists())
     prefix = file.relative_to(folder).as_posix() + "/"
-    arrays = _read_archive(folder / "arrays.npz.xz")
+    arrays = load_archive(folder / "arrays.npz.xz")
     return {key.removeprefix(prefix): x for key, x in arrays.items() if key.startswith(prefix)}
 
 
 @lru_cache
-def _read_archive(file):
-    with np.load(io.BytesIO(lzma.decompress(file.read_bytes()))) as archive:
+def load_archive(path):
+    """Return the arrays of an .npz.xz file of the golden folder, by name."""
+    with np.load(io.BytesIO(lzma.decompress((GOLDEN / path).read_bytes()))) as archive:
         return dict(archive)
 
 

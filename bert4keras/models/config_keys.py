@@ -63,7 +63,7 @@ _REASONS = {  # reason why keys change nothing -> keys
     "they choose what transformers returns": (
         "return_dict use_return_dict output_hidden_states output_attentions output_past use_cache"
     ),
-    "the head and the loss of a task are the user's": (
+    "build_task_model reads them, or the loss of a task is the user's": (
         "id2label label2id num_labels _num_labels problem_type finetuning_task "
         "task_specific_params classifier_dropout classifier_dropout_prob summary_type "
         "summary_use_proj summary_activation summary_last_dropout summary_first_dropout "

@@ -6,7 +6,7 @@ of weights, the keys of dropout rates, or one hook, ``apply_heads``.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from keras.layers import Dropout
@@ -14,7 +14,7 @@ from keras.layers import Dropout
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import Checkpoint, Dialect, dense
 from bert4keras.checks import check_rate
-from bert4keras.layers import FirstToken
+from bert4keras.layers import FirstToken, SentencePooling
 from bert4keras.models.transformer import Activation, Transformer
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class TaskHead(_Base):
     def num_outputs(self) -> int:
         """Number of outputs of the head."""
         return len(self.labels)
+
+    @classmethod
+    def replace(cls, **attributes: Any) -> type[Self]:
+        """Return a subclass with other attributes, for a family that differs in them alone."""
+        return type(cls.__name__, (cls,), {"__doc__": cls.__doc__, **attributes})
 
     @classmethod
     def check_setting(cls, key: str, value: Any) -> None:
@@ -161,7 +166,8 @@ class TaskHead(_Base):
 
     def hugging_face_config(self) -> dict[str, Any]:
         """Return the ``config.json`` of the same model, with its labels and their settings."""
-        config = {**super().hugging_face_config(), **self.head_settings}
+        changes = {key: x for key, x in self.head_settings.items() if x != self.settings[key]}
+        config = {**super().hugging_face_config(), **changes}
         config["architectures"] = [self.architecture()]
         if self.has_labels:
             config["id2label"] = {str(i): label for i, label in enumerate(self.labels)}
@@ -208,14 +214,32 @@ class DenseHead(SequenceHead):
         "Classifier": dense("classifier/out_proj"),
     }
     inner_activation: Activation | None = "tanh"  # None for hidden_act
+    input_dropout: float | None = None  # before the first layer; None for that of the head
 
     def apply_heads(self, inputs: Tensor) -> Tensor:
         """Score the first token: (B, C)."""
         x = self.apply(inputs, FirstToken, name="Classifier-Token")
-        x = self.drop(x, "Classifier-Token-Dropout")
+        x = self.drop(x, "Classifier-Token-Dropout", self.input_dropout)
         activation = self.inner_activation or self.hidden_act
         x = self.dense(x, self.hidden_size, "Classifier-Dense", activation, use_bias=True)
         return self.score_outputs(self.drop(x, "Classifier-Dropout"))
+
+
+class LastTokenHead(SequenceHead):
+    """Classifier of decoders, on the last token that is no padding."""
+
+    weights = {"Classifier": ["score/kernel"]}
+    settings: Mapping[str, Any] = {}
+
+    def apply_heads(self, inputs: Tensor) -> Tensor:
+        """Score the last token: (B, C)."""
+        if self.pad_token_id is None:
+            raise ValueError(
+                "Expected a pad_token_id, got None: the classifier reads the last token before the "
+                "padding. Pass pad_token_id=..., an id with which no text ends."
+            )
+        x = self.apply(inputs, SentencePooling, modes=["last"], name="Classifier-Token")
+        return self.score_outputs(x, use_bias=False)
 
 
 # Heads that score tokens
@@ -248,6 +272,18 @@ class AnswerHead(TaskHead):
     def apply_heads(self, inputs: Tensor) -> Tensor:
         """Score each token: (B, L, 2)."""
         return self.score_outputs(self.drop(inputs, "Answer-Dropout"))
+
+
+# Defaults of decoders in transformers
+
+DECODER_DROPOUT: Mapping[str, Any] = {
+    "settings": {"classifier_dropout": None, "hidden_dropout": None},
+    "dropout_keys": ("classifier_dropout", "hidden_dropout"),
+    "default_dropout": 0.1,
+}
+
+
+# Heads of pretraining
 
 
 class PretrainedHead(TaskHead):

@@ -228,6 +228,7 @@ SETTINGS: dict[str, Check] = {  # argument, or key of a configuration -> its che
             "shared_segment_embeddings",
             "rotary_value",
             "share_att_key",
+            "classifier_bias",
             "position_biased_input",
             "projection_bias",
             "mlp_bias",

@@ -1,5 +1,6 @@
 """``build_task_model``: a transformer with the head of a task, from a folder of Hugging Face."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from bert4keras.checks import check_boolean, check_choice, check_integer, check_
 from bert4keras.models.build import build_transformer_model, family_of
 from bert4keras.models.config import describe_source, read_config
 from bert4keras.models.heads import TaskHead
-from bert4keras.models.specs import CheckpointSpec
+from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Transformer
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
@@ -103,6 +104,8 @@ def build_task_model(
     source = resolve_hub_path(folder_or_config)
     config = read_config(source)
     family, implied_settings = family_of(kwargs.pop("model", None), config)
+    if task == "text-generation":
+        _check_causal(config, family, kwargs.get("application"))
     task = _find_task(config, family, task, bool(new_head), describe_source(source))
     head = family.task_heads[task]
     if new_head and not head.weights:
@@ -122,6 +125,7 @@ def build_task_model(
             "head_settings": _read_settings(config, head),
             "has_new_head": bool(new_head),
             "checkpoint_spec": _adapt_spec(family, head),
+            "config_spec": _extend_config_spec(family, head),
         },
     )
     transformer = build_transformer_model(
@@ -175,6 +179,22 @@ def _find_task(
     return task or tasks[0]
 
 
+def _check_causal(
+    config: Mapping[str, Any], family: type[Transformer], application: str | None
+) -> None:
+    """Raise a ValueError for text generation by a model whose positions see all others.
+
+    Args:
+        application: that of the caller, or None.
+    """
+    is_causal = family.mask_kind == "causal" or bool(config.get("is_decoder"))
+    if not is_causal and application in (None, "encoder"):
+        raise ValueError(
+            f"Expected a causal model for text-generation, got {family.__name__}, whose positions "
+            "see all others. Pass application='lm' for a causal mask."
+        )
+
+
 def _find_labels(
     config: Mapping[str, Any],
     head: type[TaskHead],
@@ -191,10 +211,10 @@ def _find_labels(
         return ()
     if labels is not None:
         return _check_labels("labels", check_strings("labels", labels))
-    if config.get("id2label") is not None:
-        return _check_labels("id2label", _read_id2label(config))
     if is_new:
         raise ValueError("Expected labels for a new head, got None. Pass labels=[...].")
+    if config.get("id2label") is not None:
+        return _check_labels("id2label", _read_id2label(config))
     count = config.get("num_labels", 2)  # the default of transformers
     count = check_integer("num_labels", count, 1, _MOST_LABELS, "Correct the configuration.")
     return tuple(f"LABEL_{i}" for i in range(count))
@@ -227,7 +247,7 @@ def _read_id2label(config: Mapping[str, Any]) -> list[str]:
 
 def _check_labels(name: str, labels: Sequence[str]) -> tuple[str, ...]:
     """Return labels if they are one or more, and distinct."""
-    repeats = sorted({label for label in labels if list(labels).count(label) > 1})
+    repeats = sorted(label for label, count in Counter(labels).items() if count > 1)
     if not labels or repeats:
         got = f"{', '.join(map(repr, repeats))} more than once" if repeats else "none"
         raise ValueError(f"Expected {name} to hold distinct names of outputs, got {got}.")
@@ -257,3 +277,9 @@ def _adapt_spec(family: type[Transformer], head: type[TaskHead]) -> CheckpointSp
     """Return the names of a family's weights as a model with this head has them."""
     spec = family.checkpoint_spec
     return spec if head.dialect is None else spec.replace(hugging_face=head.dialect)
+
+
+def _extend_config_spec(family: type[Transformer], head: type[TaskHead]) -> ConfigSpec:
+    """Return the keys of a family's configuration, with those that the head reads."""
+    spec = family.config_spec
+    return spec.replace(used_keys=(*spec.used_keys, *head.settings))

@@ -3,9 +3,18 @@
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
-from support import GOLDEN, assert_close, compute_outputs, load_arrays, randomize_weights
+from support import (
+    GOLDEN,
+    assert_close,
+    compute_outputs,
+    load_archive,
+    load_arrays,
+    randomize_weights,
+)
+from task_head_cases import CASES, make_batches, segments_of
 
 from bert4keras.checkpoints import open_checkpoint
 from bert4keras.models import build_task_model, build_transformer_model
@@ -24,9 +33,29 @@ CLASSIFIER = {**SIZES, "architectures": ["BertForSequenceClassification"]}
 IDS = np.array([[5, 9, 7, 3], [5, 3, 0, 0]])
 
 
-def logits_of(task_model, ids=IDS):
-    inputs = [ids if "Token" in x.name else 0 * ids for x in task_model.model.inputs]
+def logits_of(task_model, ids=IDS, segments=None):
+    segments = 0 * ids if segments is None else segments
+    inputs = [ids if "Token" in x.name else segments for x in task_model.model.inputs]
     return compute_outputs(task_model.model, inputs)[0]
+
+
+def case_of(name):
+    """Return the configuration, weights and logits that transformers gave for a case."""
+    arrays = load_archive("task_heads.npz.xz")
+    weights = f"{name}/weights/"
+    tensors = {x.removeprefix(weights): arrays[x] for x in arrays if x.startswith(weights)}
+    config = json.loads(str(arrays[f"{name}/config"]))
+    return config, tensors, [arrays[f"{name}/logits/{i}"] for i in range(2)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_logits_are_those_of_transformers(name):
+    config, tensors, logits = case_of(name)
+    model = build_task_model(config, tensors, **CASES[name][2])
+    for (ids, is_token), want in zip(make_batches(config["pad_token_id"]), logits, strict=True):
+        got = logits_of(model, ids, segments_of(ids))
+        is_text = got.shape[:2] != ids.shape
+        assert_close(*((got, want) if is_text else (got[is_token], want[is_token])), 1e-5)
 
 
 @pytest.fixture
@@ -108,8 +137,20 @@ class TestNewHead:
             build_task_model(tmp_path, task="text-classification", labels=["a", "b"])
 
     def test_a_new_head_needs_labels(self):
+        config = {**CLASSIFIER, "id2label": {"0": "a"}}  # those of the head that is there
         with pytest.raises(ValueError, match="Expected labels for a new head, got None"):
-            build_task_model(CLASSIFIER, new_head=True)
+            build_task_model(config, new_head=True)
+
+    def test_a_new_head_may_be_of_another_task(self, folder):
+        options = {"task": "token-classification", "labels": ["O", "B"], "new_head": True}
+        assert build_task_model(folder, **options).model.output_shape == (None, None, 2)
+
+    def test_a_classifier_of_modernbert_keeps_the_pretrained_part_of_its_head(self):
+        config, tensors, _ = case_of("ModernBertForMaskedLM@bias")
+        options = {"task": "text-classification", "labels": ["a", "b"], "new_head": True}
+        model = build_task_model(config, tensors, **options).model
+        bias = model.get_layer("MLM-Dense").get_weights()[1]
+        assert_close(bias, tensors["head.dense.bias"].astype("float32"), 0)
 
     def test_a_pretrained_head_cannot_be_new(self):
         with pytest.raises(ValueError, match="new_head=True with a classifier .* got fill-mask"):
@@ -146,6 +187,7 @@ class TestBadInput:
             ({"architectures": ["BertForMultipleChoice"]}, "got BertForMultipleChoice. Pass task"),
             ({"architectures": ["BertModel"]}, "with a head of BERT, got BertModel. Pass task=..."),
             ({"model_type": "t5"}, "Expected a family with task heads, got T5"),
+            ({"architectures": ["ElectraForPreTraining"], "model_type": "electra"}, "of ELECTRA"),
         ],
     )
     def test_a_wrong_configuration(self, changes, message):
@@ -169,15 +211,59 @@ class TestBadInput:
         with pytest.raises(error, match=message):
             build_task_model(CLASSIFIER, **options)
 
+    def test_a_pooling_that_modernbert_does_not_have(self):
+        config = case_of("ModernBertForSequenceClassification")[0]
+        with pytest.raises(ValueError, match="Expected classifier_pooling to be one of 'cls', 'm"):
+            build_task_model({**config, "classifier_pooling": "max"})
+
+    def test_a_classifier_on_the_last_token_needs_a_padding_id(self):
+        config = {**case_of("LlamaForSequenceClassification")[0], "pad_token_id": None}
+        with pytest.raises(
+            ValueError, match="Expected a pad_token_id, got None.* Pass pad_token_id"
+        ):
+            build_task_model(config)
+        assert build_task_model(config, pad_token_id=0).model.output_shape == (None, 3)
+
+    def test_text_generation_needs_a_causal_model(self):
+        with pytest.raises(ValueError, match="Expected a causal model for text-generation, got BE"):
+            build_task_model(SIZES, task="text-generation")
+        for options in ({"application": "lm"}, {"folder_or_config": {**SIZES, "is_decoder": True}}):
+            arguments = {"folder_or_config": SIZES, "task": "text-generation", **options}
+            assert build_task_model(**arguments).transformer.mask_kind == "causal"
+
     def test_labels_of_a_task_without_labels(self):
         with pytest.raises(ValueError, match="Expected no labels for fill-mask, got"):
             build_task_model(SIZES, task="fill-mask", labels=["a"])
 
 
 class TestDropout:
-    def rates(self, **settings):
-        model = build_task_model({**CLASSIFIER, **settings}).model
-        return [x.rate for x in model.layers if x.name == "Classifier-Dropout"]
+    def rates(self, config=CLASSIFIER, **settings):
+        model = build_task_model({**config, **settings}).model
+        return [x.rate for x in model.layers if "Classifier" in x.name and "Dropout" in x.name]
+
+    @pytest.mark.parametrize(
+        "name, settings, rates",
+        [
+            ("AlbertForSequenceClassification", {}, [0.1]),
+            ("AlbertForTokenClassification", {"classifier_dropout_prob": 0.3}, [0.3]),
+            ("DistilBertForSequenceClassification", {}, [0.2]),
+            ("DistilBertForTokenClassification", {"dropout": 0.3}, [0.3]),
+            ("RobertaForSequenceClassification", {"classifier_dropout": 0.3}, [0.3, 0.3]),
+            ("RoFormerForSequenceClassification", {"classifier_dropout": 0.3}, [0.1, 0.1]),
+            ("DebertaV2ForSequenceClassification", {"cls_dropout": 0.3}, [0.3]),
+            ("ModernBertForTokenClassification", {"classifier_dropout": 0.3}, [0.3]),
+            ("LlamaForTokenClassification", {}, [0.1]),
+            ("LlamaForTokenClassification", {"hidden_dropout": 0.3}, [0.3]),
+            ("GPT2ForTokenClassification", {"classifier_dropout": 0.3}, [0.3]),
+        ],
+    )
+    def test_each_family_has_its_key(self, name, settings, rates):
+        assert self.rates(case_of(name)[0], **settings) == rates
+
+    def test_it_is_written_again(self, tmp_path):
+        config = {**CLASSIFIER, "classifier_dropout": 0.3}
+        build_task_model(config).save_pretrained(tmp_path)
+        assert json.loads((tmp_path / "config.json").read_text())["classifier_dropout"] == 0.3
 
     def test_the_rate_is_that_of_the_configuration(self):
         assert self.rates(classifier_dropout=0.3, hidden_dropout_prob=0.0) == [0.3]
@@ -191,3 +277,47 @@ def test_files_of_both_formats_are_read(folder):
     want = logits_of(build_task_model(folder))
     shutil.move(folder / "config.json", folder / "other.json")
     assert_close(logits_of(build_task_model(folder / "other.json", tensors)), want, 0)
+
+
+OWN_FAMILIES = ["nezha", "roformer_v2", "gau_alpha", "albert_unshared"]  # not in transformers
+
+
+@pytest.mark.parametrize("model_type", OWN_FAMILIES)
+@pytest.mark.parametrize("task", ["text-classification", "question-answering", "fill-mask"])
+def test_a_family_of_our_own_has_folders_of_its_own(model_type, task, tmp_path):
+    model = build_task_model({**SIZES, "model_type": model_type}, task=task)
+    randomize_weights(model).save_pretrained(tmp_path)
+    copy = build_task_model(tmp_path)
+    assert copy.task == task
+    assert_close(logits_of(copy), logits_of(model), 0)
+
+
+def test_a_causal_model_of_our_own_has_a_folder(tmp_path):
+    config = {**SIZES, "model_type": "gpt2_ml"}
+    model = build_task_model(config, task="text-classification", labels=["a", "b"])
+    randomize_weights(model).save_pretrained(tmp_path)
+    assert_close(logits_of(build_task_model(tmp_path)), logits_of(model), 0)
+
+
+@pytest.mark.parametrize("name", ["BertForSequenceClassification", "LlamaForTokenClassification"])
+def test_logits_are_float32_in_mixed_precision(name):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    config, tensors, (want, _) = case_of(name)
+    model = build_task_model(config, tensors).model
+    assert model.output.dtype == "float32"
+
+
+def test_a_step_of_training_changes_head_and_model(folder):
+    model = build_task_model(folder).model
+    layers = [model.get_layer(x) for x in ("Classifier", "Pooler-Dense", "Embedding-Token")]
+    before = [layer.get_weights()[0] for layer in layers]
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.train_on_batch([IDS, 0 * IDS], np.array([0, 2]))
+    for layer, kernel in zip(layers, before, strict=True):
+        assert np.abs(layer.get_weights()[0] - kernel).max() > 0
+
+
+def test_padding_changes_no_logits(folder):
+    model = build_task_model(folder)
+    row = logits_of(model, np.array([[5, 3]]))
+    assert_close(logits_of(model)[1:], row, 1e-6)

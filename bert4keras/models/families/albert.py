@@ -5,6 +5,13 @@ from typing import Any
 
 from bert4keras.checkpoints import Dialect, attention, dense, expand_blocks, hugging_face, norm
 from bert4keras.models.families.bert import BERT, EMBEDDINGS, HEADS
+from bert4keras.models.heads import (
+    AnswerHead,
+    MaskedLMHead,
+    NextSentenceHead,
+    PooledHead,
+    TokenHead,
+)
 from bert4keras.models.hugging_face import CAUSAL_MASK, EMBEDDING_SIZE
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
@@ -50,6 +57,10 @@ BRIGHTMART = Dialect(
         (f"^{_WORDS}$", f"{_WORDS} @ {_WORD_MAP}"),
     )
 )
+_DROPOUT = {
+    "settings": {"classifier_dropout_prob": 0.1},
+    "dropout_keys": ("classifier_dropout_prob",),
+}
 
 
 class ALBERT(BERT):
@@ -83,6 +94,13 @@ class ALBERT(BERT):
         ),
         hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE} | {CAUSAL_MASK},
     )
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": PooledHead.replace(**_DROPOUT),
+        "token-classification": TokenHead.replace(**_DROPOUT),
+        "question-answering": AnswerHead,
+        "fill-mask": MaskedLMHead,
+        "next-sentence-prediction": NextSentenceHead,
+    }
     epsilon: float | None = None  # but for the embeddings
 
     @classmethod

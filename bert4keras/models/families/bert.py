@@ -68,10 +68,6 @@ HEAD_RULES = (  # an untied head has a table and a bias in one layer, "decoder"
 _HUGGING_FACE = hugging_face(*HEAD_RULES, prefix="bert.")
 
 
-class _CausalLMHead(CausalLMHead):
-    architectures = ("LMHeadModel", "ForCausalLM")
-
-
 class BERT(Transformer):
     """BERT: an encoder with learnt positions and segments, and heads to choose from.
 
@@ -121,7 +117,7 @@ class BERT(Transformer):
         "question-answering": AnswerHead,
         "fill-mask": MaskedLMHead,
         "next-sentence-prediction": NextSentenceHead,
-        "text-generation": _CausalLMHead,
+        "text-generation": CausalLMHead.replace(architectures=("LMHeadModel", "ForCausalLM")),
     }
     sentence_activation: Activation = "softmax"  # of the head of NSP
     token_activation: Activation | None = None  # inside the token head; None for hidden_act

@@ -13,11 +13,13 @@ from bert4keras.layers import (
     Add,
     DisentangledAttention,
     DistanceEmbedding,
+    FirstToken,
     LayerNormalization,
     MaskedConv1D,
 )
 from bert4keras.models.config import translate_activation
 from bert4keras.models.families.bert import BERT, HEAD_RULES, HEAD_TABLES
+from bert4keras.models.heads import AnswerHead, MaskedLMHead, SequenceHead, TokenHead
 from bert4keras.models.hugging_face import (
     EMBEDDING_SIZE,
     NO_SEGMENTS,
@@ -55,6 +57,23 @@ _POOLER_HIDDEN_ACT = Unsupported(
     "a pooler other than pooler_hidden_act",
     lambda model: model.with_pool not in (False, translate_activation(model.pooler_hidden_act)),
 )
+
+
+class _ClassifierHead(SequenceHead):
+    """Classifier on a pooler with dropout before it."""
+
+    pretrained_layers = ("Pooler-Dense",)
+    settings: Mapping[str, Any] = {"pooler_dropout": 0.0, "cls_dropout": None}
+    dropout_keys = ("cls_dropout",)
+    pooler_hidden_act: Activation
+
+    def apply_heads(self, inputs: Tensor) -> Tensor:
+        """Score the pooled first token: (B, C)."""
+        x = self.apply(inputs, FirstToken, name="Pooler")
+        x = self.drop(x, "Pooler-Dropout", self.head_settings["pooler_dropout"] or 0.0)
+        activation = translate_activation(self.pooler_hidden_act)
+        x = self.dense(x, self.hidden_size, "Pooler-Dense", activation)
+        return self.score_outputs(self.drop(x, "Classifier-Dropout"))
 
 
 class DeBERTaV2(BERT):
@@ -113,7 +132,7 @@ class DeBERTaV2(BERT):
         },
         used_keys=("pooler_hidden_size", "attention_head_size", "embedding_size"),
         keys_without_effect={
-            "pooler_dropout": "heads of tasks are the user's",
+            **dict.fromkeys(("pooler_dropout", "cls_dropout"), "build_task_model reads them"),
             "legacy": "both token heads are read, each by its names",
         },
         checks={"max_position": whole_number(0)},  # not used where distances have their own limit
@@ -129,6 +148,12 @@ class DeBERTaV2(BERT):
         - {NO_SEGMENTS, EMBEDDING_SIZE, POOLER_ACTIVATION}
         | {_POOLER_HIDDEN_ACT},
     )
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": _ClassifierHead,
+        "token-classification": TokenHead.replace(settings={}),
+        "question-answering": AnswerHead,
+        "fill-mask": MaskedLMHead,
+    }
     epsilon: float | None = 1e-7
     position_kind: str | None = "disentangled"
 

@@ -1,12 +1,15 @@
 """DistilBERT (Sanh et al., arXiv:1910.01108): a small BERT taught by a large one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bert4keras.backend.types import Tensor
-from bert4keras.checkpoints import hugging_face
+from bert4keras.checkpoints import dense, hugging_face
 from bert4keras.models.families.bert import BERT
+from bert4keras.models.heads import AnswerHead, DenseHead, MaskedLMHead, TokenHead
 from bert4keras.models.hugging_face import CAUSAL_MASK, NO_SEGMENTS, Unsupported
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
+from bert4keras.models.transformer import Activation
 
 _LAYER = r"^(distilbert/transformer/layer_\d+)/"
 _HUGGING_FACE = hugging_face(
@@ -29,6 +32,16 @@ _LAYER_NORM_EPS = Unsupported(
     "layer_norm_eps other than 1e-12",
     lambda model: model.layer_norm_eps not in (None, model.epsilon),
 )
+
+
+class _ClassifierHead(DenseHead):
+    """Classifier of two layers on the first token; dropout between them only."""
+
+    weights = {"Classifier-Dense": dense("pre_classifier"), "Classifier": dense("classifier")}
+    settings: Mapping[str, Any] = {"seq_classif_dropout": 0.2}
+    dropout_keys = ("seq_classif_dropout",)
+    input_dropout: float | None = 0.0
+    inner_activation: Activation | None = "relu"
 
 
 class DistilBERT(BERT):
@@ -71,7 +84,7 @@ class DistilBERT(BERT):
         },
         keys_without_effect={
             "sinusoidal_pos_embds": "they are initial values: a checkpoint holds the positions",
-            **dict.fromkeys(("qa_dropout", "seq_classif_dropout"), "heads of tasks are the user's"),
+            **dict.fromkeys(("qa_dropout", "seq_classif_dropout"), "build_task_model reads them"),
             "tie_weights_": "tie_word_embeddings says it",
         },
         unsupported_args=(
@@ -84,6 +97,15 @@ class DistilBERT(BERT):
         hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS}
         | {CAUSAL_MASK, _LAYER_NORM_EPS},
     )
+
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": _ClassifierHead,
+        "token-classification": TokenHead.replace(settings={}),
+        "question-answering": AnswerHead.replace(
+            settings={"qa_dropout": 0.1}, dropout_keys=("qa_dropout",)
+        ),
+        "fill-mask": MaskedLMHead,
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "segment_vocab_size": 0})

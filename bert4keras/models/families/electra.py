@@ -1,10 +1,12 @@
 """ELECTRA (Clark et al., arXiv:2003.10555): an encoder trained to detect replaced tokens."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import dense, hugging_face, norm, rename_variables
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS, HEAD_TABLES
+from bert4keras.models.heads import AnswerHead, DenseHead, MaskedLMHead, TokenHead
 from bert4keras.models.hugging_face import EMBEDDING_SIZE, Unsupported
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation, head_activation
@@ -67,6 +69,14 @@ class ELECTRA(BERT):
         applications=("encoder",),
         hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE} | {_BOTH_HEADS},
     )
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": DenseHead.replace(inner_activation="gelu_erf"),
+        "token-classification": TokenHead,
+        "question-answering": AnswerHead,
+        "fill-mask": MaskedLMHead.replace(
+            architectures=("ForMaskedLM",), arguments={"with_generator": "linear"}
+        ),
+    }
     token_activation: Activation | None = "gelu_erf"
 
     def __init__(

@@ -1,11 +1,13 @@
 """ERNIE of Baidu (Sun et al., arXiv:1904.09223; 2.0: arXiv:1907.12412; 3.0: arXiv:2107.02137)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import hugging_face
 from bert4keras.layers import Add, ConstantIds
 from bert4keras.models.families.bert import BERT, HEAD_RULES
+from bert4keras.models.heads import CausalLMHead
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
 _HUGGING_FACE = hugging_face(
@@ -46,6 +48,7 @@ class ERNIE(BERT):
             "task_type_vocab_size": "task_type_vocab_size",
         },
     )
+    task_heads: Mapping[str, type[Any]] = {**BERT.task_heads, "text-generation": CausalLMHead}
 
     def __init__(
         self,

@@ -7,12 +7,17 @@ from bert4keras import backend
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import Dialect, rename_variables
 from bert4keras.models.families.bert import BERT, BLOCKS, EMBEDDINGS
+from bert4keras.models.heads import CausalLMHead, LastTokenHead
 from bert4keras.models.hugging_face import NO_SEGMENTS, SHARED_SEGMENTS, Unsupported
 from bert4keras.models.mixins import LanguageModelHead, LM_Mask, check_embedding_size
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 from bert4keras.models.transformer import Activation
 
 HEAD_RULE = (r"^gpt/output_embeddings$", "lm_head.weight")
+TASK_RULES = (  # layers of transformers, not of GPT: their kernels are transposed
+    (r"^(score|classifier|qa_outputs)/kernel$", r"\1.weight^T"),
+    (r"^(classifier|qa_outputs)/bias$", r"\1.bias"),
+)
 BLOCK_RULES = (  # kernels lie as Google's do, those of queries, keys and values in one
     (r"^gpt/transformer/layer_(\d+)/", r"transformer.h.\1."),
     (r"attention/self/query/(\w+)$", r"attn.c_attn.\1[0 of 3]"),
@@ -28,6 +33,7 @@ _HUGGING_FACE = Dialect(
     (
         (r"^gpt/embeddings/word_embeddings$", "transformer.tokens_embed.weight"),
         HEAD_RULE,
+        *TASK_RULES,
         (r"^gpt/embeddings/position_embeddings$", "transformer.positions_embed.weight"),
         (r"attention/output/LayerNorm/", "ln_1."),
         (r"output/LayerNorm/", "ln_2."),
@@ -119,6 +125,12 @@ class GPT(LM_Mask, LanguageModelHead, BERT):
         hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS, SHARED_SEGMENTS}
         | {_OWN_SEGMENTS, _INTERMEDIATE_SIZE, _ACTIVATION},
     )
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": LastTokenHead,
+        "text-generation": CausalLMHead.replace(
+            architectures=("LMHeadModel", "ForCausalLM"), arguments={"final_activation": "linear"}
+        ),
+    }
 
     def __init__(self, *args: Any, final_activation: Activation = "softmax", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

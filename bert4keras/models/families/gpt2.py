@@ -1,11 +1,13 @@
 """GPT-2 (Radford et al., "Language Models are Unsupervised Multitask Learners", 2019)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import Dialect, norm, rename_variables
 from bert4keras.models.families.bert import BERT
-from bert4keras.models.families.gpt import BLOCK_RULES, GPT, HEAD_RULE
+from bert4keras.models.families.gpt import BLOCK_RULES, GPT, HEAD_RULE, TASK_RULES
+from bert4keras.models.heads import DECODER_DROPOUT, AnswerHead, TokenHead
 from bert4keras.models.hugging_face import NO_SEGMENTS, SHARED_SEGMENTS
 from bert4keras.models.mixins import PreNorm
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
@@ -14,6 +16,7 @@ _HUGGING_FACE = Dialect(
     (
         (r"^gpt/embeddings/word_embeddings$", "transformer.wte.weight"),
         HEAD_RULE,
+        *TASK_RULES,
         (r"^gpt/embeddings/position_embeddings$", "transformer.wpe.weight"),
         (r"^gpt/output/LayerNorm/", "transformer.ln_f."),
         (r"attention/input/LayerNorm/", "ln_1."),
@@ -76,6 +79,11 @@ class GPT2(PreNorm, GPT):
         applications=("encoder", "lm"),
         hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS, SHARED_SEGMENTS},
     )
+    task_heads: Mapping[str, type[Any]] = {
+        **GPT.task_heads,
+        "token-classification": TokenHead.replace(**DECODER_DROPOUT),
+        "question-answering": AnswerHead,
+    }
     epsilon: float | None = 1e-5
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -5,6 +5,13 @@ from typing import Any
 
 from bert4keras.backend.types import Tensor
 from bert4keras.checkpoints import deinterleave_rotary, dense, hugging_face, interleave_rotary
+from bert4keras.models.heads import (
+    DECODER_DROPOUT,
+    AnswerHead,
+    CausalLMHead,
+    LastTokenHead,
+    TokenHead,
+)
 from bert4keras.models.hugging_face import ANY_FAMILY, KEY_SIZE
 from bert4keras.models.mixins import (
     LanguageModelHead,
@@ -21,6 +28,9 @@ from bert4keras.models.transformer import Activation, Transformer
 
 _LAYER = "model/layers_{i}"
 _HUGGING_FACE = hugging_face((r"^(model/embed_tokens|lm_head)$", r"\1/weight"), prefix="model.")
+_ANSWERS = hugging_face(  # classes of question answering call the model so
+    (r"^model/", "transformer/"), (r"^(transformer/embed_tokens)$", r"\1/weight")
+)
 _OPTIONAL_BIASES = {  # attribute that is True where a model has them -> ends of their names
     "projection_bias": ("/q_proj/bias", "/k_proj/bias", "/v_proj/bias"),
     "output_bias": ("/o_proj/bias",),
@@ -109,6 +119,14 @@ class LLaMA(LM_Mask, LanguageModelHead, RMSNorm, PreNorm, RotaryPositions, Trans
         applications=("encoder", "lm"),
         hf_unsupported=ANY_FAMILY | {KEY_SIZE},
     )
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": LastTokenHead,
+        "token-classification": TokenHead.replace(
+            weights={"Classifier": dense("score")}, **DECODER_DROPOUT
+        ),
+        "question-answering": AnswerHead.replace(dialect=_ANSWERS),
+        "text-generation": CausalLMHead.replace(arguments={"final_activation": "linear"}),
+    }
     tie_word_embeddings = False
     epsilon: float | None = 1e-6
     uses_sliding_window = False  # where a configuration does not say it
@@ -276,6 +294,7 @@ class Mistral(LLaMA):
         },
         unsupported_args=(*LLaMA.config_spec.unsupported_args, "projection_bias", "mlp_bias"),
     )
+    task_heads: Mapping[str, type[Any]] = {**LLaMA.task_heads, "question-answering": AnswerHead}
     uses_sliding_window = True
 
 

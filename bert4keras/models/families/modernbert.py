@@ -1,14 +1,20 @@
 """ModernBERT (Warner et al., arXiv:2412.13663): an encoder with windows of attention."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bert4keras.backend.types import Tensor
-from bert4keras.checkpoints import deinterleave_rotary, hugging_face, interleave_rotary
-from bert4keras.checks import check_number
-from bert4keras.layers import SinusoidalPositionEmbedding, WindowMask
+from bert4keras.checkpoints import deinterleave_rotary, dense, hugging_face, interleave_rotary
+from bert4keras.checks import check_choice, check_number
+from bert4keras.layers import (
+    FirstToken,
+    GlobalAveragePooling1D,
+    SinusoidalPositionEmbedding,
+    WindowMask,
+)
 from bert4keras.models.config import translate_activation
 from bert4keras.models.families.bert import BERT
+from bert4keras.models.heads import AnswerHead, MaskedLMHead, SequenceHead, TokenHead
 from bert4keras.models.hugging_face import NO_SEGMENTS
 from bert4keras.models.mixins import (
     FULL_ATTENTION,
@@ -30,11 +36,43 @@ _HUGGING_FACE = hugging_face(
 )
 _LAYER = "model/layers_{i}"
 _ROTARY_KERNELS = ("/query/kernel", "/key/kernel")  # rotary positions pair their features
+_POOLING = {"cls": FirstToken, "mean": GlobalAveragePooling1D}
 _BASES = {FULL_ATTENTION: "global_rope_theta", SLIDING_ATTENTION: "local_rope_theta"}
 _POSITIONS = {
     FULL_ATTENTION: "Embedding-Rotary-Position",
     SLIDING_ATTENTION: "Embedding-Rotary-Position-Local",
 }
+
+
+class _TokenHead(TokenHead):
+    """Classifier of each token, or of what is pooled, behind a part of the token head."""
+
+    pretrained_layers = ("MLM-Dense", "MLM-Norm")
+    settings: Mapping[str, Any] = {"classifier_dropout": 0.0}
+    transform: Callable[[Tensor], Tensor]
+
+    def apply_heads(self, inputs: Tensor) -> Tensor:
+        """Score each vector: (B, L, C), or (B, C) for (B, D)."""
+        return super().apply_heads(self.transform(inputs))
+
+
+class _TextHead(_TokenHead):
+    """Classifier of texts."""
+
+    architectures = SequenceHead.architectures
+    settings: Mapping[str, Any] = {"classifier_dropout": 0.0, "classifier_pooling": "cls"}
+
+    @classmethod
+    def check_setting(cls, key: str, value: Any) -> None:
+        """Raise a ValueError for a setting of the head that is wrong."""
+        if key != "classifier_pooling":
+            return super().check_setting(key, value)
+        check_choice(key, value, _POOLING, "Correct the configuration.")
+
+    def apply_heads(self, inputs: Tensor) -> Tensor:
+        """Pool, and score: (B, C)."""
+        pooling = _POOLING[self.head_settings["classifier_pooling"]]
+        return super().apply_heads(self.apply(inputs, pooling, name="Classifier-Pooling"))
 
 
 class ModernBERT(PreNorm, BERT):
@@ -47,6 +85,7 @@ class ModernBERT(PreNorm, BERT):
         global_rope_theta: base of the rotary positions of blocks that see the whole text.
         local_rope_theta: that of the others.
         classifier_activation: activation inside the token head.
+        classifier_bias: a bias there, before the activation.
         *args, **kwargs: as for ``BERT``, but for segments, positions, ``with_pool``, ``with_nsp``.
 
     Outputs: vectors (B, L, D), or with ``with_mlm`` tokens (B, L, V). Padding is masked throughout.
@@ -68,7 +107,7 @@ class ModernBERT(PreNorm, BERT):
                 f"{_LAYER}/mlp/{part}/kernel" for part in ("inner", "gate", "Wo")
             ],
             "Output-Norm": ["model/final_norm/gamma"],
-            "MLM-Dense": ["head/dense/kernel"],
+            "MLM-Dense": dense("head/dense"),
             "MLM-Norm": ["head/norm/gamma"],
             "Output-LM": ["decoder/output_embeddings"],
             "MLM-Bias": ["decoder/bias"],
@@ -91,13 +130,13 @@ class ModernBERT(PreNorm, BERT):
             "global_rope_theta": "global_rope_theta",
             "local_rope_theta": "local_rope_theta",
             "classifier_activation": "classifier_activation",
+            "classifier_bias": "classifier_bias",
         },
         defaults={"hidden_act": "gelu_erf", "pad_token_id": 50283, "max_position": 8192},
         required_values={
             "attention_bias": False,
             "mlp_bias": False,
             "norm_bias": False,
-            "classifier_bias": False,
             "decoder_bias": True,
             "rope_scaling": None,
             "partial_rotary_factor": 1.0,
@@ -107,7 +146,7 @@ class ModernBERT(PreNorm, BERT):
         used_keys=("rope_parameters",),
         keys_without_effect={
             "embedding_dropout": "one rate of dropout is for all vectors: mlp_dropout",
-            "classifier_pooling": "heads of tasks are the user's",
+            "classifier_pooling": "build_task_model reads it",
             "rope_theta": "each kind of block has a base of its own",
             **dict.fromkeys(
                 (
@@ -133,6 +172,14 @@ class ModernBERT(PreNorm, BERT):
         applications=("encoder",),
         hf_unsupported=BERT.config_spec.hf_unsupported - {NO_SEGMENTS},
     )
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": _TextHead,
+        "token-classification": _TokenHead,
+        "question-answering": _TokenHead.replace(
+            architectures=AnswerHead.architectures, num_outputs=2, has_labels=False
+        ),
+        "fill-mask": MaskedLMHead,
+    }
     use_bias = False
     norm_options: Mapping[str, Any] = {"offset": False}
     epsilon: float | None = 1e-5
@@ -147,6 +194,7 @@ class ModernBERT(PreNorm, BERT):
         global_rope_theta: float = 160000.0,
         local_rope_theta: float | None = 10000.0,
         classifier_activation: Activation = "gelu",
+        classifier_bias: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **{**kwargs, "segment_vocab_size": 0})
@@ -159,6 +207,7 @@ class ModernBERT(PreNorm, BERT):
         self.global_rope_theta = global_rope_theta
         self.local_rope_theta: float = local_rope_theta or global_rope_theta
         self.classifier_activation = classifier_activation
+        self.classifier_bias = classifier_bias
         self.token_activation: Activation | None = translate_activation(classifier_activation)
         if self.attention_key_size % 2:
             raise ValueError(
@@ -229,14 +278,26 @@ class ModernBERT(PreNorm, BERT):
     def dense(
         self, x: Tensor, units: int, name: str, activation: Any = None, **kwargs: Any
     ) -> Tensor:
-        """Apply a dense layer without bias."""
-        return super().dense(x, units, name, activation, **{"use_bias": False, **kwargs})
+        """Apply a dense layer without bias, but for the token head if it has one."""
+        use_bias = name == "MLM-Dense" and self.classifier_bias
+        return super().dense(x, units, name, activation, **{"use_bias": use_bias, **kwargs})
 
     def apply_final_layers(self, inputs: Tensor) -> Tensor:
         """Apply the last norm, and the token head if it was asked for."""
         return super().apply_final_layers(self.normalize(inputs, "Output-Norm"))
 
+    def transform(self, x: Tensor) -> Tensor:
+        """Apply the part of the token head that classifiers have too."""
+        x = self.dense(x, self.hidden_size, "MLM-Dense", self.token_activation)
+        return self.normalize(x, "MLM-Norm")
+
     # Weights
+
+    def variable_mapping(self) -> dict[str, list[str]]:
+        """Return the table of weights, without a bias that the token head does not have."""
+        table = super().variable_mapping()
+        kernel, bias = table["MLM-Dense"]
+        return {**table, "MLM-Dense": [kernel, bias] if self.classifier_bias else [kernel]}
 
     def load_variable(self, checkpoint: Mapping[str, Any], name: str) -> Any:
         """Read one variable; ours turns neighbouring features, a checkpoint's the halves."""

@@ -1,9 +1,11 @@
 """NEZHA (Wei et al., arXiv:1909.00204): BERT with relative positions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bert4keras.checkpoints import hugging_face
 from bert4keras.models.families.bert import BERT, HEAD_RULES
+from bert4keras.models.heads import CausalLMHead
 from bert4keras.models.mixins import RelativePositions, without_positions
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
 
@@ -43,6 +45,7 @@ class NEZHA(RelativePositions, BERT):
         required_values={**BERT.config_spec.required_values, "use_relative_position": True},
         unsupported_args=RelativePositions.unsupported_args,
     )
+    task_heads: Mapping[str, type[Any]] = {**BERT.task_heads, "text-generation": CausalLMHead}
     epsilon: float | None = None  # but for the embeddings
 
     def __init__(self, *args: Any, max_relative_position: int = 64, **kwargs: Any) -> None:

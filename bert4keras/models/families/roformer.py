@@ -1,9 +1,17 @@
 """RoFormer (Su et al., arXiv:2104.09864): BERT with rotary positions."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bert4keras.checkpoints import hugging_face
 from bert4keras.models.families.bert import BERT, HEAD_RULES
+from bert4keras.models.heads import (
+    AnswerHead,
+    CausalLMHead,
+    DenseHead,
+    MaskedLMHead,
+    TokenHead,
+)
 from bert4keras.models.hugging_face import CUSTOM_POSITION_IDS, EMBEDDING_SIZE, POOLER
 from bert4keras.models.mixins import RotaryPositions, check_equal_sizes, without_positions
 from bert4keras.models.specs import CheckpointSpec, ConfigSpec
@@ -54,6 +62,13 @@ class RoFormer(RotaryPositions, BERT):
         hf_unsupported=BERT.config_spec.hf_unsupported - {EMBEDDING_SIZE}
         | {POOLER, CUSTOM_POSITION_IDS},
     )
+    task_heads: Mapping[str, type[Any]] = {
+        "text-classification": DenseHead.replace(settings={}, inner_activation=None),
+        "token-classification": TokenHead.replace(settings={}),
+        "question-answering": AnswerHead,
+        "fill-mask": MaskedLMHead,
+        "text-generation": CausalLMHead,
+    }
     epsilon: float | None = None  # but for the embeddings
 
     def __init__(self, *args: Any, rotary_value: bool = False, **kwargs: Any) -> None:

@@ -61,6 +61,7 @@ class RoFormerV2(RotaryPositions, BERT):
         unsupported_args=(*RotaryPositions.unsupported_args, "layer_norm_cond"),
         ignored_args=("with_pool", "with_nsp"),
     )
+    task_heads: Mapping[str, type[Any]] = RoFormer.task_heads
     epsilon: float | None = None
     use_bias = False
     norm_options: Mapping[str, Any] = {"zero_mean": False, "scale": False, "offset": False}
