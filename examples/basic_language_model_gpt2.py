@@ -2,8 +2,6 @@
 
 Without --folder a tiny one learns some poems first, so that there is a folder to open."""
 
-import os
-
 import keras
 import numpy as np
 from data.options import SEED, Parser
@@ -12,7 +10,7 @@ from data.poems import make_poems
 from bert4keras.data import sequence_padding
 from bert4keras.generation import TextGenerator
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer, save_vocab
+from bert4keras.tokenizers import Tokenizer, load_tokenizer
 
 parser = Parser(__doc__)
 parser.add_argument("--folder", help="config.json, model.safetensors and a vocabulary")
@@ -26,21 +24,6 @@ args = parser.parse_args()
 keras.utils.set_random_seed(args.seed)
 
 
-class ByteTokenizer:
-    """The tokenizer of English GPT-2, by the package `tokenizers`."""
-    def __init__(self, file):
-        from tokenizers import Tokenizer as Fast
-
-        self.fast = Fast.from_file(file)
-        self.end_id = self.fast.token_to_id("<|endoftext|>")
-
-    def encode(self, text):
-        return self.fast.encode(text).ids
-
-    def decode(self, ids):
-        return self.fast.decode(ids)
-
-
 def learn(folder, poems):
     """A tiny GPT-2 learns poems by heart, more or less, and is written as Hugging Face has it."""
     characters = sorted(set("".join(poems)))
@@ -48,14 +31,15 @@ def learn(folder, poems):
     tokenizer = Tokenizer(vocabulary)
     config = {"vocab_size": len(vocabulary), "hidden_size": 96, "num_hidden_layers": 2,
               "num_attention_heads": 4, "intermediate_size": 384, "hidden_act": "gelu_tanh",
-              "max_position": 128, "final_activation": "linear"}
-    gpt = build_transformer_model(config, model="gpt2", return_keras_model=False)
+              "max_position": 128}
+    gpt = build_transformer_model(config, model="gpt2", final_activation="linear",
+                                  return_keras_model=False)
     ids = sequence_padding([tokenizer.encode(poem)[0] for poem in poems])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
     gpt.model.compile(keras.optimizers.Adam(2e-3, clipnorm=1.0), loss)
     gpt.model.fit(ids[:, :-1], ids[:, 1:], batch_size=32, epochs=4)
     gpt.save_pretrained(folder)
-    save_vocab(os.path.join(folder, "vocab.txt"), vocabulary)
+    tokenizer.save(folder)
 
 
 folder = args.folder
@@ -63,10 +47,7 @@ if folder is None:
     folder = args.output
     learn(folder, make_poems(100 if args.smoke else 4000))
 model = build_transformer_model(folder)
-if os.path.exists(os.path.join(folder, "vocab.txt")):
-    tokenizer = Tokenizer(os.path.join(folder, "vocab.txt"), do_lower_case=True)
-else:
-    tokenizer = ByteTokenizer(os.path.join(folder, "tokenizer.json"))
+tokenizer = load_tokenizer(folder)
 write = TextGenerator(model, tokenizer)
 draw = {"do_sample": True, "top_p": 0.9, "seed": args.seed, "max_new_tokens": args.tokens}
 for text in write(args.text, num_return_sequences=args.number, **draw):

@@ -26,9 +26,9 @@ class TextGenerator:
         model: a functional Keras model with one output (B, L, V), logits or probabilities, whose
             tokens do not see later ones. Or the result of ``build_transformer_model`` with
             ``return_keras_model=False``; a T5 whole.
-        tokenizer: ``Tokenizer`` or ``SpTokenizer``, or any object with ``encode(text)``, which
-            gives ids or a pair of ids and segment ids, and ``decode(ids)``. None for ids in and
-            out.
+        tokenizer: ``Tokenizer``, ``SpTokenizer`` or ``HuggingFaceTokenizer``, or any object with
+            ``encode(text)``, which gives ids or a pair of ids and segment ids, and
+            ``decode(ids)``. None for ids in and out.
         start_id: the first id of a decoder, if the model has an encoder.
         input_roles: roles of inputs whose layers do not say it, see ``CachedModel``.
 
@@ -93,9 +93,12 @@ class TextGenerator:
             list, where one was given. Without a tokenizer lists of ids in place of texts.
         """
         is_one, config = isinstance(texts, str), self._config(options)
-        batch = [texts] if is_one else texts
-        output = self._generate(batch, config, conditions, batch_size, progress)
-        results = [[self._decode(ids, config) for ids in rows] for rows in output.tokens]
+        prompts = self._encode_all([texts] if is_one else texts, config)
+        output = self._generate(prompts, config, conditions, batch_size, progress)
+        results = [
+            [self._decode(ids, config, prompt) for ids in rows]
+            for prompt, rows in zip(prompts, output.tokens, strict=True)
+        ]
         if config.num_return_sequences == 1:
             results = [rows[0] for rows in results]
         return results[0] if is_one else results
@@ -128,7 +131,9 @@ class TextGenerator:
                 option out of its range.
             TypeError: an unknown option.
         """
-        return self._generate(texts, self._config(options), conditions, batch_size, progress)
+        config = self._config(options)
+        prompts = self._encode_all(texts, config)
+        return self._generate(prompts, config, conditions, batch_size, progress)
 
     def stream(
         self, text: str | Sequence[int], conditions: Sequence[ArrayLike] = (), **options: Any
@@ -153,13 +158,13 @@ class TextGenerator:
         steps = self.loop.stream(**self._start(prompts, config, conditions, [0]))
         if self.tokenizer is None:
             return (token_id for _, _, ids in steps for token_id in ids)
-        return self._stream_text(steps, config)
+        return self._stream_text(steps, config, prompts[0])
 
-    def _stream_text(self, steps, config):
+    def _stream_text(self, steps, config, prompt):
         all_ids, text, shown = [], "", ""
         for _, _, ids in steps:
             all_ids += ids
-            text_before, text = text, self._decode(all_ids, config)
+            text_before, text = text, self._decode(all_ids, config, prompt)
             complete_text = self._find_complete_text(text, text_before)
             if len(complete_text) > len(shown) and complete_text.startswith(shown):
                 yield complete_text[len(shown) :]
@@ -182,11 +187,13 @@ class TextGenerator:
             return self.tokenizer.complete_text(text)
         return os.path.commonprefix([text, text_before]).rstrip("\ufffd")
 
-    def _generate(self, texts, config, conditions, batch_size, progress):
-        check_integer("batch_size", batch_size, minimum=1)
+    def _encode_all(self, texts, config):
         if isinstance(texts, str) or not isinstance(texts, Iterable):
             raise TypeError(f"Expected texts to be a list of texts or ids, got {describe(texts)}.")
-        prompts = [self._encode(x, config, f"texts[{i}]") for i, x in enumerate(texts)]
+        return [self._encode(x, config, f"texts[{i}]") for i, x in enumerate(texts)]
+
+    def _generate(self, prompts, config, conditions, batch_size, progress):
+        check_integer("batch_size", batch_size, minimum=1)
         self._check(prompts, config)
         order = list(range(len(prompts)))
         if len(prompts) > batch_size:
@@ -213,10 +220,23 @@ class TextGenerator:
             text: a text.
             maxlen: maximum number of ids; a longer text is cut.
         """
+        if self._drops_end and hasattr(self.tokenizer, "encode_prompt"):
+            return self.tokenizer.encode_prompt(text, maxlen)
         options = {} if maxlen is None else {"maxlen": maxlen + self._drops_end}
         ids = self.tokenizer.encode(text, **options)
         ids = list(ids[0] if isinstance(ids, tuple) else ids)
         return ids[:-1] if self._drops_end and ids[-1:] == [self._end_id] else ids
+
+    def decode(self, ids: Sequence[int], prompt: Sequence[int] = ()) -> str:
+        """Return the text of generated ids; one that continues its prompt keeps its first space.
+
+        Args:
+            ids: ids, without those that end a text.
+            prompt: ids of the prompt.
+        """
+        if self._drops_end and hasattr(self.tokenizer, "decode_continuation"):
+            return self.tokenizer.decode_continuation(prompt, ids)
+        return self.tokenizer.decode(ids)
 
     @property
     def _drops_end(self):
@@ -250,10 +270,10 @@ class TextGenerator:
         token_places = [i for i, token in enumerate(ids) if token != pad_id]
         return ids[token_places[0] : token_places[-1] + 1] if token_places else []
 
-    def _decode(self, ids, config) -> Any:
+    def _decode(self, ids, config, prompt) -> Any:
         if self.tokenizer is None:
             return ids
-        return self.tokenizer.decode([i for i in ids if i not in config.stop_ids])
+        return self.decode([i for i in ids if i not in config.stop_ids], prompt)
 
     def _check(self, prompts, config):
         """Raise a ValueError before anything is computed if prompts or options do not suit."""

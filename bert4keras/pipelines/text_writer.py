@@ -152,14 +152,16 @@ class TextWriter(PipelineBase):
         options = vars(config)
         output = self.generator.generate(prompts, conditions, batch_size, **options)
         records = [
-            [self._make_record(ids, score, config) for ids, score in zip(*rows)]
-            for rows in zip(output.tokens, output.scores)
+            [self._make_record(ids, score, config, prompt) for ids, score in zip(*rows)]
+            for prompt, *rows in zip(prompts, output.tokens, output.scores)
         ]
         return records if config.num_return_sequences > 1 else [row[0] for row in records]
 
-    def _make_record(self, ids: list[int], score: float, config: GenerationConfig) -> Any:
+    def _make_record(
+        self, ids: list[int], score: float, config: GenerationConfig, prompt: Sequence[int]
+    ) -> Any:
         ids = [i for i in ids if i not in config.stop_ids]
-        return {"generated_text": self.tokenizer.decode(ids), "score": float(score)}
+        return {"generated_text": self.generator.decode(ids, prompt), "score": float(score)}
 
     def stream_text(self, text: str, **options: Any) -> Iterator[str]:
         """Iterate over the generated text of one text, piece by piece.

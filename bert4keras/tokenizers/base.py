@@ -162,6 +162,29 @@ class TokenizerBase:
         """Return the text of token ids."""
         raise NotImplementedError
 
+    def encode_prompt(self, text: str, maxlen: int | None = None) -> list[int]:
+        """Return the ids of a text that a language model continues: nothing is put after it.
+
+        Args:
+            text: a text.
+            maxlen: maximum number of ids; a longer text is truncated.
+        """
+        text = check_string("text", text, "Replace missing values by ''.")
+        has_end = self._token_end is not None
+        if maxlen is not None:
+            maxlen = check_integer("maxlen", maxlen, minimum=0) + has_end
+        ids, _ = self.encode(text, maxlen=maxlen)
+        return ids[:-1] if has_end else ids
+
+    def decode_continuation(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> str:
+        """Return the text of ids that continue a prompt.
+
+        Args:
+            prompt_ids: ids of the prompt, as ``encode_prompt`` gives them.
+            ids: ids after it.
+        """
+        return self.decode(ids)
+
     def complete_text(self, text: str) -> str:
         """Return the part of a decoded text that does not change when further tokens follow.
 
@@ -334,14 +357,15 @@ class TokenizerBase:
         parts = [self._locate_text("text", text)]
         if second_text is not None:
             parts.append(self._locate_text("second_text", second_text))
-        encoding = Encoding([], [], [], [])
+        token_ids: list[int] = []
+        segment_ids: list[int] = []
+        offsets: list[Span | None] = []
         for segment, part in enumerate(self._join_parts(parts, maxlen, pattern, index)):
-            spans: list[Span | None] = [span for _, span in part]
-            encoding.token_ids.extend(self.tokens_to_ids([token for token, _ in part]))
-            encoding.segment_ids.extend([segment] * len(part))
-            encoding.offsets.extend(spans)
-            encoding.text_index.extend(None if span is None else segment for span in spans)
-        return encoding
+            token_ids += self.tokens_to_ids([token for token, _ in part])
+            segment_ids += [segment] * len(part)
+            offsets += [span for _, span in part]
+        text_index = [None if span is None else i for i, span in zip(segment_ids, offsets)]
+        return Encoding(token_ids, segment_ids, offsets, text_index)
 
     def _locate_text(self, name: str, text: Any) -> list[tuple[str, Span | None]]:
         """Return what ``tokenize`` does, with the characters of each token; None if it is added."""

@@ -269,13 +269,13 @@ class HuggingFaceTokenizer(TokenizerBase):
         for name, value in names:
             encoding = self._encode_text(check_string(name, value, "Replace missing values by ''."))
             parts.append(list(zip(encoding.ids, encoding.offsets)))
-        result = Encoding([], [], [], [])
-        for pair, segment, text_index in self._fill(parts, maxlen, index, lambda i: (i, None)):
-            result.token_ids.append(pair[0])
-            result.segment_ids.append(segment)
-            result.offsets.append(pair[1])
-            result.text_index.append(text_index)
-        return result
+        rows = list(self._fill(parts, maxlen, index, lambda i: (i, None)))
+        return Encoding(
+            token_ids=[token_id for (token_id, _), _, _ in rows],
+            segment_ids=[segment for _, segment, _ in rows],
+            offsets=[span for (_, span), _, _ in rows],
+            text_index=[text_index for _, _, text_index in rows],
+        )
 
     def encode_batch(
         self,
@@ -323,10 +323,19 @@ class HuggingFaceTokenizer(TokenizerBase):
             rows.append(self._join_ids(parts, maxlen, index))
         return self._pad(rows, pad_to)
 
-    def encode_prompt(self, text: str) -> list[int]:
-        """Return the ids of a text that a language model continues: nothing is put after it."""
-        ids = self.encode(check_string("text", text, "Replace missing values by ''."))[0]
-        return ids[: len(ids) - len(split_template(self._single)[1])]
+    def encode_prompt(self, text: str, maxlen: int | None = None) -> list[int]:
+        """Return the ids of a text that a language model continues: nothing is put after it.
+
+        Args:
+            text: a text.
+            maxlen: maximum number of ids; a longer text is truncated.
+        """
+        text = check_string("text", text, "Replace missing values by ''.")
+        count = len(split_template(self._single)[1])
+        if maxlen is not None:
+            maxlen = check_integer("maxlen", maxlen, minimum=0) + count
+        ids, _ = self.encode(text, maxlen=maxlen)
+        return ids[: len(ids) - count]
 
     # Decoding
 
@@ -348,6 +357,10 @@ class HuggingFaceTokenizer(TokenizerBase):
         context = list(prompt_ids)[-_CONTEXT:]
         text_before, text = self.decode(context), self.decode([*context, *ids])
         return text[len(commonprefix([text_before, text])) :]
+
+    def complete_text(self, text: str) -> str:
+        """Return a decoded text without the bytes of an incomplete character at its end."""
+        return super().complete_text(text)
 
     # Chats
 

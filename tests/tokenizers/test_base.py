@@ -331,3 +331,12 @@ def test_encode_batch_uses_the_encode_of_a_subclass():
             return super().encode(first_text[::-1], *args, **kwargs)
 
     assert Reversed(VOCABULARY).encode_batch(["a b"])[0].tolist() == [[2, 6, 5, 3]]
+
+
+def test_encode_prompt_puts_nothing_after_the_text():
+    tokenizer = Tokenizer({token: i for i, token in enumerate(["[UNK]", "[CLS]", "[SEP]", "a"])})
+    assert tokenizer.encode_prompt("a a") == [1, 3, 3]
+    assert tokenizer.encode_prompt("a a", maxlen=2) == [1, 3]
+    assert tokenizer.decode_continuation([1, 3], [3]) == "a"
+    with pytest.raises(TypeError, match="Expected text to be a str, got None"):
+        tokenizer.encode_prompt(None)
