@@ -4,6 +4,7 @@ from bert4keras.pipelines.base import Pipeline
 from bert4keras.pipelines.entity_recognizer import EntityRecognizer, to_hugging_face
 from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.loading import PIPELINES, load_pipeline
+from bert4keras.pipelines.mask_filler import MaskFiller
 from bert4keras.pipelines.pair_scorer import PairScorer
 from bert4keras.pipelines.relation_extractor import RelationExtractor, as_spo
 from bert4keras.pipelines.root import PipelineBase
@@ -15,6 +16,7 @@ __all__ = [
     "PIPELINES",
     "EntityRecognizer",
     "ImageCaptioner",
+    "MaskFiller",
     "PairScorer",
     "Pipeline",
     "PipelineBase",

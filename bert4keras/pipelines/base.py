@@ -1,7 +1,7 @@
 """Base of the pipelines: texts in, records out, in batches by length; one folder on disk."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NoReturn
 
 from bert4keras.backend.types import NDArray
 from bert4keras.checks import (
@@ -181,12 +181,16 @@ class Pipeline(PipelineBase):
         if maxlen is None or length <= maxlen:
             return [encoding]
         if mode is False:
-            raise ValueError(
-                f"Expected {name} to have at most {maxlen} tokens, got {length}. "
-                f"{_READ if self.can_use_windows else _CUT}"
-            )
+            self._refuse_length(name, length)
         windows = cut_windows(encoding, maxlen, self.overlap or 0)
         return windows if mode == "windows" else windows[:1]
+
+    def _refuse_length(self, name: str, length: int) -> NoReturn:
+        """Raise for a text that is too long, where it may not be cut."""
+        raise ValueError(
+            f"Expected {name} to have at most {self.maxlen} tokens, got {length}. "
+            f"{_READ if self.can_use_windows else _CUT}"
+        )
 
     def _compute(self, batch: Batch, options: Mapping[str, Any]) -> Sequence[Any]:
         """Return the result of each row of a batch: by default its outputs, without padding."""

@@ -8,7 +8,9 @@ from bert4keras.backend.types import StrPath
 from bert4keras.checkpoints.hub import resolve_hub_path
 from bert4keras.pipelines.entity_recognizer import EntityRecognizer
 from bert4keras.pipelines.folder import FILE, read_pipeline
+from bert4keras.pipelines.hugging_face import CONFIG_FILE, read_hugging_face
 from bert4keras.pipelines.image_captioner import ImageCaptioner
+from bert4keras.pipelines.mask_filler import MaskFiller
 from bert4keras.pipelines.pair_scorer import PairScorer
 from bert4keras.pipelines.relation_extractor import RelationExtractor
 from bert4keras.pipelines.root import PipelineBase
@@ -23,6 +25,7 @@ PIPELINES: dict[str, type[PipelineBase]] = {
     for cls in (
         EntityRecognizer,
         ImageCaptioner,
+        MaskFiller,
         PairScorer,
         RelationExtractor,
         SentenceEncoder,
@@ -38,8 +41,9 @@ def load_pipeline(
     """Open a pipeline.
 
     Args:
-        folder: a folder that ``save`` of a pipeline or ``sentence-transformers`` wrote, or
-            "hf://organisation/name" of one on Hugging Face's hub. Nothing in it is executed.
+        folder: a folder that ``save`` of a pipeline or ``sentence-transformers`` wrote, one of
+            ``transformers`` whose model has a head for a task, or "hf://organisation/name" of such
+            a folder on Hugging Face's hub. Nothing in it is executed.
         pre_tokenize: the function that cuts texts into words, for a tokenizer that has one.
         **options: settings that replace those of the folder, such as ``maxlen``.
 
@@ -65,4 +69,9 @@ def load_pipeline(
         return read_pipeline(path, PIPELINES, pre_tokenize, **options)
     if (path / MODULES_FILE).exists():
         return read_sentence_transformers(path, pre_tokenize, **options)
-    raise FileNotFoundError(f"Expected {FILE} in {path}, got none. Pass the folder of a pipeline.")
+    if (path / CONFIG_FILE).exists():
+        return read_hugging_face(path, pre_tokenize, **options)
+    raise FileNotFoundError(
+        f"Expected {FILE}, {MODULES_FILE} or {CONFIG_FILE} in {path}, got none of them. Pass the "
+        "folder of a pipeline."
+    )
