@@ -9,6 +9,7 @@ from keras import ops
 
 from bert4keras.backend.types import NDArray
 from bert4keras.checks import check_boolean, check_choice, check_number
+from bert4keras.data.tag_scheme import TagScheme, check_types
 from bert4keras.layers import ConditionalRandomField, MaximumEntropyMarkovModel
 from bert4keras.metrics import find_best_threshold, score_entities
 from bert4keras.pipelines.base import Pipeline, check_texts
@@ -21,7 +22,6 @@ from bert4keras.pipelines.tag_decoders import (
     Entity,
     PathDecoder,
 )
-from bert4keras.pipelines.tag_scheme import TagScheme, check_types
 from bert4keras.pipelines.text_classifier import (
     check_labels,
     check_logits,

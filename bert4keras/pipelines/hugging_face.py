@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bert4keras.data import TagScheme
 from bert4keras.models import TaskModel, build_task_model
+from bert4keras.pipelines.entity_recognizer import EntityRecognizer
 from bert4keras.pipelines.mask_filler import MaskFiller
 from bert4keras.pipelines.pair_scorer import PairScorer
 from bert4keras.pipelines.root import PipelineBase
@@ -52,6 +54,16 @@ def _score_next(task_model: TaskModel, tokenizer: Any, options: Mapping[str, Any
     return PairScorer(task_model.model, tokenizer, _NEXT, **{**settings, **options})
 
 
+def _recognize(task_model: TaskModel, tokenizer: Any, options: Mapping[str, Any]) -> PipelineBase:
+    try:
+        scheme = TagScheme(task_model.labels).name
+    except ValueError:  # not tags: each label is a type, as transformers takes it
+        scheme = "IO"
+    settings = {"decoder": "argmax", "scheme": scheme, "from_logits": True}
+    labels = task_model.labels
+    return EntityRecognizer(task_model.model, tokenizer, labels, **{**settings, **options})
+
+
 def _fill(task_model: TaskModel, tokenizer: Any, options: Mapping[str, Any]) -> PipelineBase:
     return MaskFiller(task_model.model, tokenizer, **{"from_logits": True, **options})
 
@@ -63,6 +75,7 @@ def _write(task_model: TaskModel, tokenizer: Any, options: Mapping[str, Any]) ->
 _PIPELINES: dict[str, Callable[..., PipelineBase]] = {
     "text-classification": _classify,
     "next-sentence-prediction": _score_next,
+    "token-classification": _recognize,
     "fill-mask": _fill,
     "text-generation": _write,
 }

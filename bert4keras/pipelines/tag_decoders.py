@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bert4keras.backend.types import NDArray
+from bert4keras.data.tag_scheme import OUTSIDE, TagScheme
 from bert4keras.layers import ViterbiDecoder
 from bert4keras.pipelines.marginals import PathProbabilities
 from bert4keras.pipelines.merging import WindowPlaces, join_encodings
-from bert4keras.pipelines.tag_scheme import OUTSIDE, TagScheme
 from bert4keras.tokenizers import Encoding
 
 AGGREGATIONS = ("none", "simple", "first", "average", "max")

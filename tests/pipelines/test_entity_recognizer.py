@@ -13,6 +13,7 @@ from pipelines.toy import (
     make_tokenizer,
 )
 
+from bert4keras.data.tag_scheme import TagScheme
 from bert4keras.layers import (
     ConditionalRandomField,
     EfficientGlobalPointer,
@@ -27,7 +28,6 @@ from bert4keras.pipelines import (
 )
 from bert4keras.pipelines.marginals import PathProbabilities
 from bert4keras.pipelines.merging import WindowPlaces, join_encodings
-from bert4keras.pipelines.tag_scheme import TagScheme
 from bert4keras.pipelines.windows import cut_windows
 from bert4keras.tokenizers import Encoding, Tokenizer
 

@@ -7,7 +7,14 @@ import pytest
 from pipelines.toy import CONFIG, make_texts, make_tokenizer
 
 from bert4keras.models import build_task_model
-from bert4keras.pipelines import MaskFiller, PairScorer, TextClassifier, TextWriter, load_pipeline
+from bert4keras.pipelines import (
+    EntityRecognizer,
+    MaskFiller,
+    PairScorer,
+    TextClassifier,
+    TextWriter,
+    load_pipeline,
+)
 
 TEXTS = make_texts(12)
 
@@ -52,6 +59,19 @@ class TestLoadPipeline:
         write_folder(tmp_path, "BertForNextSentencePrediction")
         score = load_pipeline(tmp_path)
         assert score(("天", "地"))["label"] in ("next", "not_next")
+
+    def test_tags_make_entities(self, tmp_path):
+        labels = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+        write_folder(tmp_path, "BertForTokenClassification", labels)
+        recognize = load_pipeline(tmp_path)
+        assert (type(recognize), recognize.get_config()["scheme"]) == (EntityRecognizer, "BIO")
+        text = "天地玄黄宇宙洪荒"
+        for record in recognize(text):
+            assert text[record["start"] : record["end"]] == record["text"]
+
+    def test_labels_that_are_no_tags_are_types(self, tmp_path):
+        write_folder(tmp_path, "BertForTokenClassification", ["LABEL_0", "LABEL_1"])
+        assert {x["type"] for x in load_pipeline(tmp_path)("天地玄")} <= {"LABEL_0", "LABEL_1"}
 
     def test_masks_are_filled(self, tmp_path):
         write_folder(tmp_path, "BertForMaskedLM")
@@ -129,6 +149,26 @@ class TestBesideTransformers:
             records, wanted_records = pipeline(text, top_k=2), peer(text, top_k=None)
             scores = {x["label"]: x["score"] for x in wanted_records}
             assert {x["label"]: x["score"] for x in records} == pytest.approx(scores, abs=1e-4)
+
+    @pytest.mark.parametrize("aggregation", ["simple", "first", "average", "max"])
+    def test_entities(self, tmp_path, aggregation):
+        labels = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+        write_folder(tmp_path, "BertForTokenClassification", labels)
+        pipeline = load_pipeline(tmp_path, aggregation=aggregation)
+        peer = self.library.pipeline(
+            "token-classification", str(tmp_path), aggregation_strategy=aggregation
+        )
+        num_records = 0
+        for text in TEXTS:
+            records, wanted_records = pipeline(text), peer(text)
+            num_records += len(records)
+            assert [(x["type"], x["start"], x["end"]) for x in records] == [
+                (x["entity_group"], x["start"], x["end"]) for x in wanted_records
+            ]
+            np.testing.assert_allclose(
+                [x["score"] for x in records], [x["score"] for x in wanted_records], atol=1e-4
+            )
+        assert num_records > 5
 
     @pytest.mark.parametrize("text", ["天[MASK]玄", "[MASK]地玄黄[MASK]"])
     def test_masks(self, tmp_path, text):
