@@ -5,8 +5,8 @@ of weights, the keys of dropout rates, or one hook, ``apply_heads``.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras.layers import Dropout
@@ -40,6 +40,7 @@ class TaskHead(_Base):
         dropout_keys: keys of the rate of dropout; the first that is not null counts.
         default_dropout: the rate if all are null; None for that of the family.
         dialect: names of ``transformers`` for the whole model, where they differ by the head.
+        remedy: what to do if a checkpoint has no such head.
         has_labels: True if ``id2label`` names the outputs.
     """
 
@@ -52,6 +53,7 @@ class TaskHead(_Base):
     default_dropout: float | None = None
     dialect: Dialect | None = None
     has_labels = True
+    remedy = "To train a new head, pass new_head=True, and labels=[...] for a classifier."
     # of one model
     task: str = ""
     labels: tuple[str, ...] = ()
@@ -65,7 +67,7 @@ class TaskHead(_Base):
         return len(self.labels)
 
     @classmethod
-    def replace(cls, **attributes: Any) -> type[Self]:
+    def replace(cls, **attributes: Any) -> type[Any]:
         """Return a subclass with other attributes, for a family that differs in them alone."""
         return type(cls.__name__, (cls,), {"__doc__": cls.__doc__, **attributes})
 
@@ -146,21 +148,25 @@ class TaskHead(_Base):
 
     def find_remedy(self, checkpoint: Checkpoint) -> str | None:
         """Return what to do about a head that a checkpoint lacks, or has in another size."""
-        if self.has_new_head or not self.output_variables:
-            return None
-        names = [name for row in self.weights.values() for name in row]
-        if any(name not in checkpoint for name in names):
-            missing = ", ".join(f"`{name}`" for name in names if name not in checkpoint)
-            return (
-                f"The checkpoint has no head for {self.task}: {missing} must be trained first. To "
-                "train a new head, pass new_head=True and labels=[...]."
-            )
-        if checkpoint.shape(self.output_variables[0])[-1] != self.num_outputs:
+        table = self.mapping_to_read(checkpoint)
+        head = {layer: names for layer, names in table.items() if self.is_in_head(layer)}
+        missing = [name for names in head.values() for name in names if name not in checkpoint]
+        if not any(name in checkpoint for names in table.values() for name in names):
+            return None  # it is another kind of file
+        if missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            return f"The checkpoint has no head for {self.task}: {names}. {self.remedy}"
+        outputs = [] if self.has_new_head else self.output_variables
+        if any(checkpoint.shape(name)[-1:] != (self.num_outputs,) for name in outputs):
             return (
                 "The head must have an output for each label. Correct id2label, or pass labels=... "
                 "with a name for each output, or new_head=True to train another head."
             )
         return None
+
+    def is_in_head(self, layer: str) -> bool:
+        """True for a layer that only models with this head have."""
+        return layer in self.weights
 
     # In transformers
 
@@ -200,6 +206,7 @@ class PooledHead(SequenceHead):
     """Classifier on the pooler of BERT."""
 
     pretrained_layers = ("Pooler-Dense",)
+    pool: Callable[[Tensor], Tensor]
 
     def apply_heads(self, inputs: Tensor) -> Tensor:
         """Score the pooled first token: (B, C)."""
@@ -292,6 +299,12 @@ class PretrainedHead(TaskHead):
     weights: Mapping[str, Sequence[str]] = {}
     settings: Mapping[str, Any] = {}
     has_labels = False
+    remedy = "Take a checkpoint that was pretrained with it."
+
+    def is_in_head(self, layer: str) -> bool:
+        """True for a layer of the model behind its last block."""
+        is_behind = layer.startswith(("MLM-", "NSP-", "Output-LM"))
+        return is_behind and self.prefixed(layer) in self.layers
 
 
 class MaskedLMHead(PretrainedHead):

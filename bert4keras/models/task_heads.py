@@ -72,8 +72,8 @@ def build_task_model(
             "next-sentence-prediction" or "text-generation"; by default that of ``architectures`` in
             the configuration.
         labels: names of the outputs of a classifier; by default ``id2label`` of the configuration.
-        problem_type: "single_label_classification", "multi_label_classification" or "regression";
-            by default that of the configuration. It changes no logits.
+        problem_type: "single_label_classification", "multi_label_classification" or "regression",
+            for texts; by default that of the configuration. It changes no logits.
         new_head: True to add an untrained head to a pretrained model, and read the other weights.
         **kwargs: arguments of ``build_transformer_model``, but for heads.
 
@@ -121,7 +121,7 @@ def build_task_model(
             "__module__": family.__module__,
             "task": task,
             "labels": _find_labels(config, head, task, labels, bool(new_head)),
-            "problem_type": _find_problem_type(config, head, problem_type),
+            "problem_type": _find_problem_type(config, task, problem_type),
             "head_settings": _read_settings(config, head),
             "has_new_head": bool(new_head),
             "checkpoint_spec": _adapt_spec(family, head),
@@ -255,12 +255,17 @@ def _check_labels(name: str, labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def _find_problem_type(
-    config: Mapping[str, Any], head: type[TaskHead], problem_type: str | None
+    config: Mapping[str, Any], task: str, problem_type: str | None
 ) -> str | None:
-    """Return the problem type that is given, or that of the configuration; None without labels."""
+    """Return the problem type that is given, or that of the configuration; texts alone have one."""
+    if task != "text-classification":
+        if problem_type is not None:
+            got = describe(problem_type)
+            raise ValueError(f"Expected no problem_type for {task}, got {got}. Leave it out.")
+        return None
     if problem_type is None:
         problem_type = config.get("problem_type")
-    if problem_type is None or not head.has_labels:
+    if problem_type is None:
         return None
     return check_choice("problem_type", problem_type, PROBLEM_TYPES)
 

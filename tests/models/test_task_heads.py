@@ -126,12 +126,19 @@ class TestNewHead:
         assert model.model.get_layer("Pooler-Dense").get_weights()[0].std() > 0
         assert model.model.output_shape == (None, 3)
 
+    def test_a_torch_file_is_read(self):
+        options = {"task": "text-classification", "labels": ["a", "b"], "new_head": True}
+        model = build_task_model(GOLDEN / "hf/bert@bin", **options)
+        want = build_transformer_model(GOLDEN / "hf/bert").get_layer("Embedding-Norm")
+        got = model.model.get_layer("Embedding-Norm")
+        assert_close(got.get_weights()[1], want.get_weights()[1], 0)
+
     def test_a_missing_head_is_refused_by_name(self, tmp_path):
         encoder = build_transformer_model(SIZES, with_pool=True, return_keras_model=False)
         encoder.save_pretrained(tmp_path)
         message = (
             "no variable `classifier/kernel`(.|\n)*no head for text-classification: "
-            "`classifier/kernel`, .* pass new_head=True and labels"
+            "`classifier/kernel`, .* pass new_head=True, and labels"
         )
         with pytest.raises(ValueError, match=message):
             build_task_model(tmp_path, task="text-classification", labels=["a", "b"])
@@ -231,6 +238,23 @@ class TestBadInput:
             arguments = {"folder_or_config": SIZES, "task": "text-generation", **options}
             assert build_task_model(**arguments).transformer.mask_kind == "causal"
 
+    def test_a_folder_without_the_head_of_pretraining(self, folder):
+        config = {**SIZES, "architectures": ["BertForMaskedLM"]}
+        message = "no head for fill-mask: `cls/predictions/transform/dense/kernel`, .* pretrained"
+        with pytest.raises(ValueError, match=message):
+            build_task_model(config, folder / "model.safetensors")
+
+    def test_a_file_with_other_names_is_explained_by_its_names(self, folder):
+        with open_checkpoint(folder) as checkpoint:
+            tensors = {f"module.{name}": checkpoint[name] for name in checkpoint}
+        with pytest.raises(ValueError, match="Their names begin with `module.`"):
+            build_task_model(folder / "config.json", tensors)
+
+    def test_problem_type_of_a_task_without_one(self):
+        options = {"task": "token-classification", "problem_type": "regression"}
+        with pytest.raises(ValueError, match="Expected no problem_type for token-classification"):
+            build_task_model(SIZES, **options)
+
     def test_labels_of_a_task_without_labels(self):
         with pytest.raises(ValueError, match="Expected no labels for fill-mask, got"):
             build_task_model(SIZES, task="fill-mask", labels=["a"])
@@ -271,7 +295,7 @@ class TestDropout:
         assert self.rates(classifier_dropout=0.0, hidden_dropout_prob=0.2) == []
 
 
-def test_files_of_both_formats_are_read(folder):
+def test_weights_may_be_given_as_arrays(folder):
     with open_checkpoint(folder / "model.safetensors") as checkpoint:
         tensors = {name: checkpoint[name] for name in checkpoint}
     want = logits_of(build_task_model(folder))
