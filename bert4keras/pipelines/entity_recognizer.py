@@ -18,6 +18,7 @@ from bert4keras.pipelines.pointer_decoder import PointerDecoder
 from bert4keras.pipelines.program import check_outputs
 from bert4keras.pipelines.tag_decoders import (
     AGGREGATIONS,
+    FORBIDDEN,
     ArgmaxDecoder,
     Entity,
     PathDecoder,
@@ -230,7 +231,7 @@ class EntityRecognizer(Pipeline):
 
     def _to_probabilities(self, scores: NDArray[Any]) -> NDArray[Any]:
         if self._settings["from_logits"]:
-            return to_probabilities(scores, False)
+            return to_probabilities(np.maximum(scores, FORBIDDEN), False)  # padding may be -inf
         return check_probabilities(scores, False)
 
     def _merge(

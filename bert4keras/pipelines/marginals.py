@@ -7,6 +7,8 @@ import numpy as np
 
 from bert4keras.backend.types import NDArray
 
+_SMALLEST_SUM = 1e-200  # terms below 1e-308 vanish
+
 
 class PathProbabilities:
     """Probabilities of parts of paths, where a path has the probability e^score / sum.
@@ -40,17 +42,15 @@ class PathProbabilities:
         """Return the log of the sum over paths that end with each label: (B, L, n)."""
         sums = np.array(self._nodes)
         for i in range(1, sums.shape[1]):
-            sums[:, i] += _sum_logs(sums[:, i - 1, :, None] + self._trans, 1)
+            sums[:, i] += _extend_sums(sums[:, i - 1], self._trans)
         return sums
 
     def _sum_behind(self, is_visible: NDArray[Any]) -> NDArray[Any]:
         """Return the log of the sum over what may follow each label: (B, L, n)."""
         sums = np.zeros_like(self._nodes)
         for i in reversed(range(sums.shape[1] - 1)):
-            following = (self._nodes[:, i + 1] + sums[:, i + 1])[:, None]
-            sums[:, i] = np.where(
-                is_visible[:, i + 1, None], _sum_logs(self._trans + following, 2), 0.0
-            )
+            following = _extend_sums(self._nodes[:, i + 1] + sums[:, i + 1], self._trans.T)
+            sums[:, i] = np.where(is_visible[:, i + 1, None], following, 0.0)
         return sums
 
     def compute(self, row: int, first: int, labels: Sequence[int]) -> float:
@@ -60,6 +60,18 @@ class PathProbabilities:
         for place, (label, next_label) in enumerate(zip(labels, labels[1:]), first + 1):
             score += self._trans[label, next_label] + self._nodes[row, place, next_label]
         return float(np.exp(min(score - self._total[row], 0.0)))
+
+
+def _extend_sums(logs: NDArray[Any], trans: NDArray[Any]) -> NDArray[Any]:
+    """Return the log of the sum over paths one label longer: (B, n) from (B, n).
+
+    A product of matrices, unless a sum is so small that its terms may have no digits.
+    """
+    largest, largest_trans = logs.max(1, keepdims=True), trans.max()
+    sums = np.exp(logs - largest) @ np.exp(trans - largest_trans)
+    if sums.min() > _SMALLEST_SUM:
+        return np.log(sums) + largest + largest_trans
+    return _sum_logs(logs[:, :, None] + trans, 1)
 
 
 def _sum_logs(logs: NDArray[Any], axis: int) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from bert4keras.pipelines.merging import WindowPlaces, join_encodings
 from bert4keras.tokenizers import Encoding
 
 AGGREGATIONS = ("none", "simple", "first", "average", "max")
-_FORBIDDEN = -1e12  # finite, so that sums of it are no NaN
+FORBIDDEN = -1e12  # finite, so that sums of it are no NaN
 
 
 class Entity(NamedTuple):
@@ -174,14 +174,14 @@ class PathDecoder(TagDecoder):
         size = len(scheme.labels)
         self._bias, self._boundaries = np.zeros((size, size)), np.zeros((2, size))
         if is_constrained:
-            self._bias = np.where(scheme.find_allowed_transitions(), 0.0, _FORBIDDEN)
+            self._bias = np.where(scheme.find_allowed_transitions(), 0.0, FORBIDDEN)
             for row, allowed_labels in zip(self._boundaries, scheme.list_boundaries()):
-                row[np.setdiff1d(np.arange(size), allowed_labels)] = _FORBIDDEN
+                row[np.setdiff1d(np.arange(size), allowed_labels)] = FORBIDDEN
 
     def find_entities(
         self, scores: NDArray[Any], encodings: Sequence[Encoding], options: Mapping[str, Any]
     ) -> list[list[Entity]]:
-        trans = np.maximum(self._read_transitions().astype("float64"), _FORBIDDEN) + self._bias
+        trans = np.maximum(self._read_transitions().astype("float64"), FORBIDDEN) + self._bias
         lengths = [len(encoding.token_ids) for encoding in encodings]
         nodes = self._constrain(scores, encodings, lengths)
         labels = ViterbiDecoder(trans).decode_batch(nodes, lengths)
@@ -204,7 +204,7 @@ class PathDecoder(TagDecoder):
 
     def _constrain(self, scores, encodings, lengths) -> NDArray[Any]:
         """Return finite scores that forbid what cannot be: tags of special tokens, at the ends."""
-        nodes = np.maximum(scores.astype("float64"), _FORBIDDEN)
+        nodes = np.maximum(scores.astype("float64"), FORBIDDEN)
         nodes[:, 0] += self._boundaries[0]
         nodes[np.arange(len(nodes)), np.array(lengths) - 1] += self._boundaries[1]
         outside = self._scheme.outside
@@ -212,7 +212,7 @@ class PathDecoder(TagDecoder):
             is_tag = np.arange(nodes.shape[-1]) != outside
             for row, encoding in zip(nodes, encodings):
                 special = [i for i, span in enumerate(encoding.offsets or ()) if span is None]
-                row[np.ix_(special, is_tag)] = _FORBIDDEN
+                row[np.ix_(special, is_tag)] = FORBIDDEN
         return nodes
 
     def _list_spans(self, labels, encoding) -> list[tuple[int, int, str]]:

@@ -125,16 +125,11 @@ class TestRecords:
 
     @pytest.mark.parametrize("pointer_class", [GlobalPointer, EfficientGlobalPointer])
     def test_padding_and_order_change_nothing(self, pointer_class):
-        bert = make_bert()
-        output = pointer_class(heads=2, head_size=4)(bert.output)
-        model = keras.Model(bert.inputs, output)
-        recognize = EntityRecognizer(model, make_tokenizer(), ["a", "b"])
-        check_batches(recognize, make_texts(30))
+        model = add_layers(pointer_class(heads=2, head_size=4))
+        check_batches(EntityRecognizer(model, make_tokenizer(), ["a", "b"]), make_texts(30))
 
     def test_padding_changes_no_path(self):
-        bert = make_bert()
-        output = ConditionalRandomField()(keras.layers.Dense(5)(bert.output))
-        model = keras.Model(bert.inputs, output)
+        model = add_layers(keras.layers.Dense(5), ConditionalRandomField())
         check_batches(EntityRecognizer(model, make_tokenizer(), LABELS), make_texts(30))
 
     def test_offsets_are_those_of_the_text(self, recognize):
@@ -143,6 +138,16 @@ class TestRecords:
             assert records == sorted(records, key=lambda x: (x["start"], x["end"]))
             for record in records:
                 assert text[record["start"] : record["end"]] == record["text"] != ""
+
+
+def add_layers(*layers):
+    """Return a small BERT with layers behind it, whose weights are the same on all backends."""
+    bert = make_bert()
+    output, rng = bert.output, np.random.default_rng(0)
+    for layer in layers:
+        output = layer(output)
+        layer.set_weights([rng.normal(0, 0.5, weight.shape) for weight in layer.weights])
+    return keras.Model(bert.inputs, output)
 
 
 def check_batches(recognize, texts):
@@ -311,6 +316,14 @@ class TestPaths:
         padding = PathProbabilities(nodes, trans, [6, 4])
         row = PathProbabilities(nodes[1:, :4], trans, [4])
         assert padding.compute(1, 1, [2, 0]) == pytest.approx(row.compute(0, 1, [2, 0]))
+
+    def test_probabilities_of_extreme_scores_are_exact(self):
+        nodes = np.array([[[0.0, -900.0], [0.0, 0.0], [-950.0, 0.0]]])
+        trans = np.array([[0.0, -1000.0], [0.0, 0.0]])
+        probabilities = PathProbabilities(nodes, trans, [3])
+        # 0, 0, 0 scores -950; 1, 0, 0 -1850; 1, 1, 1 -900; 0, 0, 1 -1000
+        assert probabilities.compute(0, 0, [1, 1, 1]) == pytest.approx(1, abs=1e-12)
+        assert probabilities.compute(0, 0, [0, 0]) == pytest.approx(np.exp(-50), rel=1e-9)
 
     def test_constraints_allow_only_spans_of_the_scheme(self, crf):
         recognize = EntityRecognizer(crf.model, crf.tokenizer, LABELS, is_constrained=True)
