@@ -14,6 +14,7 @@ from bert4keras.metrics import (
     score_answers,
     score_entities,
     score_labels,
+    score_spans,
     score_texts,
     score_triples,
     spearman,
@@ -63,8 +64,35 @@ class TestScoreEntities:
             score_entities([[]], [[], []])
         with pytest.raises(TypeError, match=r"Expected predictions\[0\] to have items \(start"):
             score_entities([[]], [[(0, 1)]])
-        with pytest.raises(ValueError, match="Expected the end of an entity of true"):
-            score_entities([[(3, 1, "A")]], [[]])
+        with pytest.raises(ValueError, match="Expected the end of an item of true items.* 4 or"):
+            score_entities([[(3, 3, "A")]], [[]])
+        with pytest.raises(ValueError, match="Expected the start of an item of predictions"):
+            score_entities([[]], [[(-1, 3, "A")]])
+        with pytest.raises(TypeError, match="Expected a list with one item for each sample, got"):
+            score_entities("ab", "ab")
+
+    def test_the_interval_of_f1_is_that_of_bootstrap(self, golden):
+        rows = golden["entities"]["true"], golden["entities"]["predictions"]
+        low, high = score_entities(*rows, level=0.9)["interval"]
+        limits = bootstrap(lambda *x: score_entities(*x)["f1"], *rows, level=0.9, num_draws=300)
+        assert (low, high) == pytest.approx(limits, abs=0.01)
+        assert low < score_entities(*rows)["f1"] < high
+        assert score_entities(*rows, level=0.9)["interval"] == (low, high)
+
+    def test_a_type_that_is_predicted_only_counts_in_the_macro_average(self):
+        scores = score_entities([[(0, 1, "A")]], [[(0, 1, "A"), (1, 2, "B")]])
+        assert scores["macro_f1"] == 0.5
+
+
+class TestScoreSpans:
+    def test_only_places_count(self):
+        assert select(score_spans([[(0, 2), (2, 3)]], [[(0, 2), (2, 4)]])) == {
+            "f1": 0.5,
+            "precision": 0.5,
+            "recall": 0.5,
+        }
+        with pytest.raises(TypeError, match=r"Expected true items\[0\] to have items \(start, end"):
+            score_spans([[3]], [[]])
 
 
 class TestScoreTriples:
@@ -121,10 +149,18 @@ class TestRanking:
         columns = record["first"], record["second"]
         assert spearman(*columns) == pytest.approx(record["spearman"], abs=1e-12)
         assert pearson(*columns) == pytest.approx(record["pearson"], abs=1e-12)
+
+    def test_one_value_has_no_correlation(self):
         assert spearman([1, 1, 1], [1, 2, 3]) == 0
+        assert pearson([0.1, 0.1, 0.1], [0.1, 0.1, 0.1]) == 0
+        assert pearson([1e200, 2e200, 3e200], [1, 2, 3]) == pytest.approx(1)
+
+    def test_among_equal_scores_the_order_counts(self):
+        relevance = [[0] * 20 + [1] + [0] * 20]
+        assert mean_reciprocal_rank(relevance, [[1.0] * 41]) == pytest.approx(1 / 21)
 
     def test_missing_numbers_are_refused(self):
-        with pytest.raises(ValueError, match="Expected the values to be finite numbers"):
+        with pytest.raises(ValueError, match="Expected scores to be finite numbers"):
             spearman([1, 2], [1, float("nan")])
         with pytest.raises(ValueError, match="Expected scores to be finite numbers"):
             ndcg([[1, 0]], [[1, float("inf")]])
@@ -139,6 +175,8 @@ class TestScoreAnswers:
             ("春山", 1, 1),
             ("《春山》。", 1, 1),
             ("在春山", 0, 0.8),
+            ("山春", 0, 0.5),
+            ("春😀山", 0, 0.4),
             ("秋水", 0, 0),
             ("", 0, 0),
         ],
@@ -148,6 +186,12 @@ class TestScoreAnswers:
 
     def test_the_best_right_answer_counts(self):
         assert score_answers([["秋水", "BERT 4"]], ["bert 4"])["exact_match"] == 1
+
+    def test_answers_are_lists_of_texts(self):
+        with pytest.raises(TypeError, match=r"Expected true_answers\[0\] to be a list of str"):
+            score_answers(["春山"], ["春山"])
+        with pytest.raises(TypeError, match=r"Expected predictions\[0\] to be a str, got None"):
+            score_answers([["春山"]], [None])
 
     def test_a_question_without_answer_wants_an_empty_text(self):
         assert score_answers([[], []], ["", "春山"]) == {"exact_match": 0.5, "f1": 0.5}
@@ -160,6 +204,12 @@ class TestScoreTexts:
         scores = score_texts(["床前明月光", ["疑是地上霜", "霜"]], ["床前明月光", "疑是地上霜"])
         assert scores == pytest.approx(dict.fromkeys(("rouge-1", "rouge-2", "rouge-l", "bleu"), 1))
         assert score_texts(["床前明月光"], ["床前月光"])["rouge-l"] == pytest.approx(8 / 9)
+
+    def test_no_texts_and_no_true_text(self):
+        pytest.importorskip("rouge_score")
+        assert score_texts([], [])["bleu"] == 0
+        with pytest.raises(ValueError, match=r"Expected a text in true_texts\[0\], got none"):
+            score_texts([[]], ["床"])
 
     def test_a_missing_library_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "rouge_score", None)
@@ -180,6 +230,24 @@ class TestFindBestThreshold:
         assert best["f1"] == pytest.approx(compute_f1(best["threshold"]), abs=1e-12)
         assert best["f1"] == pytest.approx(max(map(compute_f1, np.linspace(0, 1, 21))), abs=1e-12)
 
+    def test_equal_scores_are_kept_together(self):
+        best = find_best_threshold([0.5, 0.5, 0.5], [True, False, False], 1)
+        assert best["f1"] == 0.5 and best["threshold"] < 0.5
+
+    @pytest.mark.parametrize("score", [1e17, -1e17, 1.7e308, 0.3])
+    def test_neighbours_and_extremes(self, score):
+        assert find_best_threshold([score], [False], 1)["threshold"] > score
+        assert find_best_threshold([score], [True], 1)["threshold"] < score
+        higher = np.nextafter(score, np.inf)
+        threshold = find_best_threshold([higher, score], [True, False], 1)["threshold"]
+        assert score < threshold <= higher
+
+    def test_impossible_numbers_are_refused(self):
+        with pytest.raises(ValueError, match="Expected num_true to be a whole number of 2 or more"):
+            find_best_threshold([0.5, 0.4], [True, True], 1)
+        with pytest.raises(TypeError, match="Expected is_correct to be True or False"):
+            find_best_threshold([0.5], [float("nan")], 1)
+
     def test_nothing_right_needs_a_threshold_above_all(self):
         assert find_best_threshold([0.5], [False], 3)["threshold"] > 0.5
         assert find_best_threshold([], [], 3)["f1"] == 0
@@ -193,6 +261,13 @@ class TestBootstrap:
     def test_the_interval_holds_the_score_and_narrows(self):
         (low, high), (new_low, new_high) = self.draw(20), self.draw(400)
         assert low < new_low < 0.75 < new_high < high
+
+    def test_it_is_the_same_each_time(self):
+        assert self.draw(20) == self.draw(20)
+
+    def test_it_needs_samples(self):
+        with pytest.raises(ValueError, match="Expected columns with at least one sample"):
+            bootstrap(accuracy, [], [])
 
     def test_a_level_lies_between_0_and_1(self):
         with pytest.raises(ValueError, match="Expected level to be a finite number above 0"):

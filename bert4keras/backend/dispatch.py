@@ -133,7 +133,9 @@ def raise_failed_checks() -> None:
 
 
 def compile_function(
-    function: Callable[..., Any], variables: Iterable[keras.Variable] = ()
+    function: Callable[..., Any],
+    variables: Iterable[keras.Variable] = (),
+    input_specs: Sequence[keras.KerasTensor] | None = None,
 ) -> Callable[..., Any]:
     """Compile ``function`` of nested tensors, where the backend compiles. It gets no gradients.
 
@@ -144,6 +146,8 @@ def compile_function(
         function: callable(*nested tensors) -> nested tensors.
         variables: the Keras variables that it reads and does not change. JAX takes them as
             arguments at each call; otherwise their values would become constants of the program.
+        input_specs: shape and dtype of each argument, None where a size varies, if all arguments
+            are tensors. TensorFlow then makes one graph, once.
 
     Returns:
         A callable like ``function``, which caches its programs.
@@ -155,7 +159,10 @@ def compile_function(
         [2.0, 4.0]
     """
     if backend_name == "tensorflow":
-        return tf.function(function, autograph=False, reduce_retracing=True)
+        if input_specs is None:
+            return tf.function(function, autograph=False, reduce_retracing=True)
+        signature = [tf.TensorSpec(x.shape, x.dtype) for x in input_specs]
+        return tf.function(function, input_signature=signature, autograph=False)
     if backend_name == "torch":
         return importlib.import_module("torch").no_grad()(function)
 

@@ -3,7 +3,13 @@
 A score of nothing, where nothing is true and nothing is predicted, is 0.
 """
 
-from bert4keras.metrics.counts import accuracy, score_entities, score_labels, score_triples
+from bert4keras.metrics.counts import (
+    accuracy,
+    score_entities,
+    score_labels,
+    score_spans,
+    score_triples,
+)
 from bert4keras.metrics.ranking import mean_reciprocal_rank, ndcg, pearson, spearman
 from bert4keras.metrics.texts import score_answers, score_texts
 from bert4keras.metrics.thresholds import bootstrap, find_best_threshold
@@ -18,6 +24,7 @@ __all__ = [
     "score_answers",
     "score_entities",
     "score_labels",
+    "score_spans",
     "score_texts",
     "score_triples",
     "spearman",

@@ -1,11 +1,11 @@
 """Checks of what metrics compare, and the ratios that they share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bert4keras.backend.types import NDArray
 from bert4keras.checks import describe
 
 Scores = dict[str, Any]
@@ -21,7 +21,13 @@ def compute_ratios(num_correct: int, num_predicted: int, num_true: int) -> Score
 
 
 def check_lengths(*columns: Sequence[Any]) -> None:
-    """Raise unless there is one prediction for each sample."""
+    """Raise unless columns are lists with one item for each sample."""
+    for column in columns:
+        if isinstance(column, str | bytes | Mapping) or not hasattr(column, "__len__"):
+            raise TypeError(
+                f"Expected a list with one item for each sample, got {describe(column)}. Pass "
+                "[item] for one sample."
+            )
     lengths = [len(column) for column in columns]
     if len(set(lengths)) > 1:
         raise ValueError(

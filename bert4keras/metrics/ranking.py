@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bert4keras.backend.types import NDArray
 from bert4keras.checks import check_integer
 from bert4keras.metrics.inputs import check_lengths, to_numbers
 
@@ -68,7 +68,8 @@ def spearman(true_values: Sequence[float], scores: Sequence[float]) -> float:
         1.0
     """
     check_lengths(true_values, scores)
-    return pearson(_average_ranks(true_values), _average_ranks(scores))
+    ranks = _average_ranks("true_values", true_values), _average_ranks("scores", scores)
+    return pearson(*ranks)
 
 
 def pearson(true_values: Sequence[float], scores: Sequence[float]) -> float:
@@ -83,12 +84,12 @@ def pearson(true_values: Sequence[float], scores: Sequence[float]) -> float:
         1.0
     """
     check_lengths(true_values, scores)
-    x, y = (to_numbers("the values", values) for values in (true_values, scores))
-    if len(x) < 2:
+    columns = to_numbers("true_values", true_values), to_numbers("scores", scores)
+    if any(not len(column) or column.min() == column.max() for column in columns):
         return 0.0
+    x, y = (column / np.abs(column).max() for column in columns)  # no square overflows
     x, y = x - x.mean(), y - y.mean()
-    size = float(np.sqrt((x @ x) * (y @ y)))
-    return float(np.clip(x @ y / size, -1, 1)) if size else 0.0
+    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1, 1))
 
 
 def _rows(relevance, scores):
@@ -113,9 +114,8 @@ def _tied_gain(gains: NDArray[Any], scores: NDArray[Any], discounts: NDArray[Any
     return float(means @ (sums[ends] - sums[ends - sizes]))
 
 
-def _average_ranks(values: Sequence[float]) -> NDArray[Any]:
-    _, groups, sizes = np.unique(
-        to_numbers("the values", values), return_inverse=True, return_counts=True
-    )
+def _average_ranks(name: str, values: Sequence[float]) -> NDArray[Any]:
+    numbers = to_numbers(name, values)
+    _, groups, sizes = np.unique(numbers, return_inverse=True, return_counts=True)
     ends = np.cumsum(sizes)
     return (ends - (sizes - 1) / 2)[groups]

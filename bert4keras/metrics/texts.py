@@ -1,25 +1,29 @@
 """Scores of texts: answers by exact match and F1, generated texts by ROUGE and BLEU."""
 
 import re
-from collections import Counter
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from bert4keras.checks import check_string, check_strings
 from bert4keras.metrics.inputs import Scores, check_lengths
+from bert4keras.text import longest_common_substring
 
-_PUNCTUATION = re.compile(r"[\W_]+")
+_SYMBOLS = "-:_*^/\\~`+=$<>|"  # that CMRC 2018 leaves out, beside punctuation
 
 
 def score_answers(true_answers: Sequence[Sequence[str]], predictions: Sequence[str]) -> Scores:
-    """Compute exact match and F1 of answers, over characters as CMRC 2018 does.
+    """Compute exact match and F1 of answers, as CMRC 2018 does (arXiv:1810.07366).
 
     Texts are compared in lower case, without punctuation and spaces; a word of Latin letters or
-    digits counts as one unit.
+    digits counts as one unit, as each other character does. The F1 counts the longest run of units
+    that both have.
 
     Args:
-        true_answers: for each question all right answers; none for a question without answer.
+        true_answers: for each question a list of all right answers; an empty list for a question
+            without answer.
         predictions: the answer to each question; "" for none.
 
     Returns:
@@ -32,8 +36,9 @@ def score_answers(true_answers: Sequence[Sequence[str]], predictions: Sequence[s
     """
     check_lengths(true_answers, predictions)
     exact, overlaps = [], []
-    for answers, predicted_answer in zip(true_answers, predictions):
-        units = _split_answer(predicted_answer)
+    for number, (answers, predicted_answer) in enumerate(zip(true_answers, predictions)):
+        check_strings(f"true_answers[{number}]", answers, "Pass a list of texts.")
+        units = _split_answer(check_string(f"predictions[{number}]", predicted_answer))
         candidates = [_split_answer(answer) for answer in answers] or [[]]
         exact.append(max(units == candidate for candidate in candidates))
         overlaps.append(max(_overlap(units, candidate) for candidate in candidates))
@@ -59,11 +64,17 @@ def score_texts(true_texts: Sequence[Any], predictions: Sequence[str]) -> Scores
     rouge_scorer, bleu_score = _import_text_metrics()
     scorer = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"], tokenizer=_Characters())
     references = [[x] if isinstance(x, str) else list(x) for x in true_texts]
+    for number, texts in enumerate(references):
+        if not texts:
+            raise ValueError(
+                f"Expected a text in true_texts[{number}], got none. Remove the sample."
+            )
+    if not references:
+        return dict.fromkeys(("rouge-1", "rouge-2", "rouge-l", "bleu"), 0.0)
     rows = [scorer.score_multi(texts, x) for texts, x in zip(references, predictions)]
     names = {"rouge-1": "rouge1", "rouge-2": "rouge2", "rouge-l": "rougeL"}
     scores = {
-        name: float(np.mean([row[key].fmeasure for row in rows])) if rows else 0.0
-        for name, key in names.items()
+        name: float(np.mean([row[key].fmeasure for row in rows])) for name, key in names.items()
     }
     tokens = [[list(_split_text(x)) for x in texts] for texts in references]
     smoothing = bleu_score.SmoothingFunction().method1
@@ -75,7 +86,12 @@ def score_texts(true_texts: Sequence[Any], predictions: Sequence[str]) -> Scores
 
 def _split_answer(answer: str) -> list[str]:
     """Return the units of an answer that are compared."""
-    return _split_text(_PUNCTUATION.sub(" ", answer.lower()))
+    characters = (" " if _is_left_out(char) else char for char in answer.lower())
+    return _split_text("".join(characters))
+
+
+def _is_left_out(char: str) -> bool:
+    return char in _SYMBOLS or unicodedata.category(char).startswith("P")
 
 
 def _split_text(text: str) -> list[str]:
@@ -87,8 +103,8 @@ def _overlap(units: list[str], answer: list[str]) -> float:
     """Return the F1 of the units of two answers."""
     if not units or not answer:
         return float(units == answer)
-    common = sum((Counter(units) & Counter(answer)).values())
-    return 2 * common / (len(units) + len(answer))
+    length, _ = longest_common_substring(units, answer)
+    return 2 * length / (len(units) + len(answer))
 
 
 class _Characters:

@@ -161,7 +161,9 @@ class MaskFiller(Pipeline):
         self, encoding: Encoding, place: int, scores: NDArray[Any], token_id: int
     ) -> dict[str, Any]:
         ids = [*encoding.token_ids[:place], token_id, *encoding.token_ids[place + 1 :]]
-        token = self.tokenizer.decode([token_id]).strip() or self.tokenizer.id_to_token(token_id)
+        token = self.tokenizer.id_to_token(token_id)
+        if token not in self.tokenizer.special_tokens:
+            token = self.tokenizer.decode([token_id])
         return {
             "score": float(scores[token_id]),
             "token": token_id,

@@ -25,7 +25,8 @@ class KerasProgram:
     def _compile(self) -> None:
         """Compile the model as it is: LoRA adds variables that the program must read."""
         self._num_variables = len(self.model.variables)
-        self._run = compile_function(self._call_model, self.model.variables)
+        self._specs = [_make_spec(x) for x in self.model.inputs]
+        self._run = compile_function(self._call_model, self.model.variables, self._specs)
 
     def _call_model(self, *inputs: Any) -> list[Any]:
         outputs = self.model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
@@ -40,8 +41,14 @@ class KerasProgram:
         sync_weights(self.model)
         if len(self.model.variables) != self._num_variables:
             self._compile()
-        outputs = self._run(*(ops.convert_to_tensor(x) for x in inputs))
+        pairs = zip(inputs, self._specs, strict=True)
+        outputs = self._run(*(ops.convert_to_tensor(x, spec.dtype) for x, spec in pairs))
         return [ops.convert_to_numpy(ops.cast(x, "float32")) for x in outputs]
+
+
+def _make_spec(x: Any) -> keras.KerasTensor:
+    """Return shape and dtype of an input; those with two axes are ids, which stay exact."""
+    return keras.KerasTensor(x.shape, "int32" if len(x.shape) == 2 else x.dtype)
 
 
 def check_model(name: str, model: Any) -> Any:

@@ -117,6 +117,11 @@ class TokenizerBase:
         """Number of tokens in the vocabulary."""
         return self._vocab_size
 
+    @property
+    def special_tokens(self) -> frozenset[str]:
+        """Special tokens of the vocabulary, such as ``[CLS]``, which stand for no text."""
+        return self._special_tokens
+
     def _read_special_tokens(self, lookup, extra_tokens=(), path=None):
         """Set each ``_token_*_id`` to ``lookup(token)``, which returns None for an absent token.
 
