@@ -1,17 +1,21 @@
-"""Time of the tokenizers against the length of a text: all grow linearly.
+"""Time of the tokenizers against the length of a text, and next to transformers.
 
 Usage: python benchmarks/tokenizing_time.py [--limit SECONDS]
 
-Each row is one call on texts of 10^4, 10^5 and 10^6 characters. The last column is the growth from
-the second length to the third; 10 is linear. A row stops when a call takes longer than the limit.
+Each row of the first table is one call on texts of 10^4, 10^5 and 10^6 characters. The last column
+is the growth from the second length to the third; 10 is linear. A row stops when a call takes
+longer than the limit. The second table has texts per second of one WordPiece vocabulary, in turns
+with transformers, if that is installed; the best of five.
 """
 
 import argparse
 import random
+import tempfile
 import time
+from importlib.util import find_spec
 
 from bert4keras.text import lowercase_and_normalize, text_segmentate
-from bert4keras.tokenizers import Tokenizer
+from bert4keras.tokenizers import HuggingFaceTokenizer, Tokenizer
 
 LENGTHS = (10_000, 100_000, 1_000_000)
 HAN = [chr(code) for code in range(0x4E00, 0x4E00 + 3000)]
@@ -47,6 +51,7 @@ ALL = tuple(TEXTS)
 CALLS = {
     "lowercase_and_normalize": (lowercase_and_normalize, ALL),
     "tokenize": (LOWER.tokenize, ALL),
+    "encode_with_offsets": (LOWER.encode_with_offsets, ALL),
     "rematch": (lambda text: LOWER.rematch(text, LOWER.tokenize(text)), ALL),
     "rematch, special tokens": (
         lambda text: KEEP_SPECIAL.rematch(text, KEEP_SPECIAL.tokenize(text)),
@@ -90,6 +95,52 @@ def measure(function, make_text, limit):
     return seconds
 
 
+def make_peer(folder):
+    """Write the vocabulary for transformers, and return its tokenizer."""
+    from transformers import BertTokenizerFast
+
+    LOWER.save(folder)
+    return BertTokenizerFast.from_pretrained(folder)
+
+
+def list_batch_calls(folder):
+    """Return the calls on a list of texts, by the name of the tokenizer and of the method."""
+    peer = make_peer(folder)
+    fast = HuggingFaceTokenizer(peer.backend_tokenizer, {"pad_token": "[PAD]"})
+    tokenizers = {"Tokenizer": LOWER, "HuggingFaceTokenizer": fast}
+    calls = {}
+    for name, tokenizer in tokenizers.items():
+        calls[name, "encode"] = lambda texts, x=tokenizer: [x.encode(text) for text in texts]
+        calls[name, "encode_with_offsets"] = lambda texts, x=tokenizer: [
+            x.encode_with_offsets(text) for text in texts
+        ]
+        calls[name, "encode_batch"] = tokenizer.encode_batch
+    calls["transformers", "one text"] = lambda texts: [peer(text) for text in texts]
+    calls["transformers", "one text, offsets"] = lambda texts: [
+        peer(text, return_offsets_mapping=True) for text in texts
+    ]
+    calls["transformers", "batch"] = lambda texts: peer(texts, padding=True, return_tensors="np")
+    return calls
+
+
+def compare(count=1000, rounds=5):
+    """Print the texts of 100 words per second of each call, the calls in turns."""
+    generator = random.Random(0)
+    units = [*HAN, *["the ", "quick ", "fox, "] * 500]
+    texts = ["".join(generator.choices(units, k=100)) for _ in range(count)]
+    with tempfile.TemporaryDirectory() as folder:
+        calls = list_batch_calls(folder)
+        seconds = dict.fromkeys(calls, float("inf"))
+        for _ in range(rounds):
+            for key, call in calls.items():
+                start = time.perf_counter()
+                call(texts)
+                seconds[key] = min(seconds[key], time.perf_counter() - start)
+    print("\n| tokenizer | call | texts per second |\n|---|---|---|")
+    for (name, call), value in seconds.items():
+        print(f"| {name} | {call} | {count / value:.0f} |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--limit", type=float, default=20, help="seconds of one call")
@@ -102,6 +153,8 @@ def main():
             columns += ["-"] * (len(LENGTHS) - len(seconds))
             growth = f"{seconds[2] / seconds[1]:.1f}" if len(seconds) == len(LENGTHS) else "-"
             print(f"| {call} | {name} | {' | '.join(columns)} | {growth} |", flush=True)
+    if find_spec("transformers"):
+        compare()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,12 @@ from bert4keras.checks import check_integer, check_string, describe
 from bert4keras.files import StrPath, replace_files
 from bert4keras.tokenizers.base import TokenizerBase
 from bert4keras.tokenizers.chat_template import render_chat
-from bert4keras.tokenizers.huggingface_config import apply_config, list_templates, read_tokenizer
+from bert4keras.tokenizers.huggingface_config import (
+    apply_config,
+    find_unknown_token,
+    list_templates,
+    read_tokenizer,
+)
 from bert4keras.tokenizers.inputs import check_id, check_tokens, list_ids, pair_texts, split_pair
 from bert4keras.tokenizers.offsets import Encoding, Span
 from bert4keras.tokenizers.post_processor import (
@@ -84,7 +89,7 @@ class HuggingFaceTokenizer(TokenizerBase):
         self._token_pad = self._named_tokens.get("pad_token", "[PAD]")
         self._token_mask = self._named_tokens.get("mask_token", "[MASK]")
         unknown_token = self._named_tokens.get("unk_token")
-        self._token_unk = unknown_token or getattr(self._tokenizer.model, "unk_token", None) or ""
+        self._token_unk = unknown_token or find_unknown_token(self._tokenizer) or ""
         self._token_pad_id = self._find_named("pad_token")
         self._token_mask_id = self._find_named("mask_token")
         self._token_unk_id = self._tokenizer.token_to_id(self._token_unk)

@@ -204,6 +204,18 @@ def _make_token(key: str, value: Any) -> Any:
     return AddedToken(read_content(key, value), **values)
 
 
+def find_unknown_token(tokenizer: Any) -> str | None:
+    """Return the unknown token of the model in a ``tokenizer.json``; None if it has none."""
+    model = tokenizer.model
+    if hasattr(model, "unk_token"):
+        return model.unk_token
+    try:  # a Unigram does not tell it, but gives its id to a character that no text has
+        (token,) = model.tokenize("\U0010fffd")
+    except Exception:  # no unknown token, or bytes in its place
+        return None
+    return tokenizer.id_to_token(token.id)
+
+
 def _put_bos_and_eos(
     tokenizer: Any, config: Mapping[str, Any], named_tokens: Mapping[str, str]
 ) -> None:

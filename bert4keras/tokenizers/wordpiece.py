@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from bert4keras.checks import check_integer, check_string, check_strings, describe
@@ -192,25 +193,36 @@ class Tokenizer(TokenizerBase):
     def _locate_tokens(self, text: str) -> tuple[list[str], list[Span]]:
         """Return the tokens of a text, and the characters (start, end) of each.
 
-        The tokens are the text without white space, in order, so each begins where the last ends.
-        Only words that ``pre_tokenize`` changed must be searched.
+        The tokens are the text without white space, in order, so their lengths tell where they are.
+        Tokens of a ``pre_tokenize`` that changes the text must be searched.
         """
         tokens = self._tokenize(text)
+        stems = [token[2:] if token[:2] == "##" else token for token in tokens]
         parts, offsets = self._normalize_piece(text)
         normal_text, sources = "".join(parts), _list_sources(parts, offsets)
+        is_in_order = isinstance(offsets, range) and all(stems)
+        if is_in_order and "".join(stems) == "".join(normal_text.split()):
+            sources = [i for i, char in zip(sources, normal_text) if not char.isspace()]
+            ends = list(accumulate(map(len, stems)))
+            spans = [(sources[i], sources[j - 1] + 1) for i, j in zip([0, *ends], ends)]
+            return tokens, spans
+        return tokens, self._search_spans(tokens, normal_text, sources)
+
+    def _search_spans(self, tokens: list[str], text: str, sources: list[int]) -> list[Span]:
+        """Search tokens one after another in a normalized text; return their characters."""
         spans: list[Span] = []
         next_starts: dict[str, int] = {}
         end = 0
         for token in tokens:
             stem = _stem(token)
-            match = _WHITE_SPACE.match(normal_text, end)
+            match = _WHITE_SPACE.match(text, end)
             start = match.end() if match else end
             end = start + len(stem)
-            if not normal_text.startswith(stem, start):
-                start, end = self._find_span(token, normal_text, start, next_starts)
+            if not text.startswith(stem, start):
+                start, end = self._find_span(token, text, start, next_starts)
             indices = sources[start:end] or [spans[-1][1] if spans else 0]
             spans.append((min(indices), max(indices) + bool(stem)))
-        return tokens, spans
+        return spans
 
     def _is_whole_word(self, word: str) -> bool:
         """True if a word of ``pre_tokenize`` is a token that a text may give.
@@ -390,6 +402,8 @@ def _remove_controls(characters: str) -> str:
 
 def _list_sources(parts: Sequence[str], offsets: Iterable[int]) -> list[int]:
     """Return the index of the character that each character of normalized parts is from."""
+    if set(map(len, parts)) == {1}:
+        return list(offsets)
     return [offset for part, offset in zip(parts, offsets, strict=True) for _ in part]
 
 

@@ -145,6 +145,11 @@ def test_a_saved_tokenizer_is_equal(name, tokenizers, tmp_path):
             assert duplicate.encode_with_offsets(text) == tokenizer.encode_with_offsets(text)
 
 
+def test_the_unknown_token_is_that_of_the_file():
+    for name, unk_id in (("bert", 1), ("llama", 0), ("t5", 2), ("gpt2", None)):
+        assert HuggingFaceTokenizer(MODELS[name][0]()).unk_id == unk_id
+
+
 def test_special_ids(tokenizers):
     names = ("pad", "unk", "mask", "start", "end")
     ids = {x: [getattr(tokenizers[x], f"{name}_id") for name in names] for x in tokenizers}
