@@ -5,7 +5,9 @@ from bert4keras.pipelines.entity_recognizer import EntityRecognizer, to_hugging_
 from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.loading import PIPELINES, load_pipeline
 from bert4keras.pipelines.mask_filler import MaskFiller
+from bert4keras.pipelines.mask_reader import MaskReader
 from bert4keras.pipelines.pair_scorer import PairScorer
+from bert4keras.pipelines.reader import Reader
 from bert4keras.pipelines.relation_extractor import RelationExtractor, as_spo
 from bert4keras.pipelines.root import PipelineBase
 from bert4keras.pipelines.sentence_encoder import SentenceEncoder
@@ -17,9 +19,11 @@ __all__ = [
     "EntityRecognizer",
     "ImageCaptioner",
     "MaskFiller",
+    "MaskReader",
     "PairScorer",
     "Pipeline",
     "PipelineBase",
+    "Reader",
     "RelationExtractor",
     "SentenceEncoder",
     "TextClassifier",

@@ -16,6 +16,7 @@ from bert4keras.pipelines.base import Pipeline, check_texts
 from bert4keras.pipelines.batching import Batch
 from bert4keras.pipelines.pointer_decoder import PointerDecoder
 from bert4keras.pipelines.program import check_outputs
+from bert4keras.pipelines.subwords import list_subwords
 from bert4keras.pipelines.tag_decoders import (
     AGGREGATIONS,
     FORBIDDEN,
@@ -43,7 +44,6 @@ _ARGUMENTS = {  # that only some decoders have
     "is_constrained": ("viterbi",),
 }
 _PATH_LAYERS = (ConditionalRandomField, MaximumEntropyMarkovModel)
-_SPACES = ("▁", "Ġ", " ")  # how a token shows a space before it
 _SMALLEST_LOGIT = -5.0  # of a pointer's span that may be an entity
 
 
@@ -173,17 +173,7 @@ class EntityRecognizer(Pipeline):
         return scheme
 
     def _list_subwords(self, encoding: Encoding) -> list[bool]:
-        """Tell of each token if it goes on with the word of the token before it."""
-        tokens = self.tokenizer.ids_to_tokens(encoding.token_ids)
-        prefix = self.tokenizer.subword_prefix
-        if prefix:
-            return [token.startswith(prefix) for token in tokens]
-        offsets = encoding.offsets or []
-        ends = [None if span is None else span[1] for span in [None, *offsets]]
-        return [
-            span is not None and span[0] == end and not token.startswith(_SPACES)
-            for token, span, end in zip(tokens, offsets, ends)
-        ]
+        return list_subwords(self.tokenizer, encoding)
 
     # Hooks of the base
 

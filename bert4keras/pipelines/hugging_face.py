@@ -9,6 +9,7 @@ from bert4keras.models import TaskModel, build_task_model
 from bert4keras.pipelines.entity_recognizer import EntityRecognizer
 from bert4keras.pipelines.mask_filler import MaskFiller
 from bert4keras.pipelines.pair_scorer import PairScorer
+from bert4keras.pipelines.reader import Reader
 from bert4keras.pipelines.root import PipelineBase
 from bert4keras.pipelines.text_classifier import TextClassifier
 from bert4keras.pipelines.text_writer import TextWriter
@@ -68,6 +69,10 @@ def _fill(task_model: TaskModel, tokenizer: Any, options: Mapping[str, Any]) -> 
     return MaskFiller(task_model.model, tokenizer, **{"from_logits": True, **options})
 
 
+def _read(task_model: TaskModel, tokenizer: Any, options: Mapping[str, Any]) -> PipelineBase:
+    return Reader(task_model.model, tokenizer, **options)
+
+
 def _write(task_model: TaskModel, tokenizer: Any, options: Mapping[str, Any]) -> PipelineBase:
     return TextWriter(task_model.model, tokenizer, **options)
 
@@ -76,6 +81,7 @@ _PIPELINES: dict[str, Callable[..., PipelineBase]] = {
     "text-classification": _classify,
     "next-sentence-prediction": _score_next,
     "token-classification": _recognize,
+    "question-answering": _read,
     "fill-mask": _fill,
     "text-generation": _write,
 }

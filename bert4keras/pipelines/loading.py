@@ -11,7 +11,9 @@ from bert4keras.pipelines.folder import FILE, read_pipeline
 from bert4keras.pipelines.hugging_face import CONFIG_FILE, read_hugging_face
 from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.mask_filler import MaskFiller
+from bert4keras.pipelines.mask_reader import MaskReader
 from bert4keras.pipelines.pair_scorer import PairScorer
+from bert4keras.pipelines.reader import Reader
 from bert4keras.pipelines.relation_extractor import RelationExtractor
 from bert4keras.pipelines.root import PipelineBase
 from bert4keras.pipelines.sentence_encoder import SentenceEncoder
@@ -26,7 +28,9 @@ PIPELINES: dict[str, type[PipelineBase]] = {
         EntityRecognizer,
         ImageCaptioner,
         MaskFiller,
+        MaskReader,
         PairScorer,
+        Reader,
         RelationExtractor,
         SentenceEncoder,
         TextClassifier,
