@@ -16,6 +16,8 @@ from bert4keras.tokenizers.tokenizer_config import (
     TOKEN_KEYS,
     check_keys,
     flatten_tokens,
+    list_added_tokens,
+    list_special_tokens,
     read_json,
 )
 from bert4keras.tokenizers.vocab import load_vocab
@@ -253,22 +255,21 @@ def _check_added_tokens(config: Mapping[str, Any], folder: Path, tokenizer: Toke
     """Raise a ValueError for tokens of a folder that are not in the vocabulary."""
     tokens: dict[Any, Any] = {}
     for key in ("additional_special_tokens", "extra_special_tokens"):
-        tokens |= dict.fromkeys(map(_read_content, config.get(key) or ()))
-    for i, token in (config.get("added_tokens_decoder") or {}).items():
-        tokens[_read_content(token)] = i
+        tokens |= dict.fromkeys(map(_read_content, list_special_tokens(config, key)))
+    tokens |= {_read_content(token): i for i, token in list_added_tokens(config).items()}
     path = folder / "added_tokens.json"
     tokens |= read_json(path) if path.is_file() else {}
     for token, i in tokens.items():
         token_id = tokenizer.token_to_id(str(token))
-        if tokenizer.id_to_token(token_id) != token or str(token_id) != str(i or token_id):
+        if tokenizer.id_to_token(token_id) != token or i not in (None, token_id):
             raise ValueError(
                 f"Expected added tokens of {folder} to be tokens of its vocabulary, got {token!r}. "
                 "Save a tokenizer.json with transformers, which has them."
             )
 
 
-def _read_content(token: Any) -> Any:
-    return token.get("content") if isinstance(token, dict) else token
+def _read_content(token: Any) -> str:
+    return str(token.get("content") if isinstance(token, dict) else token)
 
 
 def _check_uncased(file: Path) -> None:

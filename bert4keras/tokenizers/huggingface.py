@@ -141,9 +141,12 @@ class HuggingFaceTokenizer(TokenizerBase):
         """Return the encoding of ``tokenizers``, without the tokens of the post-processor."""
         try:
             return self._tokenizer.encode(text, add_special_tokens=False)
-        except TypeError:
+        except Exception as error:
             text.encode()  # names a lone surrogate
-            raise
+            raise ValueError(
+                f"Expected a tokenizer.json that can encode any text, got the error: {error}. Save "
+                "it with its unknown token."
+            ) from error
 
     def _locate_text(self, name: str, text: Any) -> list[tuple[str, Span | None]]:
         encoding = self._encode_text(check_string(name, text, "Replace missing values by ''."))

@@ -7,7 +7,14 @@ from typing import Any
 
 from bert4keras.checks import describe
 from bert4keras.tokenizers.inputs import check_path
-from bert4keras.tokenizers.tokenizer_config import FILE, OUR_KEY, TOKEN_KEYS, check_keys
+from bert4keras.tokenizers.tokenizer_config import (
+    FILE,
+    OUR_KEY,
+    TOKEN_KEYS,
+    check_keys,
+    list_added_tokens,
+    list_special_tokens,
+)
 
 _LARGEST_FILE = 256 << 20  # bytes; those of large vocabularies have 40 MiB
 _LARGEST_TEMPLATE = 4 << 20  # bytes
@@ -166,13 +173,12 @@ def _adds_space(step: Mapping[str, Any]) -> bool:
 def _add_tokens(tokenizer: Any, config: Mapping[str, Any], keys: list[str]) -> None:
     """Add the tokens of the settings that tokenizer.json does not have as added tokens."""
     known_tokens = {x.content for x in tokenizer.get_added_tokens_decoder().values()}
-    added_tokens = config.get("added_tokens_decoder") or {}
-    for i in sorted(added_tokens, key=int):
-        token = _make_token(f"added_tokens_decoder[{i}]", added_tokens[i])
+    for i, value in sorted(list_added_tokens(config).items()):
+        token = _make_token(f"added_tokens_decoder[{i}]", value)
         if token.content not in known_tokens:
             tokenizer.add_tokens([token])
             known_tokens.add(token.content)
-        if tokenizer.token_to_id(token.content) != int(i):
+        if tokenizer.token_to_id(token.content) != i:
             raise ValueError(
                 f"Expected the id {i} of the added token {token.content!r} in {FILE}, got "
                 f"{tokenizer.token_to_id(token.content)} from tokenizer.json. Correct one of them."
@@ -181,8 +187,7 @@ def _add_tokens(tokenizer: Any, config: Mapping[str, Any], keys: list[str]) -> N
         if config.get(key):
             _add_special_token(tokenizer, key, config[key], known_tokens)
     for key in _LISTS:
-        values = config.get(key) or ()
-        for value in values.values() if isinstance(values, Mapping) else values:
+        for value in list_special_tokens(config, key):
             _add_special_token(tokenizer, key, value, known_tokens)
 
 

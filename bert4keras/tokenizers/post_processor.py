@@ -72,6 +72,11 @@ def _read_roberta(settings: Mapping[str, Any]) -> tuple[Template, Template]:
 def _read_template_processing(settings: Mapping[str, Any]) -> tuple[Template, Template]:
     tokens = settings["special_tokens"]
     single, pair = (tuple(_read_pieces(settings[key], tokens)) for key in ("single", "pair"))
+    if all(piece.text_index is None for piece in single):
+        raise ValueError(
+            "Expected the text $A in the template of tokenizer.json, got special tokens alone. "
+            "Save the tokenizer again."
+        )
     return single, pair
 
 

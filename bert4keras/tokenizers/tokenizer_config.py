@@ -97,6 +97,27 @@ def _read_token(key: str, value: Any, folder: Path) -> str | None:
     return content
 
 
+def list_added_tokens(config: Mapping[str, Any]) -> dict[int, Any]:
+    """Return ``added_tokens_decoder``: the tokens by their ids, as the file has them."""
+    tokens = config.get("added_tokens_decoder") or {}
+    if not isinstance(tokens, Mapping) or not all(str(key).isdecimal() for key in tokens):
+        raise ValueError(
+            f"Expected added_tokens_decoder in {FILE} to be an object of ids and tokens, got "
+            f"{describe(tokens)}. Correct it."
+        )
+    return {int(key): token for key, token in tokens.items()}
+
+
+def list_special_tokens(config: Mapping[str, Any], key: str) -> list[Any]:
+    """Return a list of special tokens, which may be an object with names in a file."""
+    tokens = config.get(key) or []
+    if not isinstance(tokens, Mapping | list):
+        raise ValueError(
+            f"Expected {key} in {FILE} to be a list of tokens, got {describe(tokens)}. Correct it."
+        )
+    return list(tokens.values() if isinstance(tokens, Mapping) else tokens)
+
+
 def check_keys(
     config: Mapping[str, Any],
     path: Path,

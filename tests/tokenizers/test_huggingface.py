@@ -323,6 +323,12 @@ def test_a_file_that_makes_the_library_panic_is_refused(tmp_path, capfd):
         load_tokenizer(tmp_path)
 
 
+def test_a_vocabulary_without_its_unknown_token_is_named():
+    model = Model(models.WordPiece({"a": 0}, unk_token="[UNK]"))
+    with pytest.raises(ValueError, match="a tokenizer.json that can encode any text, got the err"):
+        HuggingFaceTokenizer(model).encode("b")
+
+
 def test_absent_and_huge_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="No tokenizer.json at "):
         HuggingFaceTokenizer(tmp_path / "tokenizer.json")
@@ -345,6 +351,12 @@ def test_absent_and_huge_files_are_refused(tmp_path):
         ({"auto_map": {"AutoTokenizer": "x.Y"}}, "Expected known settings in .* got auto_map="),
         ({"eos_token": 5}, "Expected eos_token in tokenizer_config.json to be a token, got 5"),
         ({"added_tokens_decoder": {"7": {"content": "[CLS]"}}}, r"the id 7 of .*'\[CLS\]'.*got 2"),
+        ({"added_tokens_decoder": {"x": "a"}}, "Expected added_tokens_decoder in .* of ids and"),
+        ({"added_tokens_decoder": [1]}, "Expected added_tokens_decoder in .* got .1."),
+        (
+            {"extra_special_tokens": 5},
+            "Expected extra_special_tokens in .* of tokens, got 5",
+        ),
         ({"chat_template": 5}, None),
     ],
 )
@@ -383,6 +395,9 @@ def test_post_processors_of_other_types_are_refused():
     template |= {"pair": [{"SpecialToken": {"id": "<x>", "type_id": 0}}], "special_tokens": {}}
     settings["post_processor"] = template
     with pytest.raises(ValueError, match="ids of the special token '<x>' in the post-proc"):
+        HuggingFaceTokenizer(Model.from_str(json.dumps(settings)))
+    template |= {"single": [], "pair": []}
+    with pytest.raises(ValueError, match="Expected the text .A in the template of tokenizer.json"):
         HuggingFaceTokenizer(Model.from_str(json.dumps(settings)))
     model = Model.from_str(make_bert().to_str())
     model.post_processor = processors.Sequence([model.post_processor] * 2)

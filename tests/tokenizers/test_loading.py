@@ -108,6 +108,8 @@ def test_a_folder_of_transformers_is_read(tmp_path):
         ({"cls_token": 5}, "Expected cls_token in .* to be a token, got 5"),
         ({"extra_special_tokens": ["<x>"]}, "Expected added tokens of .* vocabulary, got '<x>'"),
         ({"added_tokens_decoder": {"9": {"content": "a"}}}, "Expected added tokens .* got 'a'"),
+        ({"added_tokens_decoder": 5}, "Expected added_tokens_decoder in .* of ids and tokens, got"),
+        ({"extra_special_tokens": 5}, "Expected extra_special_tokens in .* of tokens, got 5"),
         ({"bert4keras": 5}, "Expected bert4keras in .* to be an object of settings, got 5"),
         ({"bert4keras": {"class": "os.system"}}, "Expected the class .* got 'os.system'"),
         ({"bert4keras": {"class": "Tokenizer"}}, "Expected the settings token_start, .*, got "),
