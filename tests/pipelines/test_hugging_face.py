@@ -51,7 +51,7 @@ class TestLoadPipeline:
         score = load_pipeline(tmp_path)
         assert (type(score), score.activation) == (PairScorer, activation)
         ids, segments = make_tokenizer().encode("天", "地")
-        logit = float(np.array(score.model([np.array([ids]), np.array([segments])]))[0, 0])
+        logit = float(score.model([np.array([ids]), np.array([segments])])[0, 0])
         value = logit if kind else 1 / (1 + np.exp(-logit))
         assert score(("天", "地"))["score"] == pytest.approx(value, abs=1e-5)
 
