@@ -11,6 +11,7 @@ from bert4keras.pipelines.reader import Reader
 from bert4keras.pipelines.relation_extractor import RelationExtractor, as_spo
 from bert4keras.pipelines.root import PipelineBase
 from bert4keras.pipelines.sentence_encoder import SentenceEncoder
+from bert4keras.pipelines.sequence_reader import SequenceReader
 from bert4keras.pipelines.text_classifier import TextClassifier
 from bert4keras.pipelines.text_writer import TextWriter
 
@@ -26,6 +27,7 @@ __all__ = [
     "Reader",
     "RelationExtractor",
     "SentenceEncoder",
+    "SequenceReader",
     "TextClassifier",
     "TextWriter",
     "as_spo",

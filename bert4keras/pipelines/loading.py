@@ -19,6 +19,7 @@ from bert4keras.pipelines.root import PipelineBase
 from bert4keras.pipelines.sentence_encoder import SentenceEncoder
 from bert4keras.pipelines.sentence_modules import MODULES_FILE
 from bert4keras.pipelines.sentence_transformers import read_sentence_transformers
+from bert4keras.pipelines.sequence_reader import SequenceReader
 from bert4keras.pipelines.text_classifier import TextClassifier
 from bert4keras.pipelines.text_writer import TextWriter
 
@@ -33,6 +34,7 @@ PIPELINES: dict[str, type[PipelineBase]] = {
         Reader,
         RelationExtractor,
         SentenceEncoder,
+        SequenceReader,
         TextClassifier,
         TextWriter,
     )

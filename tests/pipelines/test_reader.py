@@ -43,7 +43,7 @@ class PositionScores(keras.layers.Layer):
 
 
 def make_slot_reader(slots, scores=None, **options):
-    """Return a reader whose masks score the given tokens by 4, and new_records as given."""
+    """Return a reader whose masks score the given tokens by 4, and the rest as given."""
     rows = np.zeros((64, len(TOKENS)))
     for token, score in (scores or {}).items():
         rows[:, TOKENS.index(token)] = score
