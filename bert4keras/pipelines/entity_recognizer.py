@@ -236,7 +236,7 @@ class EntityRecognizer(Pipeline):
         scores: dict[tuple[int, int, str], float] = {}
         for row, entities in self._decoder.merge(encodings, results, self.overlap or 0, options):
             for entity in entities:
-                key = (*_find_characters(entity, row), entity.type)
+                key = (*find_characters(entity, row), entity.type)
                 scores[key] = max(entity.score, scores.get(key, entity.score))
         limit = options["threshold"]
         return [
@@ -364,7 +364,7 @@ def _check_aggregation(aggregation: Any) -> str:
     return check_choice("aggregation", aggregation, AGGREGATIONS)
 
 
-def _find_characters(entity: Entity, encoding: Encoding) -> tuple[int, int]:
+def find_characters(entity: Entity, encoding: Encoding) -> tuple[int, int]:
     """Return the first character of an entity, and the one behind its last."""
     offsets: Any = (encoding.offsets or [])[entity.first : entity.last + 1]
     spans = [span for span in offsets if span[0] < span[1]]  # a token may have no character

@@ -18,9 +18,10 @@ def list_subwords(tokenizer: Any, encoding: Encoding) -> list[bool]:
     prefix = tokenizer.subword_prefix
     if prefix:
         return [token.startswith(prefix) for token in tokens]
-    offsets = encoding.offsets or []
-    ends = [None if span is None else span[1] for span in [None, *offsets]]
-    return [
-        span is not None and span[0] == end and not token.startswith(_SPACES)
-        for token, span, end in zip(tokens, offsets, ends)
-    ]
+    subwords: list[bool] = []
+    end = -1  # of the last character that a token has; tokens of bytes may share one
+    for token, span in zip(tokens, encoding.offsets or []):
+        subwords.append(span is not None and span[0] <= end and not token.startswith(_SPACES))
+        if span is not None and span[0] < span[1]:
+            end = span[1]
+    return subwords

@@ -1,4 +1,5 @@
 import itertools
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -26,8 +27,11 @@ from bert4keras.pipelines import (
     load_pipeline,
     to_hugging_face,
 )
+from bert4keras.pipelines.entity_recognizer import find_characters
 from bert4keras.pipelines.marginals import PathProbabilities
 from bert4keras.pipelines.merging import WindowPlaces, join_encodings
+from bert4keras.pipelines.subwords import list_subwords
+from bert4keras.pipelines.tag_decoders import Entity
 from bert4keras.pipelines.windows import cut_windows
 from bert4keras.tokenizers import Encoding, Tokenizer
 
@@ -202,6 +206,20 @@ class TestTags:
         assert (record["text"], record["score"]) == ("player", pytest.approx(0.9))
         (record,) = words("player", aggregation="average")
         assert record["score"] == pytest.approx(0.5)
+
+    def test_spaces_separate_words_of_tokens_without_prefix(self):
+        tokens = ["<s>", "Ġ", "p", "lay", "Ġ!", "Ã", "©", "s", "</s>"]
+        offsets = [None, (0, 0), (1, 2), (2, 5), (6, 7), (7, 8), (7, 8), (8, 9), None]
+        tokenizer = SimpleNamespace(subword_prefix=None, ids_to_tokens=lambda ids: tokens)
+        subwords = [False, False, False, True, False, True, True, True, False]
+        assert list_subwords(tokenizer, Encoding([0] * 9, [0] * 9, offsets)) == subwords
+        tokens[2:4], offsets[2:4] = ["play", "Ġgame"], [(1, 5), (5, 10)]  # with the space
+        assert list_subwords(tokenizer, Encoding([0] * 9, [0] * 9, offsets))[2:4] == [False, False]
+
+    def test_tokens_of_no_character_are_no_part_of_an_entity(self):
+        encoding = Encoding([0] * 5, [0] * 5, [None, (0, 0), (1, 3), (3, 3), None])
+        assert find_characters(Entity(1, 3, "PER", 1.0), encoding) == (1, 3)
+        assert find_characters(Entity(3, 3, "PER", 1.0), encoding) == (0, 0)
 
     def test_logits_become_probabilities(self, tagger):
         logits = EntityRecognizer(make_tagger("linear"), make_tokenizer(), LABELS)
