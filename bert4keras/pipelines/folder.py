@@ -155,7 +155,7 @@ def _check_files(folder: Path, files: Mapping[str, Any]) -> None:
     _check_foreign(folder, files)
     for name, checksum in files.items():
         path = folder / name
-        if not path.is_file() or path.is_symlink():
+        if not path.is_file():
             raise FileNotFoundError(f"Expected the file {name} in {folder}, got none. {_REMEDY}")
         if compute_checksum(path) != checksum:
             raise ValueError(

@@ -1,6 +1,7 @@
 """Files of a Keras model: its structure as JSON, its weights as safetensors. Neither runs code."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from keras import ops
 
 from bert4keras.backend.types import StrPath
 from bert4keras.checkpoints import open_checkpoint, write_safetensors
+from bert4keras.models.skip_initialization import defer_initialization
 
 _LARGEST_FILE = 10**8  # bytes of a structure
+_SLACK = 1 << 16  # numbers that a model may have beyond its weights, such as states of dropout
 _KERAS = ("keras", "builtins")
 _REMEDY = "Save the pipeline again, or copy its folder again."
 
@@ -56,10 +59,27 @@ def read_model(folder: StrPath, name: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected JSON in {path}, got {error}. {_REMEDY}") from error
     check_structure(config, str(path))
-    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     with open_checkpoint(path.with_suffix(".safetensors")) as checkpoint:
+        model = _build_model(config, checkpoint, path)
         _assign_weights(model, checkpoint, path)
     return model
+
+
+def _build_model(config: Any, checkpoint: Any, path: Path) -> Any:
+    """Build a model; raise before its variables take more memory than the weights of the file."""
+    count = sum(math.prod(checkpoint.shape(key)) for key in checkpoint) + _SLACK
+
+    def check_sizes(variables: list[Any]) -> None:
+        total = sum(math.prod(variable.shape) for variable in variables)
+        if total > count:
+            raise ValueError(f"its layers have {total} numbers, more than the file of its weights")
+
+    try:
+        with defer_initialization(check_sizes):
+            return keras.saving.deserialize_keras_object(config, safe_mode=True)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).strip()[:300]
+        raise ValueError(f"Expected a model in {path}, got: {reason}. {_REMEDY}") from error
 
 
 def _assign_weights(model: Any, checkpoint: Any, path: Path) -> None:

@@ -9,6 +9,7 @@ from pipelines.toy import make_classifier, make_texts, make_tokenizer
 from bert4keras.files import atomic_write
 from bert4keras.pipelines import Pipeline, TextClassifier, load_pipeline
 from bert4keras.pipelines.folder import FILE
+from bert4keras.pipelines.model_files import read_model, write_model
 
 LABELS = ["a", "b", "c"]
 TEXTS = make_texts(10)
@@ -145,12 +146,30 @@ class TestDamagedFolder:
             Cook.load(tmp_path)
 
     def test_weights_of_another_structure(self, classify, tmp_path):
-        from bert4keras.pipelines.model_files import read_model, write_model
-
         write_model(tmp_path, "model", classify.model)
         write_model(tmp_path, "other", make_classifier(num_labels=2))
         (tmp_path / "other.safetensors").replace(tmp_path / "model.safetensors")
         with pytest.raises(ValueError, match="Expected weights for the structure of .* got others"):
+            read_model(tmp_path, "model")
+
+
+class TestHostileStructure:
+    def edit(self, folder, change, model):
+        """Write a model whose structure is changed, and return its path."""
+        write_model(folder, "model", model)
+        path = folder / "model.json"
+        record = json.loads(path.read_text("utf-8"))
+        change(record["config"]["layers"][-1]["config"])
+        path.write_text(json.dumps(record), "utf-8")
+
+    def test_layers_larger_than_the_file_take_no_memory(self, classify, tmp_path):
+        self.edit(tmp_path, lambda config: config.update(units=10**12), classify.model)
+        with pytest.raises(ValueError, match="its layers have .* numbers, more than the file"):
+            read_model(tmp_path, "model")
+
+    def test_arguments_that_a_layer_does_not_take(self, classify, tmp_path):
+        self.edit(tmp_path, lambda config: config.update(colour="red"), classify.model)
+        with pytest.raises(ValueError, match=r"Expected a model in .*model\.json, got: "):
             read_model(tmp_path, "model")
 
 
@@ -179,8 +198,6 @@ class TestStructure:
 
     @pytest.mark.parametrize("module", ["os", "keras_hub.layers", "subprocess"])
     def test_a_structure_imports_no_other_module(self, tmp_path, module, classify):
-        from bert4keras.pipelines.model_files import read_model, write_model
-
         write_model(tmp_path, "model", classify.model)
         path = tmp_path / "model.json"
         text = path.read_text("utf-8").replace('"module": "keras.layers"', f'"module": "{module}"')
