@@ -1,8 +1,11 @@
-"""Attention weights from attention scores: the softmax and its alternatives."""
+"""Attention weights from attention scores: the softmax and its alternatives; plain attention."""
+
+from collections.abc import Callable
 
 import numpy as np
 from keras import ops
 
+from bert4keras.backend.dispatch import softmax
 from bert4keras.backend.masking import sequence_masking
 from bert4keras.backend.types import Tensor
 
@@ -36,6 +39,38 @@ def attention_normalize(
     if visible is not None and method in ("squared_relu", "softmax_plus"):
         count = ops.sum(ops.cast(visible, "float32"), axis=axis, keepdims=True)
     return NORMALIZATIONS[method](a, ops.cast(count, "float32"), axis)
+
+
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    visible: Tensor | None = None,
+    dropout: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """Compute softmax(q k^T) v, with few passes over the weights: most of its time on a CPU.
+
+    Args:
+        q: scaled queries (B, Lq, H, d).
+        k: keys (B, Lk, H, d).
+        v: values (B, Lk, H, e).
+        visible: mask that broadcasts to (B, H, Lq, Lk), true where a query sees a key.
+        dropout: function that is applied to the weights.
+
+    Returns:
+        (B, Lq, H, e); zeros for a query that sees no key. The softmax is computed in float32.
+    """
+    q, k, v = (ops.transpose(x, (0, 2, 1, 3)) for x in (q, k, v))
+    scores = ops.cast(ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))), "float32")
+    sees_key = None
+    if visible is not None:  # the masks are small next to the scores, which one addition hides
+        sees_key = ops.any(visible, axis=-1, keepdims=True)
+        is_hidden = ops.logical_and(ops.logical_not(visible), sees_key)
+        scores = scores + ops.where(is_hidden, ops.cast(-np.inf, "float32"), 0.0)
+    weights = ops.cast(softmax(scores), v.dtype)
+    o = ops.matmul(weights if dropout is None else dropout(weights), v)
+    o = o if sees_key is None else o * ops.cast(sees_key, o.dtype)
+    return ops.transpose(o, (0, 2, 1, 3))
 
 
 def _softmax(a, count, axis):

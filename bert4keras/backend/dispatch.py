@@ -258,6 +258,11 @@ def write_row(x: Tensor, index: Tensor, row: Tensor) -> Tensor:
     return tf.reshape(matrix, shape)
 
 
+def softmax(x: Tensor) -> Tensor:
+    """Return the softmax over the last axis. Where it has one item, ``ops.softmax`` would warn."""
+    return keras.src.backend.nn.softmax(x, axis=-1)
+
+
 def get_mask(x: Tensor) -> Tensor | None:
     """Return the padding mask that Keras carries with a tensor, or None."""
     return keras.src.backend.get_keras_mask(x)

@@ -58,20 +58,35 @@ def sequence_masking(
     Returns:
         A tensor like ``x``, or the pair of it and the mask.
     """
-    rank, visible = len(x.shape), None
-    if mask is not None:
-        axes = [1] if axis is None else [axis] if isinstance(axis, int) else axis
-        for position in axes:
-            along_axis = align(ops.cast(mask, "bool"), [0, position % rank], rank)
-            visible = along_axis if visible is None else ops.logical_and(visible, along_axis)
-    if bias is not None and _is_boolean(bias):  # here the padding mask meets the causal mask
-        visible = bias if visible is None else ops.logical_and(visible, bias)
-    elif bias is not None:
+    axes = [1] if axis is None else [axis] if isinstance(axis, int) else axis
+    is_mask = bias is not None and is_boolean(bias)
+    visible = join_masks(len(x.shape), mask, axes, bias if is_mask else None)
+    if bias is not None and not is_mask:
         x = x + ops.cast(bias, x.dtype)
     if visible is not None:
         x = ops.where(visible, x, ops.cast(float(value), x.dtype))
     return (x, visible) if return_mask else x
 
 
-def _is_boolean(x):
+def join_masks(
+    rank: int, mask: Tensor | None, axes: list[int], bias: Tensor | None = None
+) -> Tensor | None:
+    """Return a padding mask (B, L) aligned with axes of a tensor, and a boolean bias, as one mask.
+
+    Args:
+        rank: number of axes of the tensor.
+        mask: padding mask; None hides nothing.
+        axes: axes of the tensor that L stands for.
+        bias: a boolean one, such as the causal mask; None hides nothing.
+    """
+    visible = None
+    for position in axes if mask is not None else ():
+        along_axis = align(ops.cast(mask, "bool"), [0, position % rank], rank)
+        visible = along_axis if visible is None else ops.logical_and(visible, along_axis)
+    if bias is not None:  # here the padding mask meets the causal mask
+        visible = bias if visible is None else ops.logical_and(visible, bias)
+    return visible
+
+
+def is_boolean(x: Tensor) -> bool:
     return hasattr(x, "dtype") and keras.backend.standardize_dtype(x.dtype) == "bool"

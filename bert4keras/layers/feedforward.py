@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from bert4keras import backend
 from bert4keras.backend.types import Activation, Initializer, Shape, Tensor
@@ -58,10 +59,12 @@ class FeedForward(Layer):
 
     @backend.recompute_grad
     def call(self, inputs: Tensor) -> Tensor:
-        x = self.activation[0](self.i0_dense(inputs))
+        # of two axes, TensorFlow computes product, bias and activation in one pass
+        rows = ops.reshape(inputs, (-1, inputs.shape[-1]))
+        x = self.activation[0](self.i0_dense(rows))
         for i, activation in enumerate(self.activation[1:], 1):
-            x = x * activation(getattr(self, f"i{i}_dense")(inputs))
-        return self.o_dense(x)
+            x = x * activation(getattr(self, f"i{i}_dense")(rows))
+        return ops.reshape(self.o_dense(x), ops.shape(inputs))
 
     def compute_output_spec(self, inputs: Tensor) -> keras.KerasTensor:
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)

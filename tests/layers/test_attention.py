@@ -119,3 +119,19 @@ def test_an_unknown_position_bias_is_refused():
 def test_rotary_positions_need_one_length():
     with pytest.raises(ValueError, match=r"queries and keys of one length.*got \[5, 2\]"):
         MultiHeadAttention(2, 4)([X, X[:, :2], X[:, :2], ANGLES], p_bias="rotary")
+
+
+@pytest.mark.parametrize("p_bias", [None, "rotary", "rotary_value"])
+def test_a_subclass_that_changes_a_part_gives_the_numbers_of_plain_attention(p_bias):
+    class Scaled(MultiHeadAttention):
+        def scale(self, scores):
+            return super().scale(scores)
+
+    classes = (MultiHeadAttention, Scaled)
+    layer, general_layer = (x(2, head_size=4, attention_dropout=0.1) for x in classes)
+    inputs = [X, X, X, CausalMask()(X)] + ([ANGLES] if p_bias else [])
+    options = {"mask": [MASK] * 3, "a_bias": True, "p_bias": p_bias}
+    layer(inputs, **options), general_layer(inputs, **options)
+    general_layer.set_weights(layer.get_weights())
+    want = ops.convert_to_numpy(general_layer(inputs, **options))
+    assert_close(layer(inputs, **options), want)
