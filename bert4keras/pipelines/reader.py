@@ -27,6 +27,7 @@ class Reader(PassagePipeline):
     A row is ``[CLS] question [SEP] passage [SEP]``. The score of a span is the probability of its
     start times that of its end, each among ``[CLS]`` and the passage's tokens, as in
     ``transformers``. A long context is read in windows; a span in two of them has the better score.
+    Equal texts at different places stay apart, where ``transformers`` 4 adds their scores.
 
     Args:
         model: a functional Keras model with the output (B, L, 2): logits of start and end.
