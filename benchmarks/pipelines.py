@@ -212,7 +212,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tasks", nargs="+", default=["vectors", "labels", "memory"])
     parser.add_argument("--backend", default=os.environ.get("KERAS_BACKEND", "tensorflow"))
-    parser.add_argument("--batch_tokens", type=int, default=4096)
+    parser.add_argument("--batch_tokens", type=int, default=1024)
     parser.add_argument("--buffer_size", type=int, default=1024)
     parser.add_argument("--no-peers", dest="peers", action="store_false")
     args = parser.parse_args()
