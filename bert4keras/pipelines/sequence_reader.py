@@ -119,8 +119,7 @@ class SequenceReader(ReadingPipeline):
         buffer_size: int = 256,
         progress: bool | None = None,
         truncate: Truncate | None = None,
-        top_k: int = 1,
-        threshold: float | None = None,
+        **options: Any,
     ) -> Iterator[Any]:
         """Iterate over the answers to questions, in their order.
 
@@ -131,8 +130,9 @@ class SequenceReader(ReadingPipeline):
             buffer_size: number of questions that are sorted by length.
             progress: True shows a progress bar, False none; None shows it on a terminal when the
                 work takes a while.
-            truncate, threshold: as for the class; None for its setting.
-            top_k: number of answers, ``num_beams`` at most.
+            truncate: as for the class; None for its setting.
+            **options: ``top_k``, the number of answers, ``num_beams`` at most; ``threshold``, as
+                for the class.
 
         Raises:
             TypeError: a text is no str: None, NaN, a number.
@@ -143,10 +143,13 @@ class SequenceReader(ReadingPipeline):
         check_integer("buffer_size", buffer_size, 1)
         if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"Expected texts to be an iterable of texts, got {describe(texts)}.")
-        options = self._check_answer_options(top_k, threshold)
-        check_integer("top_k", top_k, 1, self.num_beams, "It is at most num_beams.")
+        options = self._check_options(**options)
         mode = self.truncate if truncate is None else _check_truncate(truncate)
         return self._stream(texts, batch_size, buffer_size, progress, mode, options)
+
+    def _check_options(self, top_k: int = 1, threshold: float | None = None) -> dict[str, Any]:
+        check_integer("top_k", top_k, 1, self.num_beams, "It is at most num_beams.")
+        return self._check_answer_options(top_k, threshold)
 
     def _stream(self, texts, batch_size, buffer_size, progress, truncate, options):
         total = len(texts) if hasattr(texts, "__len__") else None
