@@ -7,6 +7,7 @@ that need them.
 import importlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # Keras reads it when it is imported
@@ -161,8 +162,7 @@ def compile_function(
     if backend_name == "tensorflow":
         if input_specs is None:
             return tf.function(function, autograph=False, reduce_retracing=True)
-        signature = [tf.TensorSpec(x.shape, x.dtype) for x in input_specs]
-        return tf.function(function, input_signature=signature, autograph=False)
+        return _compile_once(function, input_specs)
     if backend_name == "torch":
         return importlib.import_module("torch").no_grad()(function)
 
@@ -181,6 +181,18 @@ def compile_function(
         return outputs
 
     return run
+
+
+def _compile_once(function, input_specs):
+    """Return a function whose first call makes its only graph on TensorFlow."""
+
+    @cache
+    def make_graph():
+        signature = [tf.TensorSpec(x.shape, x.dtype) for x in input_specs]
+        graph = tf.function(function, input_signature=signature, autograph=False)
+        return graph.get_concrete_function()
+
+    return lambda *args: make_graph()(*args)
 
 
 def sync_weights(model: Any) -> None:
