@@ -28,7 +28,8 @@ def load_conll(
     Args:
         path: the file, or a ``.gz`` of it. Columns are separated by spaces or tabs. A line that
             begins with ``-DOCSTART-`` is left out.
-        scheme: "BIO", "BIOES", "BMES" or "IO", see ``TagScheme``; None finds it from the tags.
+        scheme: "BIO", "BIOES", "BMES", "BILOU" or "IO", see
+            ``TagScheme``; None finds it from the tags.
         column: index of the column of tags; the first column is the word.
         separator: text between two words: "" for Chinese, " " for English.
         strict: True refuses tags that the scheme does not allow in their place; False begins a new
@@ -70,12 +71,16 @@ def load_conll(
 def _split_texts(path: StrPath, column: int, encoding: str) -> Iterator[_Rows]:
     """Yield the rows of each text."""
     rows: _Rows = []
+    num_columns = 0
     for number, line in enumerate(read_lines(path, encoding), 1):
         fields = line.split()
         if fields and not line.startswith("-DOCSTART-"):
             if len(fields) < 2 or not -len(fields) <= column < len(fields):
                 form = f"a word and a tag in column {column}, with spaces between them"
                 refuse(path, number, form, line)
+            num_columns = num_columns or len(fields)
+            if len(fields) != num_columns:
+                refuse(path, number, f"{num_columns} columns as in the lines before", line)
             rows.append((number, fields[0], fields[column]))
         elif rows:
             yield rows
@@ -111,8 +116,8 @@ def _report_faults(faults: list[tuple[int, str]], path: StrPath, scheme: str, st
     if strict:
         raise ValueError(f"{message}. Correct it, or pass strict=False to begin an entity there.")
     warnings.warn(
-        f"{message}, and {len(faults) - 1} more such places. A new entity begins there. Pass "
-        "strict=True to refuse the file.",
+        f"{message}, and {len(faults) - 1} more such places. An entity begins or ends there "
+        "as conlleval reads it. Pass strict=True to refuse the file.",
         stacklevel=3,
     )
 
@@ -152,20 +157,21 @@ def load_cluener(path: StrPath, encoding: str = "utf-8") -> list[EntitySample]:
         try:
             samples.append((record["text"], sorted(_list_entities(record, place))))
         except (AttributeError, TypeError):
-            refuse(place, None, "a label of types, names and places", record)
+            refuse(place, None, "a text, and a label of types, names and places", record)
     return samples
 
 
 def _list_entities(record: dict[str, Any], place: str) -> Iterator[Entity]:
     """Yield the entities of a record of CLUENER."""
+    check_string("text", record["text"])
     for kind, names in record["label"].items():
         for name, spans in names.items():
             yield from (_read_span(record["text"], name, span, kind, place) for span in spans)
 
 
 def _read_span(text: str, name: str, span: Any, kind: str, place: str) -> Entity:
-    first, last = span
-    if text[first : last + 1] != name:
+    first, last = span if isinstance(span, list) and len(span) == 2 else (-1, -1)
+    if not 0 <= first <= last or text[first : last + 1] != name:
         raise ValueError(
             f"Expected {name!r} at the characters {first} to {last} of the text in {place}, got "
             f"{text[first : last + 1]!r}. Correct the places, of the first and the last character."

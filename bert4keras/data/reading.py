@@ -18,7 +18,8 @@ def load_squad(path: StrPath, strict: bool = False, encoding: str = "utf-8") -> 
     Args:
         path: the JSON file, or a ``.gz`` of it.
         strict: True refuses an answer that is not at its place in the context. False takes its
-            first place, leaves out an answer that is nowhere, and a warning counts both.
+            first place. It leaves out an answer that is nowhere, and a question without any other
+            answer. A warning counts both.
         encoding: encoding of the file.
 
     Returns:
@@ -36,16 +37,20 @@ def load_squad(path: StrPath, strict: bool = False, encoding: str = "utf-8") -> 
     try:
         rows = _list_squad(data["data"]) if isinstance(data, Mapping) else _list_cmrc(data)
         for question_id, question, context, answers in rows:
+            if not isinstance(question, str) or not isinstance(context, str):
+                raise TypeError
             sample = {"id": question_id, "question": question, "context": context}
             places = [_find_answer(*answer, context, question_id, faults) for answer in answers]
             unique_places = {(x["start"], x["text"]): x for x in places if x is not None}
-            samples.append({**sample, "answers": [unique_places[x] for x in sorted(unique_places)]})
+            if unique_places or not answers:  # an answer that is nowhere is not "no answer"
+                answers = [unique_places[x] for x in sorted(unique_places)]
+                samples.append({**sample, "answers": answers})
     except (AttributeError, KeyError, TypeError):
         last_id = samples[-1]["id"] if samples else "the beginning"
         form = "paragraphs with context and qas, each with question, id and answers,"
         refuse(f"{path} behind {last_id}", None, form, str(data)[:60])
-    check_some(samples, path, "questions")
     _report_faults(faults, path, strict)
+    check_some(samples, path, "questions whose answers are in their contexts")
     return samples
 
 
@@ -53,12 +58,14 @@ def _report_faults(faults: list[str], path: StrPath, strict: bool) -> None:
     """Raise for the first answer that is not at its place, or warn of all."""
     if not faults:
         return
+    num_missing = sum(" at no place " in fault for fault in faults)
     message = f"Expected answers at their places in {path}, got {faults[0]}"
     if strict:
         raise ValueError(f"{message}. Correct it, or pass strict=False to search for it.")
     warnings.warn(
-        f"{message}, and {len(faults) - 1} more. Each is searched for, and left out if the context "
-        "does not have it. Pass strict=True to refuse the file.",
+        f"{message}, and {len(faults) - 1} more. {len(faults) - num_missing} get their first "
+        f"place, {num_missing} are left out, as the context does not have them. Pass strict=True "
+        "to refuse the file.",
         stacklevel=3,
     )
 
@@ -91,12 +98,14 @@ def _find_answer(
         question_id: id for the report.
         faults: the report, which grows by an answer that is not at its place.
     """
-    is_place = isinstance(text, str) and start is not None and start >= 0
+    is_place = isinstance(text, str) and text and start is not None and start >= 0
     if is_place and context.startswith(text, start):
         return {"text": text, "start": start}
-    first = context.find(text) if isinstance(text, str) else -1
-    if start is not None or first < 0:
-        faults.append(f"{text!r} at {'no place' if start is None else start} of {question_id}")
+    first = context.find(text) if isinstance(text, str) and text else -1
+    if first < 0:
+        faults.append(f"{text!r} at no place of {question_id}")
+    elif start is not None:
+        faults.append(f"{text!r} at {start} of {question_id}")
     return None if first < 0 else {"text": text, "start": first}
 
 
@@ -119,6 +128,8 @@ def load_webqa(path: StrPath, encoding: str = "utf-8") -> list[Sample]:
         ValueError: the file has another form; with file and id.
     """
     data = read_json(path, encoding)
+    if not isinstance(data, Mapping | list):
+        refuse(path, None, "questions with passages", data)
     items = data.items() if isinstance(data, Mapping) else enumerate(data, 1)
     samples = []
     for question_id, item in items:
@@ -156,4 +167,6 @@ def _list_passages(item: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
 
 def _list_answers(answers: Any) -> list[str]:
     answers = [answers] if isinstance(answers, str) else list(answers)
+    if not all(isinstance(answer, str) for answer in answers):
+        raise TypeError
     return [answer for answer in answers if answer not in _NO_ANSWER]

@@ -1,7 +1,7 @@
 """Tags of tokens: what "B-PER" says, which tags may follow each other, and the spans they name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ from bert4keras.backend.types import NDArray
 from bert4keras.checks import check_choice
 
 OUTSIDE = "O"
-SCHEMES = {"BIO": "BI", "BIOES": "BIES", "BMES": "BMES", "IO": ""}
-_TAG = re.compile(r"([BIMES])-(.+)", re.DOTALL)
-_CONTINUING = frozenset("IME")
+SCHEMES = {"BIO": "BI", "BIOES": "BIES", "BMES": "BMES", "BILOU": "BILU", "IO": ""}
+_TAG = re.compile(r"([BIMESLU])-(.+)", re.DOTALL)
+_CONTINUING = frozenset("IMEL")
 _REMEDY = "Pass the labels that the model was trained with, or scheme='IO' if each is a type."
 
 
@@ -22,8 +22,9 @@ class TagScheme:
     Args:
         labels: names of the labels: "O" outside of all spans, and tags such as "B-PER".
         scheme: "BIO": a span begins with B and goes on with I. "BIOES": it also ends with E, or has
-            one token, S. "BMES": M in place of I. "IO": each label is a type, and equal neighbours
-            are one span. None: the one of the first three that has the prefixes of the labels.
+            one token, S. "BMES": M in place of I. "BILOU": L in place of E, U in place of S. "IO":
+            each label is a type, and equal neighbours are one span. None: the first of them, but
+            "IO", that has the prefixes of the labels.
 
     Raises:
         ValueError: a label is no tag of the scheme.
@@ -76,6 +77,42 @@ class TagScheme:
             is_open, open_type = prefix in ("B", "I", "M"), kind
         return spans
 
+    def list_tags(self, spans: Iterable[tuple[int, int, str]], length: int) -> list[str]:
+        """Return the tags of a row that has the given spans: the reverse of ``list_spans``.
+
+        Args:
+            spans: first place, last place and type of each span.
+            length: number of tokens.
+
+        Raises:
+            ValueError: spans overlap, or are not inside the row.
+
+        Example:
+            >>> from bert4keras.data import TagScheme
+            >>> TagScheme(["O", "B-PER", "I-PER"]).list_tags([(0, 1, "PER")], 3)
+            ['B-PER', 'I-PER', 'O']
+        """
+        tags = [OUTSIDE] * length
+        for first, last, kind in spans:
+            if not 0 <= first <= last < length or any(x != OUTSIDE for x in tags[first : last + 1]):
+                raise ValueError(
+                    f"Expected spans inside {length} tokens that do not overlap, got "
+                    f"{(first, last, kind)}. Leave out nested ones."
+                )
+            for place in range(first, last + 1):
+                tags[place] = self._tag(kind, place == first, place == last)
+        return tags
+
+    def _tag(self, kind: str, is_first: bool, is_last: bool) -> str:
+        """Return the tag of one place of a span."""
+        if self.name == "IO":
+            return kind
+        begin, inside, *ends = SCHEMES[self.name]
+        end, single = ends or (inside, begin)
+        if is_first:
+            return f"{single if is_last else begin}-{kind}"
+        return f"{end if is_last else inside}-{kind}"
+
     def list_boundaries(self) -> tuple[list[int], list[int]]:
         """List the labels that a text may begin with, and those that it may end with."""
         starts = [i for i in range(len(self.labels)) if self.name == "IO" or not self._goes_on(i)]
@@ -99,7 +136,8 @@ class TagScheme:
 
     def _must_go_on(self, label: int) -> bool:
         """True in the middle of a span, where the scheme marks the ends."""
-        return "E" in SCHEMES[self.name] and self._parts[label][0] in ("B", "I", "M")
+        has_ends = not {*SCHEMES[self.name]}.isdisjoint("EL")
+        return has_ends and self._parts[label][0] in ("B", "I", "M")
 
 
 def _find_scheme(labels: Sequence[str]) -> str:

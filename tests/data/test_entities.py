@@ -5,7 +5,7 @@ import pytest
 
 from bert4keras.data import TagScheme, load_cluener, load_conll
 
-PREFIXES = {"BIO": "BIII", "BIOES": "BIES", "BMES": "BMES"}
+SCHEMES = ("BIO", "BIOES", "BMES", "BILOU")
 
 
 def write(folder, text, name="train.txt"):
@@ -14,21 +14,15 @@ def write(folder, text, name="train.txt"):
     return path
 
 
-def spell(spans, length, scheme):
-    """Return the tags of spans (first, last, type)."""
-    begin, inside, end, single = PREFIXES[scheme]
-    tags = ["O"] * length
-    for first, last, kind in spans:
-        for place in range(first, last + 1):
-            prefix = begin if place == first else end if place == last else inside
-            tags[place] = f"{prefix}-{kind}"
-        if first == last and scheme != "BIO":
-            tags[first] = f"{single}-{kind}"
-    return tags
+def make_scheme(name):
+    """Return a scheme with all tags of two types."""
+    prefixes = dict(BIO="BI", BIOES="BIES", BMES="BMES", BILOU="BILU")[name]
+    labels = ["O", *(f"{prefix}-{kind}" for prefix in prefixes for kind in ("PER", "LOC"))]
+    return TagScheme(labels, name)
 
 
 class TestLoadConll:
-    @pytest.mark.parametrize("scheme", PREFIXES)
+    @pytest.mark.parametrize("scheme", SCHEMES)
     def test_random_spans_come_back(self, tmp_path, scheme):
         rng = np.random.default_rng(0)
         samples = []
@@ -41,7 +35,7 @@ class TestLoadConll:
                 place = last + 1
             samples.append((length, spans))
         rows = [
-            "".join(f"字 {tag}\n" for tag in spell(spans, length, scheme))
+            "".join(f"字 {tag}\n" for tag in make_scheme(scheme).list_tags(spans, length))
             for length, spans in samples
         ]
         got = load_conll(write(tmp_path, "\n".join(rows)), scheme=scheme, strict=True)
@@ -50,9 +44,9 @@ class TestLoadConll:
             for length, spans in samples
         ]
 
-    @pytest.mark.parametrize("scheme", ["BIOES", "BMES"])
+    @pytest.mark.parametrize("scheme", SCHEMES)
     def test_the_scheme_is_found_from_the_tags(self, tmp_path, scheme):
-        tags = spell([(0, 2, "PER"), (3, 3, "LOC")], 5, scheme)
+        tags = make_scheme(scheme).list_tags([(0, 2, "PER"), (3, 3, "LOC")], 5)
         path = write(tmp_path, "".join(f"字 {tag}\n" for tag in tags))
         assert load_conll(path) == [("字" * 5, [(0, 3, "PER"), (3, 4, "LOC")])]
 
@@ -93,6 +87,7 @@ class TestLoadConll:
         [
             ("天\n", "Expected a word and a tag in column -1.*train.txt, line 1, got '天'"),
             ("天 O\n地 X-PER\n", "train.txt: Expected labels to be tags"),
+            ("天 x O\n地 O\n", "Expected 3 columns as in the lines before in .*train.txt, line 2"),
             ("", "Expected a word and its tag on each line in .*train.txt, got an empty file"),
         ],
     )
@@ -114,6 +109,18 @@ class TestTagScheme:
         assert [1, 2] in pairs and [1, 3] in pairs and [3, 1] in pairs
         assert [0, 2] not in pairs and [1, 0] not in pairs and [4, 3] not in pairs
 
+    def test_spans_that_overlap_have_no_tags(self):
+        for spans in ([(0, 1, "A"), (1, 2, "A")], [(2, 3, "A")], [(1, 0, "A")], [(-1, 0, "A")]):
+            with pytest.raises(ValueError, match="Expected spans inside 3 tokens"):
+                TagScheme(["O", "B-A", "I-A"]).list_tags(spans, 3)
+
+    def test_types_without_prefixes(self):
+        scheme = TagScheme(["O", "PER", "LOC"], "IO")
+        spans = [(0, 1, "PER"), (2, 2, "LOC")]
+        tags = scheme.list_tags(spans, 4)
+        assert tags == ["PER", "PER", "LOC", "O"]
+        assert scheme.list_spans([scheme.labels.index(tag) for tag in tags]) == spans
+
     def test_labels_of_another_scheme_are_refused(self):
         with pytest.raises(ValueError, match="Expected labels to be 'O' or tags B- I- of BIO"):
             TagScheme(["O", "B-A", "S-A"], "BIO")
@@ -134,8 +141,14 @@ class TestLoadCluener:
         with pytest.raises(ValueError, match="Expected '李四' at the characters 0 to 1 .* line 1"):
             load_cluener(path)
 
+    @pytest.mark.parametrize("span", [[-3, -2], [0], 3, [1, 0]])
+    def test_places_are_two_numbers_inside_the_text(self, tmp_path, span):
+        record = {"text": "张三来", "label": {"name": {"张三": [span]}}}
+        with pytest.raises(ValueError, match="Expected '张三' at .* line 1"):
+            load_cluener(write(tmp_path, json.dumps(record, ensure_ascii=False)))
+
     def test_another_form_is_refused(self, tmp_path):
         with pytest.raises(ValueError, match="Expected an object with text, label in .*, line 2"):
             load_cluener(write(tmp_path, '{"text": "", "label": {}}\n{"text": "天"}\n'))
-        with pytest.raises(ValueError, match="Expected a label of types, names .*line 1"):
+        with pytest.raises(ValueError, match="Expected a text, and a label .*line 1"):
             load_cluener(write(tmp_path, '{"text": "天", "label": ["name"]}\n'))

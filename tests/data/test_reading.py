@@ -47,11 +47,18 @@ class TestLoadSquad:
         with pytest.warns(UserWarning, match=f"got '春山' at {start} of Q1, and 0 more"):
             assert load_squad(path)[0]["answers"] == [{"text": "春山", "start": 4}]
 
-    @pytest.mark.parametrize("text", ["秋水", 1948.0])
+    @pytest.mark.parametrize("text", ["秋水", 1948.0, ""])
     def test_an_answer_that_is_nowhere_is_left_out_and_counted(self, tmp_path, text):
-        path = write(tmp_path, make_squad({"text": text, "answer_start": 0}))
-        with pytest.warns(UserWarning, match="and left out if the context does not have it"):
-            assert load_squad(path)[0]["answers"] == []
+        answers = {"text": text, "answer_start": 0}, {"text": "春山", "answer_start": 4}
+        path = write(tmp_path, make_squad(*answers))
+        with pytest.warns(UserWarning, match="0 get their first place, 1 are left out"):
+            assert load_squad(path)[0]["answers"] == [{"text": "春山", "start": 4}]
+
+    def test_a_question_whose_answers_are_nowhere_is_not_one_without_answer(self, tmp_path):
+        path = write(tmp_path, make_squad({"text": "秋水", "answer_start": 0}))
+        with pytest.warns(UserWarning, match="1 are left out"):
+            with pytest.raises(ValueError, match="Expected questions whose answers are in their"):
+                load_squad(path)
 
     @pytest.mark.parametrize("value", [{}, {"data": [{}]}, [{"qas": [{}]}], {"data": 3}, 7])
     def test_another_form_is_refused(self, tmp_path, value):
@@ -63,11 +70,15 @@ class TestLoadSquad:
         path.write_text("{")
         with pytest.raises(ValueError, match="Expected JSON in .*dev.json, got"):
             load_squad(path)
-        with pytest.raises(ValueError, match="Expected questions in .*dev.json, got an empty"):
+        with pytest.raises(ValueError, match="Expected questions whose .*dev.json, got an empty"):
             load_squad(write(tmp_path, []))
 
 
 class TestLoadWebqa:
+    def test_a_file_of_another_value(self, tmp_path):
+        with pytest.raises(ValueError, match="Expected questions with passages in .*dev.json"):
+            load_webqa(write(tmp_path, 7))
+
     sample = {
         "id": "Q1",
         "question": "作者？",
@@ -90,7 +101,14 @@ class TestLoadWebqa:
         assert load_webqa(path) == [{**self.sample, "id": "1"}]
 
     @pytest.mark.parametrize(
-        "item", [{}, {"question": 3, "passages": []}, {"question": "", "passages": [{}]}, 7]
+        "item",
+        [
+            {},
+            {"question": 3, "passages": []},
+            {"question": "", "passages": [{}]},
+            {"question": "", "passages": [{"passage": "", "answer": [3]}]},
+            7,
+        ],
     )
     def test_another_form_is_refused(self, tmp_path, item):
         with pytest.raises(ValueError, match="Expected a question, and passages.* question Q1"):
