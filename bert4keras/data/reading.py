@@ -40,7 +40,9 @@ def load_squad(path: StrPath, strict: bool = False, encoding: str = "utf-8") -> 
             if not isinstance(question, str) or not isinstance(context, str):
                 raise TypeError
             sample = {"id": question_id, "question": question, "context": context}
-            places = [_find_answer(*answer, context, question_id, faults) for answer in answers]
+            places = [
+                _find_answer(text, start, context, question_id, faults) for text, start in answers
+            ]
             unique_places = {(x["start"], x["text"]): x for x in places if x is not None}
             if unique_places or not answers:  # an answer that is nowhere is not "no answer"
                 answers = [unique_places[x] for x in sorted(unique_places)]
@@ -134,12 +136,8 @@ def load_webqa(path: StrPath, encoding: str = "utf-8") -> list[Sample]:
     samples = []
     for question_id, item in items:
         try:
-            rows = _list_passages(item)
-            question = item["question"]
-            is_right = all(isinstance(x, str) for x in (question, *(text for text, _ in rows)))
+            question, rows = _read_question(item)
         except (AttributeError, KeyError, TypeError):
-            is_right = False
-        if not is_right:
             form = "a question, and passages with their answers,"
             refuse(f"{path}, question {question_id}", None, form, item)
         answers = [answer for _, passage_answers in rows for answer in passage_answers]
@@ -154,6 +152,14 @@ def load_webqa(path: StrPath, encoding: str = "utf-8") -> list[Sample]:
         )
     check_some(samples, path, "questions")
     return samples
+
+
+def _read_question(item: Mapping[str, Any]) -> tuple[str, list[tuple[str, list[str]]]]:
+    """Return question and passages; raise a TypeError unless they are texts."""
+    question, rows = item["question"], _list_passages(item)
+    if not all(isinstance(x, str) for x in (question, *(text for text, _ in rows))):
+        raise TypeError
+    return question, rows
 
 
 def _list_passages(item: Mapping[str, Any]) -> list[tuple[str, list[str]]]:

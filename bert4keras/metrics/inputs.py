@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bert4keras.checks import describe
 
@@ -35,7 +35,7 @@ def check_lengths(*columns: Sequence[Any]) -> None:
         )
 
 
-def to_numbers(name: str, values: Sequence[float]) -> NDArray[Any]:
+def to_numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return a list of finite numbers as an array; raise for anything else."""
     array = np.asarray(values, "float64")
     if array.ndim != 1 or not np.isfinite(array).all():

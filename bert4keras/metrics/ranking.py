@@ -69,7 +69,7 @@ def spearman(true_values: Sequence[float], scores: Sequence[float]) -> float:
     """
     check_lengths(true_values, scores)
     ranks = _average_ranks("true_values", true_values), _average_ranks("scores", scores)
-    return pearson(*ranks)
+    return _correlate(*ranks)
 
 
 def pearson(true_values: Sequence[float], scores: Sequence[float]) -> float:
@@ -84,7 +84,10 @@ def pearson(true_values: Sequence[float], scores: Sequence[float]) -> float:
         1.0
     """
     check_lengths(true_values, scores)
-    columns = to_numbers("true_values", true_values), to_numbers("scores", scores)
+    return _correlate(to_numbers("true_values", true_values), to_numbers("scores", scores))
+
+
+def _correlate(*columns: NDArray[Any]) -> float:
     if any(not len(column) or column.min() == column.max() for column in columns):
         return 0.0
     x, y = (column / np.abs(column).max() for column in columns)  # no square overflows

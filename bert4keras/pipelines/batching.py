@@ -110,5 +110,6 @@ def make_bar(progress: bool | None, total: int | None) -> Any:
         progress: True shows it, False does not; None shows it on a terminal after three seconds.
         total: number of texts; None if it is unknown.
     """
-    settings = {"disable": None, "delay": 3} if progress is None else {"disable": not progress}
-    return tqdm(total=total, unit="text", leave=bool(progress), **settings)
+    is_off = None if progress is None else not progress  # None: unless it is a terminal
+    delay = 3 if progress is None else 0
+    return tqdm(total=total, unit="text", leave=bool(progress), disable=is_off, delay=delay)

@@ -7,7 +7,7 @@ import numpy as np
 
 from bert4keras.backend.types import NDArray
 from bert4keras.pipelines.batching import Batch
-from bert4keras.pipelines.half_pointers import TokenTriple
+from bert4keras.pipelines.half_pointers import Span, TokenTriple
 
 
 class GPLinker:
@@ -32,8 +32,9 @@ class GPLinker:
         threshold = 0.5 if threshold is None else threshold
         with np.errstate(divide="ignore"):
             limit = np.log(threshold) - np.log1p(-threshold)
-        rows = zip(batch.encodings, *self._run(batch))
-        return [list(_list_triples(row.offsets, *scores, limit)) for row, *scores in rows]
+        spans, heads, tails = self._run(batch)
+        rows = zip(batch.encodings, spans, heads, tails)
+        return [list(_list_triples(row.offsets, *scores, limit=limit)) for row, *scores in rows]
 
 
 def _list_triples(
@@ -54,9 +55,14 @@ def _list_triples(
     )
     scores = np.minimum(links, span_scores)  # (P, subjects, objects)
     for predicate, i, j in np.argwhere(scores > limit):
-        subject, object = (tuple(map(int, x)) for x in (subjects[i], objects[j]))
+        spans_of_triple = _to_span(subjects[i]), _to_span(objects[j])
         proba = 1 / (1 + np.exp(-float(scores[predicate, i, j])))
-        yield TokenTriple(subject, int(predicate), object, proba)
+        yield TokenTriple(spans_of_triple[0], int(predicate), spans_of_triple[1], proba)
+
+
+def _to_span(places: NDArray[Any]) -> Span:
+    first, last = places
+    return int(first), int(last)
 
 
 def _find_spans(scores: NDArray[Any], offsets: Sequence[Any] | None, limit: float) -> NDArray[Any]:

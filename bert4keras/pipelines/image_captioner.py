@@ -50,7 +50,9 @@ class ImageCaptioner(TextWriter):
         self,
         texts: Iterable[Any],
         batch_size: int = 32,
+        buffer_size: int = 256,
         progress: bool | None = None,
+        truncate: bool | None = None,
         **options: Any,
     ) -> Iterator[Any]:
         """Iterate over the captions of images, in their order. Memory holds one batch.
@@ -59,8 +61,10 @@ class ImageCaptioner(TextWriter):
             texts: any iterable of images: arrays (height, width, channels), or paths of files,
                 which are resized to the model's size.
             batch_size: number of images that are captioned together.
+            buffer_size: without effect: images are not sorted.
             progress: True shows a progress bar, False none; None shows it on a terminal when the
                 work takes a while.
+            truncate: None; there is no text to cut.
             **options: options of ``GenerationConfig``.
 
         Raises:
@@ -68,6 +72,8 @@ class ImageCaptioner(TextWriter):
             FileNotFoundError: a path leads nowhere.
         """
         check_integer("batch_size", batch_size, 1)
+        if truncate is not None:
+            raise ValueError(f"Expected truncate None for images, got {truncate!r}. Remove it.")
         if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"Expected images in an iterable, got {describe(texts)}.")
         return self._caption(texts, batch_size, progress, self._make_config(options))

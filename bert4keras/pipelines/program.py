@@ -29,8 +29,9 @@ class KerasProgram:
         self._run = compile_function(self._call_model, self.model.variables, self._specs)
 
     def _call_model(self, *inputs: Any) -> list[Any]:
-        outputs = self.model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
-        return outputs if isinstance(outputs, list | tuple) else [outputs]
+        arguments: Any = list(inputs) if len(self._specs) > 1 else inputs[0]
+        outputs = self.model(arguments, training=False)
+        return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
     def __call__(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """Compute the outputs for arrays, one for each input of the model.

@@ -1,5 +1,7 @@
 """Windows of a long text: rows that overlap, each with the special tokens around it."""
 
+from typing import Any
+
 from bert4keras.tokenizers import Encoding
 
 
@@ -43,4 +45,5 @@ def cut_windows(encoding: Encoding, maxlen: int, overlap: int) -> list[Encoding]
 
 def _cut(encoding: Encoding, begin: int, end: int, start: int, stop: int) -> Encoding:
     """Return a row without the tokens of a text that are outside ``start:stop``."""
-    return Encoding(*(x and x[:begin] + x[start:stop] + x[end:] for x in encoding))
+    parts: Any = [x and x[:begin] + x[start:stop] + x[end:] for x in encoding]
+    return Encoding(*parts)
