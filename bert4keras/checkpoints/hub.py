@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 _PREFIX = "hf://"
-_SETTINGS = ["*.json", "*.txt", "*.model"]
+_SETTINGS = ["*.json", "*.txt", "*.model", "*.jinja"]
+_PARTS = ["*/model.safetensors", "*_model.safetensors"]  # further models of a pipeline
 _WEIGHTS = ["model*.safetensors", "pytorch_model*.bin"]  # the second only without the first
 
 
@@ -35,7 +36,7 @@ def resolve_hub_path(path: Any) -> Any:
     try:
         folder = Path()
         for pattern in _WEIGHTS:
-            folder = Path(snapshot_download(name, allow_patterns=[*_SETTINGS, pattern]))
+            folder = Path(snapshot_download(name, allow_patterns=[*_SETTINGS, *_PARTS, pattern]))
             if any(folder.glob(pattern)):
                 break
         return str(folder)

@@ -228,8 +228,9 @@ def check_texts(name: str, item: Any) -> tuple[str] | tuple[str, str]:
         item: a text, a tuple or list of two, or {"text": ..., "text_pair": ...}.
     """
     if isinstance(item, Mapping):
-        check_choice(f"the keys of {name}", tuple(item), [("text",), ("text", "text_pair")])
-        item = tuple(item.values())
+        keys = sorted(map(str, item))
+        check_choice(f"the keys of {name}", keys, [["text"], ["text", "text_pair"]])
+        item = tuple(item[key] for key in keys)
     if not isinstance(item, tuple | list):
         return (check_text(name, item),)
     if len(item) not in (1, 2):

@@ -86,12 +86,20 @@ def read_pipeline(
             f"Expected a pipeline of the task {' or '.join(classes)} in {folder}, got {task!r}. "
             "Open it with load_pipeline."
         )
+    unknown_options = [name for name in options if name not in record["config"]]
+    if unknown_options:
+        raise TypeError(
+            f"Expected options among {', '.join(record['config'])} for {classes[task].__name__}, "
+            f"got {', '.join(unknown_options)}. Remove them."
+        )
     _check_files(folder, record["files"])
     tokenizer = load_tokenizer(folder, pre_tokenize=pre_tokenize)
     models = {name: read_model(folder, name) for name in record["models"]}
     try:
         pipeline = classes[task](**models, tokenizer=tokenizer, **{**record["config"], **options})
     except TypeError as error:
+        if options:  # an option of a wrong type, say
+            raise
         raise ValueError(
             f"Expected the configuration of a {classes[task].__name__} in {folder / FILE}, got "
             f"another one: {error}. {_REMEDY}"

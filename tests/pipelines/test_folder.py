@@ -67,6 +67,13 @@ class TestSavedFolder:
         classify.save(tmp_path)
         assert load_pipeline(tmp_path, maxlen=8).maxlen == 8
 
+    def test_unknown_settings_are_refused(self, classify, tmp_path):
+        classify.save(tmp_path)
+        with pytest.raises(TypeError, match="Expected options among maxlen, .*got colour"):
+            load_pipeline(tmp_path, colour=1)
+        with pytest.raises(TypeError, match="Expected maxlen to be a whole number"):
+            load_pipeline(tmp_path, maxlen="8")
+
     def test_an_error_while_saving_leaves_the_old_one(self, classify, tmp_path, monkeypatch):
         classify.save(tmp_path)
         monkeypatch.setattr(classify, "get_config", lambda: {"labels": {1, 2}})

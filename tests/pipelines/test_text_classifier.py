@@ -34,6 +34,7 @@ class TestRecords:
     def test_pairs_are_tuples_or_dicts(self, classify):
         record = classify(("天", "地"))
         assert record == classify({"text": "天", "text_pair": "地"})
+        assert record == classify({"text_pair": "地", "text": "天"})
         assert record == classify([("天", "地")])[0]
         assert record != classify("天地")
 
