@@ -463,7 +463,7 @@ class TestErrors:
         with pytest.raises(ValueError, match="Expected labels to be 'O' or tags B- M- E- S- of BM"):
             EntityRecognizer(tagger.model, tagger.tokenizer, LABELS, scheme="BMES")
         with pytest.raises(ValueError, match="Expected scheme to be one of 'BIO', 'BIOES', 'BMES'"):
-            EntityRecognizer(tagger.model, tagger.tokenizer, LABELS, scheme="BILOU")
+            EntityRecognizer(tagger.model, tagger.tokenizer, LABELS, scheme="IOB1")
 
     @pytest.mark.parametrize("labels", [["B-PER", "I-PER"], ["O", "PER"]])
     def test_labels_of_pointers_are_types(self, pointer, labels):

@@ -60,7 +60,6 @@ def test_blocks_of_the_two_kinds_turn_at_their_own_pace():
         ({"norm_bias": True}, "norm_bias=False alone, .* says True"),
         ({"attention_bias": True}, "attention_bias=False alone"),
         ({"mlp_bias": True}, "mlp_bias=False alone"),
-        ({"classifier_bias": True}, "classifier_bias=False alone"),
         ({"decoder_bias": False}, "decoder_bias=True alone"),
         ({"rope_scaling": {"type": "linear"}}, "rope_scaling=None alone"),
         (
