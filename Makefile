@@ -11,7 +11,7 @@ check:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
-types:  # needs the extras `types` and `jax`
+types:  # needs the extras `types`, `jax` and `examples`
 	$(PYTHON) -m pyright --level error
 	$(PYTHON) tests/verify_types.py
 
