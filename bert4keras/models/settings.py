@@ -262,12 +262,15 @@ def check_vocabulary(
     """Return the number of ids of a model; raise for ids outside its vocabulary.
 
     Args:
-        vocab_size: number of ids in the checkpoint's vocabulary.
+        vocab_size: number of ids in the checkpoint's vocabulary; 0 for a model of your own that
+            takes no ids.
         keep_tokens: ids of the checkpoint, or None for all.
         compound_tokens: lists of ids counted after ``keep_tokens``, or None.
         pad_token_id: the id of padding, counted after both; None if no id is padding.
     """
-    size = check_integer("vocab_size", vocab_size, 1)
+    size = check_integer("vocab_size", vocab_size, 0)
+    if size == 0 and keep_tokens is None and not compound_tokens:
+        return size
     if keep_tokens is not None:
         _check_vocabulary_ids(keep_tokens, size, "keep_tokens")
         size = len(keep_tokens)

@@ -43,7 +43,8 @@ class HuggingFaceTokenizer(TokenizerBase):
     Args:
         tokenizer: path of the file, or a tokenizer of the library ``tokenizers``.
         config: settings of ``tokenizer_config.json``, such as ``{"eos_token": "</s>"}``.
-            ``load_tokenizer`` reads them from the folder.
+            ``load_tokenizer`` reads them from the folder. Segment ids are 0 if its
+            ``model_input_names`` lack "token_type_ids".
 
     ``start_id`` is the special token that the file puts first, or None. ``end_id`` is the one that
     it puts last; if it puts none, ``eos_token``, at which generation ends.
@@ -85,6 +86,8 @@ class HuggingFaceTokenizer(TokenizerBase):
         )
         prefix = getattr(self._tokenizer.model, "continuing_subword_prefix", None)
         self.subword_prefix: str | None = prefix or None
+        input_names = self._config.get("model_input_names") or ["token_type_ids"]
+        self._has_segments = "token_type_ids" in input_names
         self._vocab_size = max(self._tokenizer.get_vocab().values(), default=-1) + 1
         self._token_pad = self._named_tokens.get("pad_token", "[PAD]")
         self._token_mask = self._named_tokens.get("mask_token", "[MASK]")
@@ -241,7 +244,10 @@ class HuggingFaceTokenizer(TokenizerBase):
             remedy = f"The file puts {count} special tokens around the text; pass a larger maxlen."
             maxlen = check_integer("maxlen", maxlen, minimum=count, remedy=remedy)
             parts = truncate(parts, maxlen - count, index)
-        return fill_template(template, parts, special)
+        triples = fill_template(template, parts, special)
+        if self._has_segments:
+            return triples
+        return [(token, 0, text_index) for token, _, text_index in triples]
 
     def _join_ids(self, parts, maxlen, index):
         triples = list(self._fill(parts, maxlen, index, lambda i: i))

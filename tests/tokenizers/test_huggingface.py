@@ -424,3 +424,14 @@ def test_a_file_has_its_own_pre_tokenizer(tmp_path):
     HuggingFaceTokenizer(make_bert()).save(tmp_path)
     with pytest.raises(ValueError, match="Expected pre_tokenize None, as .* has its own"):
         load_tokenizer(tmp_path, pre_tokenize=str.split)
+
+
+def test_segments_are_0_where_the_names_of_inputs_lack_them():
+    names = ["input_ids", "attention_mask"]
+    tokenizer = HuggingFaceTokenizer(make_bert(), {"model_input_names": names})
+    ids, segment_ids = HuggingFaceTokenizer(make_bert()).encode("the", "cat")
+    assert tokenizer.encode("the", "cat") == (ids, [0] * len(ids)) != (ids, segment_ids)
+    encoding = tokenizer.encode_with_offsets("the", "cat")
+    assert encoding.segment_ids == [0] * len(ids)
+    assert encoding.text_index[-2] == 1
+    assert tokenizer.encode_batch([("the", "cat")])[1].tolist() == [[0] * len(ids)]
