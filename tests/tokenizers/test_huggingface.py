@@ -428,7 +428,8 @@ def test_a_file_has_its_own_pre_tokenizer(tmp_path):
 
 def test_segments_are_0_where_the_names_of_inputs_lack_them():
     names = ["input_ids", "attention_mask"]
-    tokenizer = HuggingFaceTokenizer(make_bert(), {"model_input_names": names})
+    config = {"model_input_names": names, "pad_token": "[PAD]"}
+    tokenizer = HuggingFaceTokenizer(make_bert(), config)
     ids, segment_ids = HuggingFaceTokenizer(make_bert()).encode("the", "cat")
     assert tokenizer.encode("the", "cat") == (ids, [0] * len(ids)) != (ids, segment_ids)
     encoding = tokenizer.encode_with_offsets("the", "cat")
