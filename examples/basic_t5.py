@@ -48,8 +48,9 @@ def learn(folder, number):
     begun = sequence_padding([[0, *ids[:-1]] for ids in said.tolist()])
     config = {"vocab_size": len(words), "hidden_size": 64, "num_hidden_layers": 2,
               "num_attention_heads": 4, "intermediate_size": 256, "hidden_act": "relu",
-              "cross_position_bias": False, "with_lm": "linear"}
-    t5 = build_transformer_model(config, model="t5.1.0", return_keras_model=False)
+              "cross_position_bias": False}
+    t5 = build_transformer_model(config, model="t5.1.0", with_lm="linear",
+                                 return_keras_model=False)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
     t5.model.compile(keras.optimizers.Adam(1e-3, clipnorm=1.0), loss)
     t5.model.fit([heard, begun], said, batch_size=32, epochs=6)
