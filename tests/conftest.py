@@ -49,13 +49,24 @@ def eager_steps():
         yield
 
 
+def pytest_addoption(parser):
+    text = "run every N-th test that is not slow, for a backend on which all take too long"
+    parser.addoption("--every", type=int, default=1, metavar="N", help=text)
+
+
 def pytest_configure(config):
     config.stash[SLOW] = []
 
 
 def pytest_collection_modifyitems(config, items):
-    """Count slow tests before the marker expression deselects them."""
-    config.stash[SLOW] = [item.nodeid for item in items if item.get_closest_marker("slow")]
+    """Count slow tests before the marker expression deselects them; apply ``--every``."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.stash[SLOW] = [item.nodeid for item in slow]
+    if config.option.every > 1:
+        quick = [item for item in items if not item.get_closest_marker("slow")]
+        selection = {*slow, *quick[:: config.option.every]}
+        config.hook.pytest_deselected(items=[item for item in items if item not in selection])
+        items[:] = [item for item in items if item in selection]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist sends what a worker says
