@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from pipelines.toy import CONFIG, make_texts, make_tokenizer
@@ -51,7 +52,8 @@ class TestLoadPipeline:
         score = load_pipeline(tmp_path)
         assert (type(score), score.activation) == (PairScorer, activation)
         ids, segments = make_tokenizer().encode("天", "地")
-        logit = float(score.model([np.array([ids]), np.array([segments])])[0, 0])
+        output = score.model([np.array([ids]), np.array([segments])])
+        logit = float(keras.ops.convert_to_numpy(output)[0, 0])
         value = logit if kind else 1 / (1 + np.exp(-logit))
         assert score(("天", "地"))["score"] == pytest.approx(value, abs=1e-5)
 
