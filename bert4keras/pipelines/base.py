@@ -238,6 +238,14 @@ def check_texts(name: str, item: Any) -> tuple[str] | tuple[str, str]:
     return tuple(check_text(f"{name}[{i}]", text) for i, text in enumerate(item))  # pyright: ignore
 
 
+def check_one_text(name: str, item: Any) -> str:
+    """Return the only text of an item; raise for a pair, and as ``check_texts`` does."""
+    texts = check_texts(name, item)
+    if len(texts) > 1:
+        raise ValueError(f"Expected {name} to be one text, got a pair. Pass its texts alone.")
+    return texts[0]
+
+
 def check_text(name: str, text: Any) -> str:
     """Return a text; raise if it is no str, empty or blank."""
     check_string(name, text, "Remove missing values, or replace them by a text.")

@@ -12,7 +12,7 @@ from bert4keras.checks import check_boolean, check_choice, check_number
 from bert4keras.data.tag_scheme import TagScheme, check_types
 from bert4keras.layers import ConditionalRandomField, MaximumEntropyMarkovModel
 from bert4keras.metrics import find_best_threshold, score_entities
-from bert4keras.pipelines.base import Pipeline, check_texts
+from bert4keras.pipelines.base import Pipeline, check_one_text
 from bert4keras.pipelines.batching import Batch
 from bert4keras.pipelines.pointer_decoder import PointerDecoder
 from bert4keras.pipelines.program import check_outputs
@@ -204,17 +204,10 @@ class EntityRecognizer(Pipeline):
         return check_number("threshold", threshold, *limits)
 
     def _encode(self, item: Any, name: str, options: Mapping[str, Any]) -> list[Encoding]:
-        texts = check_texts(name, item)
-        if len(texts) > 1:
-            raise ValueError(f"Expected {name} to be one text, got a pair. Pass its texts alone.")
-        return self._encode_texts(texts[0], name=name, options=options)
+        return self._encode_texts(check_one_text(name, item), name=name, options=options)
 
     def _compute(self, batch: Batch, options: Mapping[str, Any]) -> Sequence[Any]:
         scores = self._run("model", batch)[0][: len(batch.encodings)]
-        if np.isnan(scores).any():
-            raise ValueError(
-                "Expected the model to give numbers, got NaN. Look for the NaN in its weights."
-            )
         if self.decoder == "argmax":
             scores = self._to_probabilities(scores)
         return self._decoder.decode(scores, batch.encodings, options)
@@ -232,7 +225,7 @@ class EntityRecognizer(Pipeline):
         options: Mapping[str, Any],
     ) -> list[dict[str, Any]]:
         """Return the entities of all windows of a text, each of them once, with its best score."""
-        text = check_texts("text", item)[0]
+        text = check_one_text("text", item)
         scores: dict[tuple[int, int, str], float] = {}
         for row, entities in self._decoder.merge(encodings, results, self.overlap or 0, options):
             for entity in entities:

@@ -10,7 +10,7 @@ from bert4keras.backend import batch_gather, compiles_each_shape
 from bert4keras.backend.types import NDArray
 from bert4keras.checks import check_integer, check_strings
 from bert4keras.data import sequence_padding
-from bert4keras.pipelines.base import Pipeline, check_text
+from bert4keras.pipelines.base import Pipeline, check_one_text
 from bert4keras.pipelines.batching import Batch
 from bert4keras.pipelines.program import KerasProgram, check_outputs
 from bert4keras.pipelines.text_classifier import check_logits, check_probabilities, to_probabilities
@@ -91,7 +91,7 @@ class MaskFiller(Pipeline):
         return token_id
 
     def _encode(self, item: Any, name: str, options: Mapping[str, Any]) -> list[Encoding]:
-        text = check_text(name, item["text"] if isinstance(item, Mapping) else item)
+        text = check_one_text(name, item)
         if self.mask_token not in text:
             raise ValueError(
                 f"Expected {name} to have the mask token {self.mask_token}, got {text[:40]!r}. "

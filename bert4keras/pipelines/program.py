@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from bert4keras.backend import compile_function, sync_weights
@@ -38,13 +39,21 @@ class KerasProgram:
 
         Returns:
             The outputs as arrays in float32.
+
+        Raises:
+            ValueError: an output has NaN.
         """
         sync_weights(self.model)
         if len(self.model.variables) != self._num_variables:
             self._compile()
         pairs = zip(inputs, self._specs, strict=True)
         outputs = self._run(*(ops.convert_to_tensor(x, spec.dtype) for x, spec in pairs))
-        return [ops.convert_to_numpy(ops.cast(x, "float32")) for x in outputs]
+        arrays = [ops.convert_to_numpy(ops.cast(x, "float32")) for x in outputs]
+        if any(np.isnan(array).any() for array in arrays):
+            raise ValueError(
+                "Expected the model to give numbers, got NaN. Look for the NaN in its weights."
+            )
+        return arrays
 
 
 def _make_spec(x: Any) -> keras.KerasTensor:

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from bert4keras.backend.types import NDArray
 from bert4keras.checks import check_number
 from bert4keras.metrics import score_triples
-from bert4keras.pipelines.base import Pipeline
+from bert4keras.pipelines.base import Pipeline, check_one_text
 from bert4keras.pipelines.batching import Batch
 from bert4keras.pipelines.gplinker import GPLinker
 from bert4keras.pipelines.half_pointers import HalfPointers, Span, TokenTriple
@@ -95,6 +95,9 @@ class RelationExtractor(Pipeline):
         """
         return {"threshold": self.threshold if threshold is None else _check_threshold(threshold)}
 
+    def _encode(self, item: Any, name: str, options: Mapping[str, Any]) -> list[Encoding]:
+        return self._encode_texts(check_one_text(name, item), name=name, options=options)
+
     def _compute(self, batch: Batch, options: Mapping[str, Any]) -> list[list[TokenTriple]]:
         return self._decoder.find_triples(batch, options["threshold"])
 
@@ -106,7 +109,7 @@ class RelationExtractor(Pipeline):
         options: Mapping[str, Any],
     ) -> list[dict[str, Any]]:
         """Return the triples of all windows of a text, each of them once, with its best score."""
-        text = item if isinstance(item, str) else item["text"]
+        text = check_one_text("text", item)
         scores: dict[tuple[Span, str, Span], float] = {}
         for encoding, triples in zip(encodings, results):
             for triple in triples:

@@ -13,7 +13,7 @@ from bert4keras.checks import (
 )
 from bert4keras.generation import GenerationConfig, TextGenerator
 from bert4keras.metrics import score_texts
-from bert4keras.pipelines.base import check_text
+from bert4keras.pipelines.base import check_one_text
 from bert4keras.pipelines.batching import make_bar, split_chunks
 from bert4keras.pipelines.program import check_model
 from bert4keras.pipelines.root import PipelineBase
@@ -122,7 +122,7 @@ class TextWriter(PipelineBase):
                 bar.update(len(chunk))
 
     def _encode(self, item: Any, name: str, cuts: bool) -> list[int]:
-        text = check_text(name, item["text"] if isinstance(item, Mapping) else item)
+        text = check_one_text(name, item)
         text = text if self.template is None else self.template.replace("{text}", text)
         ids = self.generator.encode(text)
         if self.maxlen is None or len(ids) <= self.maxlen:
