@@ -9,9 +9,15 @@ from bert4keras.checks import (
     check_choice,
     check_integer,
     check_string,
-    describe,
 )
-from bert4keras.pipelines.batching import Batch, make_bar, make_batch, pack_rows, split_chunks
+from bert4keras.pipelines.batching import (
+    Batch,
+    check_stream,
+    make_bar,
+    make_batch,
+    pack_rows,
+    split_chunks,
+)
 from bert4keras.pipelines.program import (
     KerasProgram,
     check_inputs,
@@ -119,10 +125,7 @@ class Pipeline(PipelineBase):
             TypeError: a text is no str: None, NaN, a number.
             ValueError: a text is empty, or longer than ``maxlen`` with ``truncate=False``.
         """
-        check_integer("batch_tokens", batch_tokens, 1)
-        check_integer("buffer_size", buffer_size, 1)
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise TypeError(f"Expected texts to be an iterable of texts, got {describe(texts)}.")
+        check_stream(texts, batch_tokens=batch_tokens, buffer_size=buffer_size)
         mode = self.truncate if truncate is None else self._check_truncate(truncate)
         settings = {"truncate": mode, **self._check_options(**options)}
         return self._stream(texts, batch_tokens, buffer_size, progress, settings)

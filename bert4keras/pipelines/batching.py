@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from bert4keras.backend import compiles_each_shape
 from bert4keras.backend.types import NDArray
+from bert4keras.checks import check_integer, describe
 from bert4keras.data import sequence_padding
 from bert4keras.tokenizers import Encoding
 
@@ -31,6 +32,21 @@ class Batch(NamedTuple):
     encodings: list[Encoding]
     token_ids: NDArray[Any]
     segment_ids: NDArray[Any]
+
+
+def check_stream(texts: Any, **sizes: Any) -> None:
+    """Raise unless ``texts`` can be iterated, and each size is a whole number above 0.
+
+    Args:
+        texts: the texts of a stream; one text is none.
+        **sizes: sizes of batches and buffers, by the name of their argument.
+    """
+    for name, size in sizes.items():
+        check_integer(name, size, 1)
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise TypeError(
+            f"Expected texts to be an iterable of texts, got {describe(texts)}. Pass a list."
+        )
 
 
 def split_chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

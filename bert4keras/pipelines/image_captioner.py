@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from bert4keras.backend.types import NDArray
-from bert4keras.checks import check_integer, describe
-from bert4keras.pipelines.batching import make_bar, split_chunks
+from bert4keras.checks import describe
+from bert4keras.pipelines.batching import check_stream, make_bar, split_chunks
 from bert4keras.pipelines.text_writer import TextWriter
 
 
@@ -71,11 +71,9 @@ class ImageCaptioner(TextWriter):
             ValueError: an array has another shape, or a number that is not from 0 to 255.
             FileNotFoundError: a path leads nowhere.
         """
-        check_integer("batch_size", batch_size, 1)
+        check_stream(texts, batch_size=batch_size, buffer_size=buffer_size)
         if truncate is not None:
             raise ValueError(f"Expected truncate None for images, got {truncate!r}. Remove it.")
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise TypeError(f"Expected images in an iterable, got {describe(texts)}.")
         return self._caption(texts, batch_size, progress, self._make_config(options))
 
     def _caption(self, images, batch_size, progress, config):

@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 from bert4keras.backend.types import Tensor
-from bert4keras.checks import check_boolean, check_integer, check_number, describe
+from bert4keras.checks import check_boolean, check_integer, check_number
 from bert4keras.generation import TextGenerator
 from bert4keras.pipelines.base import Truncate
-from bert4keras.pipelines.batching import make_bar, split_chunks
+from bert4keras.pipelines.batching import check_stream, make_bar, split_chunks
 from bert4keras.pipelines.program import check_model, find_max_positions
 from bert4keras.pipelines.reading import (
     Question,
@@ -139,10 +139,7 @@ class SequenceReader(ReadingPipeline):
             ValueError: a text is empty, a question leaves no room for the passage, or a passage is
                 too long with ``truncate=False``.
         """
-        check_integer("batch_size", batch_size, 1)
-        check_integer("buffer_size", buffer_size, 1)
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise TypeError(f"Expected texts to be an iterable of texts, got {describe(texts)}.")
+        check_stream(texts, batch_size=batch_size, buffer_size=buffer_size)
         options = self._check_options(**options)
         mode = self.truncate if truncate is None else _check_truncate(truncate)
         return self._stream(texts, batch_size, buffer_size, progress, mode, options)

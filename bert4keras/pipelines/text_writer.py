@@ -9,12 +9,11 @@ from bert4keras.checks import (
     check_integer,
     check_json,
     check_string,
-    describe,
 )
 from bert4keras.generation import GenerationConfig, TextGenerator
 from bert4keras.metrics import score_texts
 from bert4keras.pipelines.base import check_one_text
-from bert4keras.pipelines.batching import make_bar, split_chunks
+from bert4keras.pipelines.batching import check_stream, make_bar, split_chunks
 from bert4keras.pipelines.program import check_model
 from bert4keras.pipelines.root import PipelineBase
 
@@ -102,10 +101,7 @@ class TextWriter(PipelineBase):
             truncate: as for the class; None for its setting.
             **options: options of ``GenerationConfig``.
         """
-        check_integer("batch_size", batch_size, 1)
-        check_integer("buffer_size", buffer_size, 1)
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise TypeError(f"Expected texts to be an iterable of texts, got {describe(texts)}.")
+        check_stream(texts, batch_size=batch_size, buffer_size=buffer_size)
         cuts = self.truncate if truncate is None else check_boolean("truncate", truncate, "", False)
         config = self._make_config(options)
         return self._stream(texts, batch_size, buffer_size, progress, cuts, config)
