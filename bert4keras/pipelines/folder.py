@@ -31,6 +31,8 @@ _FOREIGN = (
     "spiece.model",
     "sentencepiece.bpe.model",
     "tokenizer.model",
+    "sentencepiece.model",
+    "spm.model",
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
