@@ -78,10 +78,14 @@ def test_read_texts_takes_one_path_and_other_encodings(tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (gzip.compress(b"abc\n" * 1000)[:-20], "ended before"),
-        (b"junk", "Not a gzipped file"),
-        (gzip.compress(b"abc\n" * 99)[:-8] + bytes(8), "CRC check failed"),
-        (gzip.compress(b"abc")[:10] + b"\x06" * 9, "invalid block type"),
+        pytest.param(gzip.compress(b"abc\n" * 1000)[:-20], "ended before", id="short"),
+        pytest.param(b"junk", "Not a gzipped file", id="junk"),
+        pytest.param(
+            gzip.compress(b"abc\n" * 99)[:-8] + bytes(8), "CRC check failed", id="other sum"
+        ),
+        pytest.param(
+            gzip.compress(b"abc")[:10] + b"\x06" * 9, "invalid block type", id="other block"
+        ),
     ],
 )
 def test_read_texts_names_a_damaged_gzip(tmp_path, content, message):
