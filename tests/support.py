@@ -3,6 +3,7 @@
 import io
 import json
 import lzma
+import tarfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def load_archive(path):
     """Return the arrays of an .npz.xz file of the golden folder, by name."""
     with np.load(io.BytesIO(lzma.decompress((GOLDEN / path).read_bytes()))) as archive:
         return dict(archive)
+
+
+def unpack(path, folder):
+    """Unpack a tar archive into a folder."""
+    with tarfile.open(path) as archive:
+        # the argument `filter` is missing in Python 3.11.2, the one of Debian 12
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder)
 
 
 def load_record(path):

@@ -189,7 +189,9 @@ Pooler Pooler-Dense NSP-Proba MLM-Dense MLM-Norm MLM-Bias MLM-Activation
 
 
 def format_signature(thing):
-    """Return the signature of a function without annotations."""
+    """Return the signature of a function or of a constructor, without annotations."""
+    if isinstance(thing, type):  # Python 3.11.2 shows Keras' __new__ in place of __init__
+        thing = thing.__init__.__get__(object())
     signature = inspect.signature(thing)
     bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
     return str(signature.replace(parameters=bare, return_annotation=signature.empty))

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, assert_close, compute_outputs, load_arrays, load_record
+from support import GOLDEN, assert_close, compute_outputs, load_arrays, load_record, unpack
 
 import bert4keras.layers
 import bert4keras.models
@@ -89,8 +89,7 @@ def make_extended_classes():
 def folder(tmp_path_factory):
     """Folder of the unpacked files."""
     place = tmp_path_factory.mktemp("saved")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(place, filter="data")
+    unpack(ARCHIVE, place)
     return place
 
 

@@ -4,14 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from support import GOLDEN, compute_outputs, randomize_weights
+from support import GOLDEN, compute_outputs, randomize_weights, unpack
 
 from bert4keras.checkpoints import open_checkpoint
 from bert4keras.cli import main
@@ -105,8 +104,7 @@ class TestConvert:
     def test_what_keras_2_saved_becomes_a_folder_without_the_layers_of_a_script(
         self, workdir, capsys, file
     ):
-        with tarfile.open(GOLDEN / "legacy_weights" / "bert_crf.tar.xz") as archive:
-            archive.extractall(workdir / "crf", filter="data")
+        unpack(GOLDEN / "legacy_weights" / "bert_crf.tar.xz", workdir / "crf")
         assert run(f"crf/{file}", "folder") == 0
         output = capsys.readouterr().out
         assert "Read 37 weights of BERT from" in output
@@ -170,8 +168,7 @@ class TestErrors:
         assert "broken.keras is not a model that Keras 3" in error_of(capsys, "broken.keras", "new")
 
     def test_weights_of_another_size_are_not_taken_for_another_family(self, bert, workdir, capsys):
-        with tarfile.open(GOLDEN / "legacy_weights" / "bert_crf.tar.xz") as files:
-            files.extractall(workdir, filter="data")
+        unpack(GOLDEN / "legacy_weights" / "bert_crf.tar.xz", workdir)
         config = json.loads(Path("config.json").read_text())
         Path("config.json").write_text(json.dumps({**config, "hidden_size": 64}))
         message = error_of(capsys, "best_model.weights", "folder", "--config", "config.json")

@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import keras
 import pytest
+from support import unpack
 
 FOLDER = Path(__file__).parent
 SESSION = r":\d+: Unsupported: a session or graph of TensorFlow 1"
@@ -199,8 +199,7 @@ class TestFiles:
 
     @pytest.mark.slow
     def test_files_of_keras_2_load_under_their_names(self, tmp_path):
-        with tarfile.open(FOLDER.parent / "golden" / "legacy_weights" / "bert_crf.tar.xz") as files:
-            files.extractall(tmp_path, filter="data")
+        unpack(FOLDER.parent / "golden" / "legacy_weights" / "bert_crf.tar.xz", tmp_path)
         (tmp_path / "old.py").write_text(TRAINED)
         process = python("-m", "bert4keras.legacy", "--report", "old.py", folder=tmp_path)
         assert process.stdout == "loaded\n", process.stderr

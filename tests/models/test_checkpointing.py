@@ -1,12 +1,10 @@
 """Checkpoint mixin: one load plan fills a model, and who opens a checkpoint closes it."""
 
-import tarfile
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
-from support import GOLDEN, randomize_weights
+from support import GOLDEN, randomize_weights, unpack
 
 from bert4keras.checkpoints import CheckpointError, MismatchError, open_checkpoint, write_tf1
 from bert4keras.models import BERT, build_transformer_model
@@ -49,8 +47,7 @@ def bert():
 def files(request, tmp_path, bert):
     """Configuration and checkpoint, in each format."""
     if request.param == "keras2":
-        with tarfile.open(GOLDEN / "legacy_weights" / "bert_crf.tar.xz") as archive:
-            archive.extractall(tmp_path, filter="data")
+        unpack(GOLDEN / "legacy_weights" / "bert_crf.tar.xz", tmp_path)
         return tmp_path / "config.json", tmp_path / "best_model.weights"
     path = tmp_path / request.param
     if request.param == "dict":

@@ -3,13 +3,12 @@
 import base64
 import json
 import marshal
-import tarfile
 
 import keras
 import numpy as np
 import pytest
 from keras2_files import write_keras2
-from support import GOLDEN, assert_close, compute_outputs, load_record, randomize_weights
+from support import GOLDEN, assert_close, compute_outputs, load_record, randomize_weights, unpack
 
 from bert4keras.backend import K
 from bert4keras.checkpoints import load_keras2_weights
@@ -45,8 +44,7 @@ def first_token(x):
 def crf(tmp_path_factory):
     """Folder of a tagger that bert4keras 0.11.5 made and Keras 2.12 saved."""
     folder = tmp_path_factory.mktemp("bert_crf")
-    with tarfile.open(GOLDEN / "legacy_weights" / "bert_crf.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
+    unpack(GOLDEN / "legacy_weights" / "bert_crf.tar.xz", folder)
     return folder
 
 
