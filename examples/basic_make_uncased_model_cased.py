@@ -32,8 +32,14 @@ if args.checkpoint:
 else:
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] welcome to bei ##jing , my dear . 北 京".split()
     tokens = {word: index for index, word in enumerate(words)}
-    config = {"vocab_size": len(tokens), "hidden_size": 32, "num_hidden_layers": 2,
-              "num_attention_heads": 2, "intermediate_size": 64, "hidden_act": "gelu"}
+    config = {
+        "vocab_size": len(tokens),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "hidden_act": "gelu",
+    }
 
 
 def cased_forms(token):
@@ -58,13 +64,19 @@ uncased = build_transformer_model(config, args.checkpoint, return_keras_model=Fa
 if not args.checkpoint:
     os.makedirs("output/uncased", exist_ok=True)
     uncased.save_pretrained("output/uncased")
-model = build_transformer_model(config, args.checkpoint or "output/uncased",
-                                compound_tokens=compound_tokens, return_keras_model=False)
+model = build_transformer_model(
+    config,
+    args.checkpoint or "output/uncased",
+    compound_tokens=compound_tokens,
+    return_keras_model=False,
+)
 before, after = Tokenizer(tokens, do_lower_case=True), Tokenizer(cased, do_lower_case=False)
 print("before", *before.tokenize(args.text))
 print("after ", *after.tokenize(args.text))
-vectors = [x.model.predict(list(tokenizer.encode_batch([args.text])), verbose=0)
-           for x, tokenizer in ((uncased, before), (model, after))]
+vectors = [
+    x.model.predict(list(tokenizer.encode_batch([args.text])), verbose=0)
+    for x, tokenizer in ((uncased, before), (model, after))
+]
 if vectors[0].shape == vectors[1].shape:  # cut alike
     print(f"vectors differ by at most {np.abs(vectors[0] - vectors[1]).max():.1e}")
 if args.output:

@@ -6,7 +6,6 @@ Without --checkpoint a tiny one first learns from made-up reviews, so that there
     python examples/basic_masked_language_model.py --checkpoint FOLDER --text 科学[MASK][MASK]好
 """
 
-
 import keras
 import numpy as np
 from data.command_line import vocabulary
@@ -27,14 +26,20 @@ parser.add_argument("--seed", type=int, default=0, **SEED)
 parser.add_argument("--smoke", action="store_true", help="the tiny one learns only a little")
 args = parser.parse_args()
 keras.utils.set_random_seed(args.seed)
-texts = args.text or (["科学[MASK][MASK]是第一生产力。"] if args.checkpoint else [
-    "这家酒店，房间一点也不[MASK][MASK]，[MASK]值得买。",
-    "这次的小说，文笔真是[MASK][MASK]，[MASK]得推荐。",
-    "说说这个[MASK][MASK]，屏幕很清晰。"])
+texts = args.text or (
+    ["科学[MASK][MASK]是第一生产力。"]
+    if args.checkpoint
+    else [
+        "这家酒店，房间一点也不[MASK][MASK]，[MASK]值得买。",
+        "这次的小说，文笔真是[MASK][MASK]，[MASK]得推荐。",
+        "说说这个[MASK][MASK]，屏幕很清晰。",
+    ]
+)
 
 
 class Masked(DataGenerator):
     """Texts of which a mask hides every sixth token or so; what was hidden is to be said."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, text in self.sample(random):
@@ -57,17 +62,27 @@ def learn(model, texts):
 
 
 if args.checkpoint:
-    tokenizer = Tokenizer(args.vocab or f"{args.checkpoint}/vocab.txt", do_lower_case=True,
-                          split_special_tokens=False)
-    model = build_transformer_model(args.config or f"{args.checkpoint}/config.json",
-                                    args.checkpoint, with_mlm=True)
+    tokenizer = Tokenizer(
+        args.vocab or f"{args.checkpoint}/vocab.txt", do_lower_case=True, split_special_tokens=False
+    )
+    model = build_transformer_model(
+        args.config or f"{args.checkpoint}/config.json", args.checkpoint, with_mlm=True
+    )
 else:
     reviews = [text for text, _ in make_reviews(200 if args.smoke else 4000)]
     special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
     tokenizer = Tokenizer(vocabulary(None, reviews, special)[0], split_special_tokens=False)
     model = build_transformer_model(
-        {"vocab_size": tokenizer.vocab_size, "hidden_size": 96, "num_hidden_layers": 2,
-         "num_attention_heads": 4, "intermediate_size": 384, "hidden_act": "gelu"}, with_mlm=True)
+        {
+            "vocab_size": tokenizer.vocab_size,
+            "hidden_size": 96,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 384,
+            "hidden_act": "gelu",
+        },
+        with_mlm=True,
+    )
     learn(model, reviews)
 
 for text in texts:

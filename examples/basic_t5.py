@@ -37,8 +37,7 @@ def spoken(number):
 
 
 def learn(folder, number):
-    """A tiny T5 learns pairs of spoken and written numbers, and is written as Hugging Face has it.
-    """
+    """A tiny T5 learns pairs of spoken and written numbers, and is saved as Hugging Face has it."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *DIGITS, *"十百千", *"0123456789"]
     vocabulary = {word: i for i, word in enumerate(words)}
     tokenizer = Tokenizer(vocabulary, token_start=None)
@@ -46,11 +45,16 @@ def learn(folder, number):
     heard = sequence_padding([tokenizer.encode(spoken(n))[0] for n in numbers])
     said = sequence_padding([tokenizer.tokens_to_ids([*str(n), "[SEP]"]) for n in numbers])
     begun = sequence_padding([[0, *ids[:-1]] for ids in said.tolist()])
-    config = {"vocab_size": len(words), "hidden_size": 64, "num_hidden_layers": 2,
-              "num_attention_heads": 4, "intermediate_size": 256, "hidden_act": "relu",
-              "cross_position_bias": False}
-    t5 = build_transformer_model(config, model="t5.1.0", with_lm="linear",
-                                 return_keras_model=False)
+    config = {
+        "vocab_size": len(words),
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 256,
+        "hidden_act": "relu",
+        "cross_position_bias": False,
+    }
+    t5 = build_transformer_model(config, model="t5.1.0", with_lm="linear", return_keras_model=False)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
     t5.model.compile(keras.optimizers.Adam(1e-3, clipnorm=1.0), loss)
     t5.model.fit([heard, begun], said, batch_size=32, epochs=6)
@@ -66,8 +70,9 @@ model = build_transformer_model(folder)
 if os.path.exists(os.path.join(folder, "vocab.txt")):
     tokenizer = Tokenizer(os.path.join(folder, "vocab.txt"), token_start=None)
 else:
-    tokenizer = SpTokenizer(os.path.join(folder, "spiece.model"), token_start=None,
-                            token_end="</s>")
+    tokenizer = SpTokenizer(
+        os.path.join(folder, "spiece.model"), token_start=None, token_end="</s>"
+    )
 answer = TextGenerator(model, tokenizer)
 for text, reply in zip(args.text, answer(args.text, num_beams=args.topk, max_new_tokens=48)):
     print(text, "->", reply.replace(" ", ""))

@@ -42,8 +42,9 @@ args = parser.parse_args()
 if args.smoke:
     args.steps, args.items, args.seeds = 10, 48, 1
 os.makedirs(args.output, exist_ok=True)
-folder = pretrained_albert(make_texts(300 if args.smoke else 9000), args.steps,
-                           layers=2 if args.smoke else 4)
+folder = pretrained_albert(
+    make_texts(300 if args.smoke else 9000), args.steps, layers=2 if args.smoke else 4
+)
 tokenizer = Tokenizer(f"{folder}/vocab.txt", do_lower_case=True)
 LENGTH = 32  # tokens of all rows, longer texts are passed over: one shape, one compilation
 
@@ -101,10 +102,16 @@ def exact(targets, scores):
 
 
 writing_loss = keras.losses.SparseCategoricalCrossentropy(True, ignore_class=0)
-TASKS = {"sentiment": (reviews, "sparse_categorical_crossentropy",  # loss, score, and epochs
-                       lambda labels, scores: np.mean(scores.argmax(axis=1) == labels), 3),
-         "triples": (sentences, linking_loss, f1, 5),
-         "answers": (questions, writing_loss, exact, 7)}
+TASKS = {
+    "sentiment": (
+        reviews,
+        "sparse_categorical_crossentropy",  # loss, score, and epochs
+        lambda labels, scores: np.mean(scores.argmax(axis=1) == labels),
+        3,
+    ),
+    "triples": (sentences, linking_loss, f1, 5),
+    "answers": (questions, writing_loss, exact, 7),
+}
 
 
 def runs(task, family):
@@ -116,9 +123,14 @@ def runs(task, family):
     model.compile(warmed_adam(args.learning_rate, -(-len(targets) // 16) * epochs), loss)
     began = []  # the processor's time when an epoch began: it is ours alone, whatever else runs
     mark = keras.callbacks.LambdaCallback(lambda *_: began.append(time.process_time()))
-    best = BestCheckpoint(f"{args.output}/{task}.{family}.weights.h5", lambda: {
-        "seconds": time.process_time() - began[-1],
-        "dev": score(true, model.predict(dev, verbose=0))}, monitor="dev")
+    best = BestCheckpoint(
+        f"{args.output}/{task}.{family}.weights.h5",
+        lambda: {
+            "seconds": time.process_time() - began[-1],
+            "dev": score(true, model.predict(dev, verbose=0)),
+        },
+        monitor="dev",
+    )
     for seed in range(args.seeds):
         print(f"{task}, {family}, seed {seed}")
         keras.utils.set_random_seed(seed)
@@ -130,14 +142,19 @@ def runs(task, family):
 
 
 with stoppable(args.output):
-    done = {f"{task}, {family}": [*runs(task, family)]
-            for task in TASKS for family in ("albert", "albert_unshared")}
+    done = {
+        f"{task}, {family}": [*runs(task, family)]
+        for task in TASKS
+        for family in ("albert", "albert_unshared")
+    }
 figure, axes = pyplot.subplots(1, 3, figsize=(13, 4), layout="constrained")
 table = ["| task, model | epoch 1 | middle | best | seconds |", "|---|" + "---:|" * 4]
 for number, (name, histories) in enumerate(done.items()):
     axis, curves = axes[number // 2], np.array([x["dev"] for x in histories])
-    means = [f"{x.mean():.3f} ± {x.std():.3f}"
-             for x in (curves[:, 0], curves[:, curves.shape[1] // 2], curves.max(axis=1))]
+    means = [
+        f"{x.mean():.3f} ± {x.std():.3f}"
+        for x in (curves[:, 0], curves[:, curves.shape[1] // 2], curves.max(axis=1))
+    ]
     seconds = np.median([x["seconds"][-1] for x in histories])
     table.append(f"| {name} | {' | '.join(means)} | {seconds:.1f} |")
     axis.plot(epochs := range(1, curves.shape[1] + 1), curves.mean(axis=0), "o-", label=name)

@@ -76,8 +76,9 @@ for n in sizes:
 for distribution in DISTRIBUTIONS[:2]:
     axes[0, 1].loglog(sizes, errors[distribution], "o-", label=distribution)
 axes[0, 1].loglog(sizes, 1 / np.array(sizes), "--", label="1 / n")
-axes[0, 1].set(title="2. How far kernels are from orthogonal", xlabel="n",
-               ylabel="mean square of W'W - I")
+axes[0, 1].set(
+    title="2. How far kernels are from orthogonal", xlabel="n", ylabel="mean square of W'W - I"
+)
 
 print(f"lengths after {args.depth} layers, in proportion")
 for relu in False, True:
@@ -86,8 +87,9 @@ for relu in False, True:
         name = f"{variance} {distribution}{' + ReLU' if relu else ''}"
         print(f"{found[-1]:12.2e}  {name}, width {args.width}")
         axes[1, 0].semilogy(found, "--" if relu else "-", label=name)
-axes[1, 0].set(title=f"3. Lengths through layers of width {args.width}", xlabel="layer",
-               ylabel="in proportion")
+axes[1, 0].set(
+    title=f"3. Lengths through layers of width {args.width}", xlabel="layer", ylabel="in proportion"
+)
 
 widths = [args.width * (1 + i % 2) for i in range(args.depth + 1)]
 for variance in "1/n", "1/m", "2/m":
@@ -95,8 +97,9 @@ for variance in "1/n", "1/m", "2/m":
     name = f"{variance} normal{' + ReLU' if variance == '2/m' else ''}"
     print(f"{found[1:].min():12.2e} to {found[1:].max():.2e}  {name}, widths {widths[:2]} in turn")
     axes[1, 1].semilogy(found, label=name)
-axes[1, 1].set(title=f"4. Lengths through widths {widths[:2]} in turn", xlabel="layer",
-               ylabel="in proportion")
+axes[1, 1].set(
+    title=f"4. Lengths through widths {widths[:2]} in turn", xlabel="layer", ylabel="in proportion"
+)
 
 for one in axes.flat:
     one.grid(alpha=0.3)

@@ -25,10 +25,20 @@ parser.add_argument("--pictures", type=int, default=3000, help="to learn, defaul
 parser.add_argument("--epochs", type=int, default=25, help="default %(default)s")
 parser.add_argument("--seeds", type=int, default=3, help="runs of each kind, default %(default)s")
 parser.add_argument("--filters", type=int, default=24, help="default %(default)s")
-parser.add_argument("--plain", type=float, default=1e-3, minimum=0,
-                    help="strength of the plain penalty, default %(default)s")
-parser.add_argument("--module", type=float, default=1e-7, minimum=0,
-                    help="strength of the module, times its authors' 100 and 1, %(default)s")
+parser.add_argument(
+    "--plain",
+    type=float,
+    default=1e-3,
+    minimum=0,
+    help="strength of the plain penalty, default %(default)s",
+)
+parser.add_argument(
+    "--module",
+    type=float,
+    default=1e-7,
+    minimum=0,
+    help="strength of the module, times its authors' 100 and 1, %(default)s",
+)
 parser.add_argument("--output", default="output/self_orthogonality", help="folder of the picture")
 parser.add_argument("--smoke", action="store_true", help="few pictures, one epoch: does it run?")
 args = parser.parse_args()
@@ -41,7 +51,8 @@ def examples(number, split):
     """Pictures between 0 and 1, and which things each holds."""
     pictures, captions = make_pictures(number, split)
     return pictures / np.float32(255), np.array(
-        [[float(thing in caption) for thing in THINGS] for caption, _ in captions])
+        [[float(thing in caption) for thing in THINGS] for caption, _ in captions]
+    )
 
 
 def network(kind):
@@ -78,13 +89,24 @@ for kind in "none", "plain penalty", "module":
         model = network(kind)
         before = correlation(model)
         model.compile(keras.optimizers.Adam(2e-3), "binary_crossentropy", metrics=[exact])
-        history = model.fit(*train_data, batch_size=32, epochs=args.epochs, verbose=0,
-                            validation_data=dev_data).history
-        records.append({"kind": kind, "seed": seed, "before": float(before),
-                        "after": float(correlation(model)), "dev": history["val_exact"],
-                        "train": history["exact"]})
-        print(f"{kind:14} seed {seed}  correlation {before:.3f} -> {records[-1]['after']:.3f}  "
-              f"train {history['exact'][-1]:.3f}  dev {history['val_exact'][-1]:.3f}", flush=True)
+        history = model.fit(
+            *train_data, batch_size=32, epochs=args.epochs, verbose=0, validation_data=dev_data
+        ).history
+        records.append(
+            {
+                "kind": kind,
+                "seed": seed,
+                "before": float(before),
+                "after": float(correlation(model)),
+                "dev": history["val_exact"],
+                "train": history["exact"],
+            }
+        )
+        print(
+            f"{kind:14} seed {seed}  correlation {before:.3f} -> {records[-1]['after']:.3f}  "
+            f"train {history['exact'][-1]:.3f}  dev {history['val_exact'][-1]:.3f}",
+            flush=True,
+        )
 
 figure, [left, right] = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
 for place, kind in enumerate(dict.fromkeys(x["kind"] for x in records)):
@@ -95,10 +117,13 @@ for place, kind in enumerate(dict.fromkeys(x["kind"] for x in records)):
     left.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), alpha=0.15)
     after = [x["after"] for x in own]
     right.bar(place, np.mean(after), yerr=np.std(after), label=kind)
-    print(f"{kind:14} dev {curves[:, -1].mean():.3f} +- {curves[:, -1].std():.3f}  "
-          f"correlation {np.mean(after):.3f}")
-right.axhline(np.mean([x["before"] for x in records]), color="grey", linestyle="--",
-              label="before training")
+    print(
+        f"{kind:14} dev {curves[:, -1].mean():.3f} +- {curves[:, -1].std():.3f}  "
+        f"correlation {np.mean(after):.3f}"
+    )
+right.axhline(
+    np.mean([x["before"] for x in records]), color="grey", linestyle="--", label="before training"
+)
 left.set(title="Dev pictures wholly right, mean and range of seeds", xlabel="epoch")
 right.set(title="Mean cosine of two filters after training", xticks=[])
 for one in left, right:

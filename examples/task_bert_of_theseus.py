@@ -21,8 +21,13 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "bert_of_theseus", epochs=2, rates=(1e-3, 3e-5),
-    files=("sentiment.train.data", "sentiment.valid.data"), data="folder of rows text, tab, 0 or 1")
+    __doc__,
+    "bert_of_theseus",
+    epochs=2,
+    rates=(1e-3, 3e-5),
+    files=("sentiment.train.data", "sentiment.valid.data"),
+    data="folder of rows text, tab, 0 or 1",
+)
 if args.data:
     names = (f"{args.data}/sentiment.{name}.data" for name in ("train", "valid"))
     train_data, dev_data = map(load_reviews, names)
@@ -36,6 +41,7 @@ tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 class Reviews(DataGenerator):
     """Batches of texts with their labels."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (text, label) in self.sample(random):
@@ -48,6 +54,7 @@ class Reviews(DataGenerator):
 
 class EitherOne(Layer):
     """In training the first or the second of two inputs, by chance; the second afterwards."""
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.draw = keras.random.SeedGenerator(args.seed)
@@ -62,13 +69,25 @@ class EitherOne(Layer):
         return mask[1]
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 2 if args.smoke else 6,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 2 if args.smoke else 6,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
 
 
 def bert(prefix, **options):
-    return build_transformer_model(args.config or small, args.checkpoint, prefix=prefix,
-                                   keep_tokens=keep_tokens, return_keras_model=False, **options)
+    return build_transformer_model(
+        args.config or small,
+        args.checkpoint,
+        prefix=prefix,
+        keep_tokens=keep_tokens,
+        return_keras_model=False,
+        **options,
+    )
 
 
 def classifier(inputs, vectors, dense):
@@ -80,14 +99,23 @@ def train(name, model):
     generator, held_out = Reviews(train_data, args.batch_size), Reviews(dev_data, 64)
     best = BestCheckpoint(
         args.weights if name == "successor" else f"{args.output}/{name}.weights.h5",
-        monitor="val_accuracy")
-    model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs),
-                  "sparse_categorical_crossentropy", metrics=["accuracy"])
+        monitor="val_accuracy",
+    )
+    model.compile(
+        warmed_adam(args.learning_rate, len(generator) * args.epochs),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
     print(f"What learns now: {name}")
     with stoppable(best.path, args):
-        model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[best], validation_steps=len(held_out),
-                  validation_data=held_out.forfit(random=False))
+        model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[best],
+            validation_steps=len(held_out),
+            validation_data=held_out.forfit(random=False),
+        )
     model.load_weights(best.path)
     return best.best
 

@@ -18,10 +18,15 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "conditional_language_model", epochs=4, rates=(1e-3, 1e-4),
-    files=("sentiment.train.data", "sentiment.valid.data"), data="folder of rows text, tab, 0 or 1",
-    predict="LABEL", new_head={"action": "store_true",
-                               "help": "the checkpoint has no head for tokens: begin one"})
+    __doc__,
+    "conditional_language_model",
+    epochs=4,
+    rates=(1e-3, 1e-4),
+    files=("sentiment.train.data", "sentiment.valid.data"),
+    data="folder of rows text, tab, 0 or 1",
+    predict="LABEL",
+    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
+)
 if args.data:
     names = (f"{args.data}/sentiment.{name}.data" for name in ("train", "valid"))
     train_data, dev_data = map(load_reviews, names)
@@ -31,12 +36,19 @@ tokens, keep_tokens = vocabulary(args.vocab, (text for text, _ in train_data))
 if args.smoke:
     train_data, dev_data, args.maxlen = train_data[:160], dev_data[:32], 24
 tokenizer = Tokenizer(tokens, do_lower_case=True)
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
 
 
 class Reviews(DataGenerator):
     """Batches of texts with their labels."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (text, label) in self.sample(random):
@@ -50,6 +62,7 @@ class Reviews(DataGenerator):
 
 class ForClassifier(Reviews):
     """The labels as targets."""
+
     def __iter__(self, random=False):
         for (*texts, labels), _ in super().__iter__(random):
             yield texts, labels
@@ -57,11 +70,13 @@ class ForClassifier(Reviews):
 
 class CrossEntropy(Loss):
     """Of each token, predicted at the token before."""
+
     def compute_loss(self, inputs, mask=None):
         token_ids, scores = inputs
         mask = ops.cast(ops.not_equal(token_ids[:, 1:], 0), "float32")
         loss = ops.sparse_categorical_crossentropy(
-            token_ids[:, 1:], scores[:, :-1], from_logits=True)
+            token_ids[:, 1:], scores[:, :-1], from_logits=True
+        )
         return ops.sum(loss * mask) / ops.sum(mask)
 
 
@@ -76,24 +91,43 @@ def train(model, kind, epochs, callback, **losses):
     new_head = args.new_head and model is train_model
     model.compile(warmed_adam(args.learning_rate, steps, new_head), **losses)
     with stoppable(args.weights, args):
-        model.fit(learnt.forfit(), steps_per_epoch=len(learnt), epochs=epochs, callbacks=[callback],
-                  validation_data=held_out.forfit(random=False), validation_steps=len(held_out))
+        model.fit(
+            learnt.forfit(),
+            steps_per_epoch=len(learnt),
+            epochs=epochs,
+            callbacks=[callback],
+            validation_data=held_out.forfit(random=False),
+            validation_steps=len(held_out),
+        )
 
 
 label = Input((1,), dtype="int32", name="Label")
 condition = Reshape((128,))(Embedding(2, 128)(label))
 model = build_transformer_model(
-    args.config or small, args.checkpoint, application="lm", with_mlm="linear",
-    keep_tokens=keep_tokens, layer_norm_cond=condition, additional_input_layers=label,
-    ignore_invalid_weights=args.new_head)
+    args.config or small,
+    args.checkpoint,
+    application="lm",
+    with_mlm="linear",
+    keep_tokens=keep_tokens,
+    layer_norm_cond=condition,
+    additional_input_layers=label,
+    ignore_invalid_weights=args.new_head,
+)
 train_model = keras.Model(model.inputs, CrossEntropy(1)([model.inputs[0], model.output]))
 write = TextGenerator(model, tokenizer)
 
 
 def samples(label, number, seed=None):
     """Texts of a label, drawn among the most probable tokens."""
-    return write([""] * number, conditions=[[[label]] * number], batch_size=64, do_sample=True,
-                 top_p=0.9, max_new_tokens=args.maxlen - 1, seed=seed)
+    return write(
+        [""] * number,
+        conditions=[[[label]] * number],
+        batch_size=64,
+        do_sample=True,
+        top_p=0.9,
+        max_new_tokens=args.maxlen - 1,
+        seed=seed,
+    )
 
 
 def control(number=10 if args.smoke else 100):
@@ -118,8 +152,14 @@ else:
     judge = keras.Model(reader.inputs, Dense(2, activation="softmax")(vector))
     best = BestCheckpoint(f"{args.output}/judge.weights.h5", monitor="val_accuracy")
     print("The judge learns:")
-    train(judge, ForClassifier, args.epochs, best,
-          loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    train(
+        judge,
+        ForClassifier,
+        args.epochs,
+        best,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
     judge.load_weights(best.path)
     print("The writer learns:")
     # made-up reviews of dev hold what no other does, which a good writer finds unlikely

@@ -20,10 +20,15 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "integrated_gradients", epochs=3, rates=(1e-3, 3e-5),
-    files=("sentiment.train.data", "sentiment.valid.data"), data="folder of rows text, tab, 0 or 1",
+    __doc__,
+    "integrated_gradients",
+    epochs=3,
+    rates=(1e-3, 3e-5),
+    files=("sentiment.train.data", "sentiment.valid.data"),
+    data="folder of rows text, tab, 0 or 1",
     steps={"type": int, "default": 32, "help": "on the way, default %(default)s"},
-    font={"default": "Noto Sans CJK SC", "help": "of the picture, default %(default)s"})
+    font={"default": "Noto Sans CJK SC", "help": "of the picture, default %(default)s"},
+)
 if args.data:
     names = (f"{args.data}/sentiment.{name}.data" for name in ("train", "valid"))
     train_data, dev_data = map(load_reviews, names)
@@ -37,6 +42,7 @@ tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 class Reviews(DataGenerator):
     """Batches of texts with their labels."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (text, label) in self.sample(random):
@@ -47,8 +53,14 @@ class Reviews(DataGenerator):
                 batch = []
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
 bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = bert.get_layer("Embedding-Position").weights[0]
@@ -122,12 +134,20 @@ if args.predict is not None:
 else:
     generator = Reviews(train_data, args.batch_size, length_func=lambda item: len(item[0]))
     held_out = Reviews(dev_data, 64)
-    model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs),
-                  "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        warmed_adam(args.learning_rate, len(generator) * args.epochs),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
     with stoppable(args.weights, args):
-        model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestCheckpoint(args.weights, monitor="val_accuracy")],
-                  validation_steps=len(held_out), validation_data=held_out.forfit(random=False))
+        model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, monitor="val_accuracy")],
+            validation_steps=len(held_out),
+            validation_data=held_out.forfit(random=False),
+        )
     model.load_weights(args.weights)
     explain([text for text, _ in dev_data[:8]])
     texts, pointed = [text for text, _ in dev_data[:100]], []

@@ -20,10 +20,17 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "math_word_problem", epochs=6, batch_size=32, rates=(1e-3, 1e-4), maxlen=192,
-    data="folder of Ape210K", files=("train.ape.json", "valid.ape.json"),
+    __doc__,
+    "math_word_problem",
+    epochs=6,
+    batch_size=32,
+    rates=(1e-3, 1e-4),
+    maxlen=192,
+    data="folder of Ape210K",
+    files=("train.ape.json", "valid.ape.json"),
     topk={"type": int, "default": 3, "help": "beams, default %(default)s"},
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"})
+    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
+)
 if args.data:
     train_data, dev_data = (load_problems(f"{args.data}/{x}.ape.json") for x in ("train", "valid"))
 else:
@@ -48,6 +55,7 @@ def source(text):
 
 class TrainGenerator(DataGenerator):
     """Batches of problems, each followed by its equation."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (text, equation) in self.sample(random):
@@ -62,6 +70,7 @@ class TrainGenerator(DataGenerator):
 class CrossEntropy(Loss):
     """Of the equations' tokens, each predicted at the token before; a new head also learns to give
     back each token that is read, so that copying is soon found."""
+
     def compute_loss(self, inputs, mask=None):
         token_ids, segment_ids, scores = inputs
         written = ops.cast(segment_ids, "float32")
@@ -74,11 +83,22 @@ class CrossEntropy(Loss):
         return loss
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
-model = build_transformer_model(args.config or small, args.checkpoint, application="unilm",
-                                with_mlm="linear", keep_tokens=keep_tokens,
-                                ignore_invalid_weights=args.new_head)
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
+model = build_transformer_model(
+    args.config or small,
+    args.checkpoint,
+    application="unilm",
+    with_mlm="linear",
+    keep_tokens=keep_tokens,
+    ignore_invalid_weights=args.new_head,
+)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = model.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
@@ -88,8 +108,12 @@ write = TextGenerator(model, tokenizer)
 
 def solve(texts, progress=False):
     """For each text an equation and its value, None where it has none."""
-    found = write([source(text) for text in texts], num_beams=args.topk, progress=progress,
-                  max_new_tokens=MAX_EQUATION)
+    found = write(
+        [source(text) for text in texts],
+        num_beams=args.topk,
+        progress=progress,
+        max_new_tokens=MAX_EQUATION,
+    )
     answers = []
     for equation in found:
         equation = equation.replace(" ", "")
@@ -121,5 +145,9 @@ else:
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):
-        train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                        callbacks=[BestCheckpoint(args.weights, evaluate)])
+        train_model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, evaluate)],
+        )

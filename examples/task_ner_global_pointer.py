@@ -18,9 +18,13 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "ner_global_pointer", epochs=3, rates=(1e-3, 1e-4),
+    __doc__,
+    "ner_global_pointer",
+    epochs=3,
+    rates=(1e-3, 1e-4),
     data="folder of train* and dev*: rows of a character and its tag",
-    efficient={"action": "store_true", "help": "an EfficientGlobalPointer"})
+    efficient={"action": "store_true", "help": "an EfficientGlobalPointer"},
+)
 if args.data:
     train_data, dev_data = (load_entities(args.data, split) for split in ("train", "dev"))
 else:
@@ -34,12 +38,15 @@ tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 class TrainGenerator(DataGenerator):
     """Batches of texts, with 1 for each type and span that is an entity: (B, H, L, L)."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (text, entities) in self.sample(random):
             words = tokenizer.tokenize(text, maxlen=args.maxlen)
-            spans = [(types.index(kind), first, last) for first, last, kind
-                     in positions(entities, tokenizer.rematch(text, words))]
+            spans = [
+                (types.index(kind), first, last)
+                for first, last, kind in positions(entities, tokenizer.rematch(text, words))
+            ]
             batch.append((tokenizer.tokens_to_ids(words), spans))
             if len(batch) == self.batch_size or is_end:
                 token_ids, spans = zip(*batch)
@@ -59,8 +66,14 @@ def cross_entropy(true, scores):
     return multilabel_categorical_crossentropy(true, scores)
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
 bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     table = bert.get_layer("Embedding-Position").weights[0]
@@ -78,8 +91,12 @@ def recognize(texts):
     for text, row, scores_ in zip(texts, words, spans):
         places = tokenizer.rematch(text, row)
         inside = scores_[:, 1 : len(row) - 1, 1 : len(row) - 1]  # without [CLS] and [SEP]
-        found.append([(places[first + 1][0], places[last + 1][-1] + 1, types[kind])
-                      for kind, first, last in np.argwhere(inside > 0)])
+        found.append(
+            [
+                (places[first + 1][0], places[last + 1][-1] + 1, types[kind])
+                for kind, first, last in np.argwhere(inside > 0)
+            ]
+        )
     return found
 
 
@@ -103,5 +120,9 @@ else:
     generator = TrainGenerator(train_data, args.batch_size, length_func=lambda item: len(item[0]))
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs), cross_entropy)
     with stoppable(args.weights, args):
-        model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestCheckpoint(args.weights, evaluate)])
+        model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, evaluate)],
+        )

@@ -21,17 +21,25 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "question_answer_generation", epochs=4, batch_size=32, rates=(2e-3, 1e-4), maxlen=256,
+    __doc__,
+    "question_answer_generation",
+    epochs=4,
+    batch_size=32,
+    rates=(2e-3, 1e-4),
+    maxlen=256,
     data="folder of WebQA's train.json and dev.json, or one file of questions to split",
     predict="PASSAGE",
     number={"type": int, "default": 5, "help": "of pairs to draw by --predict, %(default)s"},
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"})
+    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
+)
 if args.data:
     train_data, dev_data = load_questions(args.data)
 else:
     train_data, dev_data = make_questions(8000, passages=2), make_questions(300, "dev", passages=2)
-train_data, dev_data = ([(p["passage"], p["answer"], x["question"]) for x in data
-                         for p in x["passages"] if p["answer"]] for data in (train_data, dev_data))
+train_data, dev_data = (
+    [(p["passage"], p["answer"], x["question"]) for x in data for p in x["passages"] if p["answer"]]
+    for data in (train_data, dev_data)
+)
 tokens, keep_tokens = vocabulary(args.vocab, ("".join(item) for item in train_data))
 if args.smoke:
     train_data, dev_data = train_data[:40], dev_data[:8]
@@ -47,6 +55,7 @@ def source(passage, answer=None):
 
 class TrainGenerator(DataGenerator):
     """Batches in which each passage stands twice: its answer is the target, then its question."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (passage, answer, question) in self.sample(random):
@@ -61,6 +70,7 @@ class TrainGenerator(DataGenerator):
 class CrossEntropy(Loss):
     """Of the targets' tokens, each predicted at the token before; a new head also learns to give
     back each token that is read, so that copying is soon found."""
+
     def compute_loss(self, inputs, mask=None):
         token_ids, segment_ids, scores = inputs
         written = ops.cast(segment_ids, "float32")
@@ -73,11 +83,22 @@ class CrossEntropy(Loss):
         return loss
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
-model = build_transformer_model(args.config or small, args.checkpoint, application="unilm",
-                                with_mlm="linear", keep_tokens=keep_tokens,
-                                ignore_invalid_weights=args.new_head)
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
+model = build_transformer_model(
+    args.config or small,
+    args.checkpoint,
+    application="unilm",
+    with_mlm="linear",
+    keep_tokens=keep_tokens,
+    ignore_invalid_weights=args.new_head,
+)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = model.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
@@ -125,5 +146,9 @@ else:
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):
-        train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                        callbacks=[BestCheckpoint(args.weights, evaluate)])
+        train_model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, evaluate)],
+        )

@@ -24,11 +24,17 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "reading_by_mlm", epochs=3, batch_size=32, rates=(3e-3, 1e-4), maxlen=256,
+    __doc__,
+    "reading_by_mlm",
+    epochs=3,
+    batch_size=32,
+    rates=(3e-3, 1e-4),
+    maxlen=256,
     data="folder of WebQA's train.json and dev.json, or one file of questions to split",
     predict=("QUESTION", "PASSAGE"),
     passages={"type": int, "help": "fill questions up with others' to so many"},
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"})
+    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
+)
 if args.data:
     train_data, dev_data = load_questions(args.data, args.passages)
 else:
@@ -55,6 +61,7 @@ def prompt(question, passage):
 
 class TrainGenerator(DataGenerator):
     """Batches of passages with their questions, and what belongs in the slots."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (question, passage, answer) in self.sample(random):
@@ -73,6 +80,7 @@ class TrainGenerator(DataGenerator):
 class CrossEntropy(Loss):
     """Of the tokens in the slots, up to the end; a new head also learns to give back each token
     that is read, so that copying is soon found."""
+
     def compute_loss(self, inputs, mask=None):
         token_ids, targets, scores = inputs
         written = ops.cast(ops.not_equal(targets, 0), "float32")
@@ -86,16 +94,28 @@ class CrossEntropy(Loss):
         return loss
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
-model = build_transformer_model(args.config or small, args.checkpoint, with_mlm="linear",
-                                keep_tokens=keep_tokens, ignore_invalid_weights=args.new_head)
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
+model = build_transformer_model(
+    args.config or small,
+    args.checkpoint,
+    with_mlm="linear",
+    keep_tokens=keep_tokens,
+    ignore_invalid_weights=args.new_head,
+)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = model.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
 answers_in = keras.Input((MAX_ANSWER,), dtype="int32")
-train_model = keras.Model([*model.inputs, answers_in],
-                          CrossEntropy(2)([model.inputs[0], answers_in, model.output]))
+train_model = keras.Model(
+    [*model.inputs, answers_in], CrossEntropy(2)([model.inputs[0], answers_in, model.output])
+)
 slots = ops.take(model.get_layer("MLM-Norm").output, SLOTS, axis=1)  # all to be scored
 slots = model.get_layer("MLM-Bias")(model.get_layer("Embedding-Token")(slots, mode="dense"))
 reader = keras.Model(model.inputs, Activation("softmax", dtype="float32")(slots))
@@ -140,11 +160,18 @@ if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*answer(dev_data))
 else:
-    samples = [(item["question"], p["passage"], p["answer"])
-               for item in train_data for p in item["passages"]]
+    samples = [
+        (item["question"], p["passage"], p["answer"])
+        for item in train_data
+        for p in item["passages"]
+    ]
     generator = TrainGenerator(samples, args.batch_size, length_func=lambda x: len(x[1]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):
-        train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                        callbacks=[BestCheckpoint(args.weights, evaluate)])
+        train_model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, evaluate)],
+        )

@@ -22,13 +22,19 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "reading_by_seq2seq", epochs=4, batch_size=32, rates=(2e-3, 1e-4), maxlen=256,
+    __doc__,
+    "reading_by_seq2seq",
+    epochs=4,
+    batch_size=32,
+    rates=(2e-3, 1e-4),
+    maxlen=256,
     data="folder of WebQA's train.json and dev.json, or one file of questions to split",
     predict=("QUESTION", "PASSAGE"),
     passages={"type": int, "help": "fill questions up with others' to so many"},
     topk={"type": int, "default": 2, "help": "beams, default %(default)s"},
     free={"action": "store_true", "help": "let answers be other than the passages' words"},
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"})
+    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
+)
 if args.data:
     train_data, dev_data = load_questions(args.data, args.passages)
 else:
@@ -52,6 +58,7 @@ def prompt(question, passage):
 
 class TrainGenerator(DataGenerator):
     """Batches of passages, each with its question and what the passage answers."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (question, passage, answer) in self.sample(random):
@@ -66,6 +73,7 @@ class TrainGenerator(DataGenerator):
 class CrossEntropy(Loss):
     """Of the answers' tokens, each predicted at the token before; a new head also learns to give
     back each token that is read, so that copying is soon found."""
+
     def compute_loss(self, inputs, mask=None):
         token_ids, segment_ids, scores = inputs
         written = ops.cast(segment_ids, "float32")
@@ -78,11 +86,22 @@ class CrossEntropy(Loss):
         return loss
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
-model = build_transformer_model(args.config or small, args.checkpoint, application="unilm",
-                                with_mlm="linear", keep_tokens=keep_tokens,
-                                ignore_invalid_weights=args.new_head)
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
+model = build_transformer_model(
+    args.config or small,
+    args.checkpoint,
+    application="unilm",
+    with_mlm="linear",
+    keep_tokens=keep_tokens,
+    ignore_invalid_weights=args.new_head,
+)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = model.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
@@ -116,9 +135,15 @@ def answer(items):
     answers = [""] * len(items)
     if asked:
         rows = [row for i in asked for row in prompts[i] + [ABSENT] * (WIDTH - len(prompts[i]))]
-        found = write(rows, batch_size=len(rows), num_beams=args.topk, max_new_tokens=MAX_ANSWER,
-                      logits_processor=vote, length_penalty=0.0,
-                      prefix_allowed_tokens_fn=None if args.free else following)
+        found = write(
+            rows,
+            batch_size=len(rows),
+            num_beams=args.topk,
+            max_new_tokens=MAX_ANSWER,
+            logits_processor=vote,
+            length_penalty=0.0,
+            prefix_allowed_tokens_fn=None if args.free else following,
+        )
         for i, text in zip(asked, found[::WIDTH]):
             answers[i] = text
     return answers
@@ -140,11 +165,18 @@ if args.predict is not None:
     train_model.load_weights(args.weights)
     print(*answer(dev_data))
 else:
-    samples = [(item["question"], p["passage"], p["answer"])
-               for item in train_data for p in item["passages"]]
+    samples = [
+        (item["question"], p["passage"], p["answer"])
+        for item in train_data
+        for p in item["passages"]
+    ]
     generator = TrainGenerator(samples, args.batch_size, length_func=lambda x: len(x[1]))
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):
-        train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                        callbacks=[BestCheckpoint(args.weights, evaluate)])
+        train_model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, evaluate)],
+        )

@@ -17,11 +17,18 @@ from bert4keras.models import build_transformer_model
 from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
-args = command_line(__doc__, "relation_extraction_gplinker", epochs=4,
-                    data="folder of LIC2019", files=("train_data.json", "dev_data.json"))
+args = command_line(
+    __doc__,
+    "relation_extraction_gplinker",
+    epochs=4,
+    data="folder of LIC2019",
+    files=("train_data.json", "dev_data.json"),
+)
 sets = {"train": 12000, "dev": 500}  # sentences to make up, where there are no data
-train_data, dev_data = (load_triples(f"{args.data}/{split}_data.json") if args.data else
-                        make_triples(number, split) for split, number in sets.items())
+train_data, dev_data = (
+    load_triples(f"{args.data}/{split}_data.json") if args.data else make_triples(number, split)
+    for split, number in sets.items()
+)
 predicates = sorted({p for item in train_data for _, p, _ in as_triples(item)})
 tokens, keep_tokens = vocabulary(args.vocab, (item["text"] for item in train_data))
 tokenizer = Tokenizer(tokens, do_lower_case=True)
@@ -32,6 +39,7 @@ if args.smoke:
 class TrainGenerator(DataGenerator):
     """Batches of sentences; of spans, heads and tails the pairs of positions, numbered in order of
     rows: (B, kinds, pairs). The pair 0, [CLS] with itself, fills up."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, item in self.sample(random):
@@ -49,8 +57,10 @@ class TrainGenerator(DataGenerator):
                 token_ids, *pairs = zip(*batch)
                 token_ids = sequence_padding(token_ids, multiple=16)
                 length = token_ids.shape[1]
-                numbered = [[[[i * length + j for i, j in kind] or [0] for kind in row]
-                             for row in rows] for rows in pairs]
+                numbered = [
+                    [[[i * length + j for i, j in kind] or [0] for kind in row] for row in rows]
+                    for rows in pairs
+                ]
                 labels = [sequence_padding(x, seq_dims=2, multiple=(1, 16)) for x in numbered]
                 yield [token_ids, np.zeros_like(token_ids)], labels
                 batch = []
@@ -64,16 +74,24 @@ def cross_entropy(true, scores):
     return keras.ops.sum(loss, axis=1)
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
 bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = bert.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
 anywhere = {"head_size": 64, "RoPE": False, "tril_mask": False}  # objects may stand before subjects
-outputs = [EfficientGlobalPointer(heads=2, head_size=64),
-           EfficientGlobalPointer(heads=len(predicates), **anywhere),
-           EfficientGlobalPointer(heads=len(predicates), **anywhere)]
+outputs = [
+    EfficientGlobalPointer(heads=2, head_size=64),
+    EfficientGlobalPointer(heads=len(predicates), **anywhere),
+    EfficientGlobalPointer(heads=len(predicates), **anywhere),
+]
 speed = 1e-3 / args.learning_rate  # of the pointers, which are new: they learn at 1e-3
 model = keras.Model(bert.inputs, [pointer(speed * bert.output) for pointer in outputs])
 
@@ -113,5 +131,9 @@ else:
     optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
     model.compile(optimizer, [cross_entropy] * 3)
     with stoppable(args.weights, args):
-        model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestCheckpoint(args.weights, evaluate)])
+        model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, evaluate)],
+        )

@@ -15,11 +15,16 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "sentence_similarity", epochs=7, rates=(3e-4, 3e-5), batch_size=32,
+    __doc__,
+    "sentence_similarity",
+    epochs=7,
+    rates=(3e-4, 3e-5),
+    batch_size=32,
     data="file of rows, as of LCQMC: text, tab, text, tab, 0 or 1; every tenth is held out",
     test={"help": "such a file, scored at the end by the best weights"},
     predict=("TEXT", "TEXT"),
-    new_head={"action": "store_true", "help": "the checkpoint has no pooler: begin one"})
+    new_head={"action": "store_true", "help": "the checkpoint has no pooler: begin one"},
+)
 if args.data:
     items = load_pairs(args.data)
     train_data, dev_data = [x for i, x in enumerate(items) if i % 10], items[::10]
@@ -34,6 +39,7 @@ tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 class Pairs(DataGenerator):
     """Batches of pairs, with their labels."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (first, second, label) in self.sample(random):
@@ -44,10 +50,21 @@ class Pairs(DataGenerator):
                 batch = []
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
-bert = build_transformer_model(args.config or small, args.checkpoint, with_pool=True,
-                               keep_tokens=keep_tokens, ignore_invalid_weights=args.new_head)
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
+bert = build_transformer_model(
+    args.config or small,
+    args.checkpoint,
+    with_pool=True,
+    keep_tokens=keep_tokens,
+    ignore_invalid_weights=args.new_head,
+)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = bert.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
@@ -79,8 +96,12 @@ else:
     optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     with stoppable(args.weights, args):
-        model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestCheckpoint(args.weights, evaluate)])
+        model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, evaluate)],
+        )
     if test_data:
         model.load_weights(args.weights)
         print(evaluate(test_data, "test"))

@@ -20,10 +20,15 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "sentiment_albert", epochs=5, rates=(1e-3, 3e-5), batch_size=32,
+    __doc__,
+    "sentiment_albert",
+    epochs=5,
+    rates=(1e-3, 3e-5),
+    batch_size=32,
     data="folder of train.tsv, dev.tsv and test.tsv, or of sentiment.train.data, valid and test",
     unshared={"action": "store_true", "help": "let each block go its own way"},
-    steps={"type": int, "default": 2000, "help": "of pretraining, default %(default)s"})
+    steps={"type": int, "default": 2000, "help": "of pretraining, default %(default)s"},
+)
 if (args.config or args.vocab) and not args.checkpoint:
     sys.exit("--config and --vocab belong to a --checkpoint: give it too, or none of them")
 if args.data:
@@ -52,6 +57,7 @@ def encode(texts):
 
 class Reviews(DataGenerator):
     """Batches of reviews with their labels."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, item in self.sample(random):
@@ -63,8 +69,11 @@ class Reviews(DataGenerator):
 
 
 albert = build_transformer_model(
-    args.config, args.checkpoint, "albert_unshared" if args.unshared else "albert",
-    keep_tokens=keep_tokens)
+    args.config,
+    args.checkpoint,
+    "albert_unshared" if args.unshared else "albert",
+    keep_tokens=keep_tokens,
+)
 cls = FirstToken()(albert.output)
 classifier = keras.Model(albert.inputs, Dense(2, activation="softmax", dtype="float32")(cls))
 
@@ -85,12 +94,17 @@ if args.predict is not None:
     print(f"{'praise' if praise > 0.5 else 'blame'} ({praise:.3f} that it is praise)")
 else:
     batches = Reviews(train_data, args.batch_size, length_func=lambda item: len(item[0]))
-    classifier.compile(warmed_adam(args.learning_rate, len(batches) * args.epochs),
-                       "sparse_categorical_crossentropy")
+    classifier.compile(
+        warmed_adam(args.learning_rate, len(batches) * args.epochs),
+        "sparse_categorical_crossentropy",
+    )
     best = BestCheckpoint(args.weights, lambda: {"dev": accuracy(dev_data)})
     with stoppable(args.weights, args):
-        classifier.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs,
-                       callbacks=[best])
+        classifier.fit(
+            batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs, callbacks=[best]
+        )
     classifier.load_weights(args.weights)
-    print(f"{'unshared' if args.unshared else 'shared'} blocks: accuracy {best.best:.4f} on dev, "
-          f"{accuracy(test_data):.4f} on test")
+    print(
+        f"{'unshared' if args.unshared else 'shared'} blocks: accuracy {best.best:.4f} on dev, "
+        f"{accuracy(test_data):.4f} on test"
+    )

@@ -17,9 +17,14 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "cws_crf", epochs=3, rates=(1e-3, 1e-4), maxlen=256,
+    __doc__,
+    "cws_crf",
+    epochs=3,
+    rates=(1e-3, 1e-4),
+    maxlen=256,
     data="file of rows of words with spaces between, as of SIGHAN; every tenth is held out",
-    crf_rate={"type": float, "default": 1e-2, "help": "of the transitions, default %(default)s"})
+    crf_rate={"type": float, "default": 1e-2, "help": "of the transitions, default %(default)s"},
+)
 if args.data:
     sentences = load_words(args.data)
     train_data, dev_data = [x for i, x in enumerate(sentences) if i % 10], sentences[::10]
@@ -33,6 +38,7 @@ tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 class TrainGenerator(DataGenerator):
     """Batches of sentences, with a label for each token; [CLS] and [SEP] are words."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, words in self.sample(random):
@@ -49,8 +55,14 @@ class TrainGenerator(DataGenerator):
                 batch = []
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
 bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     table = bert.get_layer("Embedding-Position").weights[0]
@@ -94,5 +106,9 @@ else:
     generator = TrainGenerator(train_data, args.batch_size, length_func=lambda x: sum(map(len, x)))
     model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs), crf.sparse_loss)
     with stoppable(args.weights, args):
-        model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                  callbacks=[BestCheckpoint(args.weights, evaluate)])
+        model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, evaluate)],
+        )

@@ -21,9 +21,15 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "simbert", epochs=4, rates=(2e-3, 1e-4), batch_size=32, maxlen=64,
+    __doc__,
+    "simbert",
+    epochs=4,
+    rates=(2e-3, 1e-4),
+    batch_size=32,
+    maxlen=64,
     data="file of rows, as of LCQMC: text, tab, text, tab, 0 or 1; every tenth is held out",
-    new_head={"action": "store_true", "help": "the checkpoint lacks pooler or head: begin them"})
+    new_head={"action": "store_true", "help": "the checkpoint lacks pooler or head: begin them"},
+)
 if args.data:
     items = load_pairs(args.data)
     train_data, dev_data = [x for i, x in enumerate(items) if i % 10], items[::10]
@@ -38,6 +44,7 @@ tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 class TrainGenerator(DataGenerator):
     """Batches of pairs, each once from the first to the second and once back, as neighbours."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, (first, second) in self.sample(random):
@@ -51,6 +58,7 @@ class TrainGenerator(DataGenerator):
 class SimilarityAndWriting(Loss):
     """Of each sentence, which of the others is its partner; and the tokens of the partner, each
     predicted at the token before. A new head also learns to give back what is read."""
+
     def compute_loss(self, inputs, mask=None):
         token_ids, segment_ids, vectors, scores = inputs
         written = ops.cast(segment_ids, "float32")
@@ -67,11 +75,23 @@ class SimilarityAndWriting(Loss):
         return loss + ops.mean(entropy(rows + 1 - 2 * (rows % 2), nearness))
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 3,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu"}
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+}
 model = build_transformer_model(
-    args.config or small, args.checkpoint, application="unilm", with_pool="linear",
-    with_mlm="linear", keep_tokens=keep_tokens, ignore_invalid_weights=args.new_head)
+    args.config or small,
+    args.checkpoint,
+    application="unilm",
+    with_pool="linear",
+    with_mlm="linear",
+    keep_tokens=keep_tokens,
+    ignore_invalid_weights=args.new_head,
+)
 if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
     positions = model.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))
@@ -89,10 +109,18 @@ def vectors(texts):
 
 def paraphrases(texts, number=8):
     """For each text other ways to say it, the nearest first, with their cosines."""
-    drawn = write([tokenizer.encode(x, maxlen=args.maxlen // 2)[0] for x in texts], do_sample=True,
-                  top_p=0.9, num_return_sequences=number, max_new_tokens=args.maxlen // 2, seed=0)
-    groups = [[text, *(x for x in dict.fromkeys(found) if x and x != text)]
-              for text, found in zip(texts, drawn)]
+    drawn = write(
+        [tokenizer.encode(x, maxlen=args.maxlen // 2)[0] for x in texts],
+        do_sample=True,
+        top_p=0.9,
+        num_return_sequences=number,
+        max_new_tokens=args.maxlen // 2,
+        seed=0,
+    )
+    groups = [
+        [text, *(x for x in dict.fromkeys(found) if x and x != text)]
+        for text, found in zip(texts, drawn)
+    ]
     flat, begin, ranked = vectors(sum(groups, [])), 0, []
     for group in groups:
         own = flat[begin : begin + len(group)]
@@ -126,5 +154,9 @@ else:
     steps = len(generator) * args.epochs
     train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
     with stoppable(args.weights, args):
-        train_model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs,
-                        callbacks=[BestCheckpoint(args.weights, evaluate)])
+        train_model.fit(
+            generator.forfit(),
+            steps_per_epoch=len(generator),
+            epochs=args.epochs,
+            callbacks=[BestCheckpoint(args.weights, evaluate)],
+        )

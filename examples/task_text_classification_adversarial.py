@@ -17,17 +17,28 @@ from bert4keras.tokenizers import Tokenizer
 from bert4keras.training import BestCheckpoint
 
 args = command_line(
-    __doc__, "text_classification_adversarial", epochs=5, rates=(5e-4, 3e-5), batch_size=32,
+    __doc__,
+    "text_classification_adversarial",
+    epochs=5,
+    rates=(5e-4, 3e-5),
+    batch_size=32,
     data="folder of train.tsv, dev.tsv and test.tsv, or of sentiment.train.data, valid and test",
-    method={"choices": ["none", "fgm", "pgd", "vat", "gp", "rdrop"], "default": "fgm",
-            "help": "default %(default)s"},
-    labels={"type": int, "help": "how many reviews keep their label; default all"})
+    method={
+        "choices": ["none", "fgm", "pgd", "vat", "gp", "rdrop"],
+        "default": "fgm",
+        "help": "default %(default)s",
+    },
+    labels={"type": int, "help": "how many reviews keep their label; default all"},
+)
 size = 1.0 if args.checkpoint else 0.1  # of embeddings: from scratch they are shorter
-recipes = {"none": [], "fgm": [training.FGM(epsilon=0.5 * size)],
-           "pgd": [training.PGD(epsilon=size, alpha=0.3 * size, steps=3)],
-           "vat": [training.VAT(epsilon=size, xi=10 * size)],
-           "gp": [training.GradientPenalty(epsilon=size**2)],
-           "rdrop": [training.RDrop(alpha=4.0)]}
+recipes = {
+    "none": [],
+    "fgm": [training.FGM(epsilon=0.5 * size)],
+    "pgd": [training.PGD(epsilon=size, alpha=0.3 * size, steps=3)],
+    "vat": [training.VAT(epsilon=size, xi=10 * size)],
+    "gp": [training.GradientPenalty(epsilon=size**2)],
+    "rdrop": [training.RDrop(alpha=4.0)],
+}
 if args.data:
     train_data, dev_data, test_data = load_sets(args.data)
 else:
@@ -51,6 +62,7 @@ def encode(texts):
 
 class Reviews(DataGenerator):
     """Batches of reviews with their labels, and weights: 0 where there is no label."""
+
     def __iter__(self, random=False):
         batch = []
         for is_end, item in self.sample(random):
@@ -61,9 +73,16 @@ class Reviews(DataGenerator):
                 batch = []
 
 
-small = {"vocab_size": len(tokens), "hidden_size": 128, "num_hidden_layers": 2,
-         "num_attention_heads": 4, "intermediate_size": 512, "hidden_act": "gelu",
-         "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+small = {
+    "vocab_size": len(tokens),
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.1,
+}
 bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
 cls = FirstToken()(bert.output)
 classifier = keras.Model(bert.inputs, Dense(2, activation="softmax", dtype="float32")(cls))
@@ -87,14 +106,20 @@ else:
     batches = Reviews(train_data, args.batch_size, length_func=lambda item: len(item[0]))
     steps = len(batches) * args.epochs
     AdamW = optimizers.extend_with_piecewise_linear_lr(
-        optimizers.extend_with_weight_decay(optimizers.Adam))
-    optimizer = AdamW(args.learning_rate, lr_schedule={max(steps // 10, 1): 1, steps + 1: 0},
-                      exclude_from_weight_decay=["Norm", "bias"], clipnorm=1.0)
+        optimizers.extend_with_weight_decay(optimizers.Adam)
+    )
+    optimizer = AdamW(
+        args.learning_rate,
+        lr_schedule={max(steps // 10, 1): 1, steps + 1: 0},
+        exclude_from_weight_decay=["Norm", "bias"],
+        clipnorm=1.0,
+    )
     model = training.AdversarialModel(classifier, recipes[args.method])
     model.compile(optimizer, "sparse_categorical_crossentropy")
     best = BestCheckpoint(args.weights, lambda: {"dev": accuracy(dev_data)}, model=classifier)
     with stoppable(args.weights, args):
-        model.fit(batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs,
-                  callbacks=[best])
+        model.fit(
+            batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs, callbacks=[best]
+        )
     classifier.load_weights(args.weights)
     print(f"{args.method}: accuracy {best.best:.4f} on dev, {accuracy(test_data):.4f} on test")

@@ -44,11 +44,34 @@ def sin_cos(pos: Tensor, frequencies: ArrayLike) -> Tensor:
 
 @keras.saving.register_keras_serializable("bert4keras")
 class Sinusoidal(keras.initializers.Initializer):
-    """Initializer of a (positions, features) table by ``sinusoidal_embeddings``."""
+    """Initializer of a (positions, features) table by ``sinusoidal_embeddings``.
+
+    Learnt positions that start as small waves, ``scale=0.05``, let a model without a checkpoint
+    find the neighbours of a token sooner than random positions do.
+
+    Args:
+        scale: factor of the waves, which are between -1 and 1.
+
+    Example:
+        >>> from bert4keras.backend import Sinusoidal
+        >>> float(Sinusoidal(scale=0.5)((1, 4))[0, 1])  # a cosine, at position 0
+        0.5
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        if not scale > 0:
+            raise ValueError(
+                f"Expected scale to be a number above 0, got {scale!r}. 0.05 is usual."
+            )
+        self.scale: float = scale
 
     def __call__(self, shape: tuple[int, int], dtype: str | None = None) -> Tensor:
         size, dim = shape
-        return ops.cast(sinusoidal_embeddings(np.arange(size), dim), dtype or "float32")
+        table = self.scale * sinusoidal_embeddings(np.arange(size), dim)
+        return ops.cast(table, dtype or "float32")
+
+    def get_config(self) -> dict[str, float]:
+        return {"scale": self.scale}
 
 
 def apply_rotary_position_embeddings(sinusoidal: Tensor, *tensors: Tensor) -> Any:

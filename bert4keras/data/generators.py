@@ -15,9 +15,10 @@ from bert4keras.data.tf_dataset import make_tf_dataset
 class DataGenerator:
     """Generator of batches over data, shuffled on request.
 
-    A subclass writes ``__iter__(self, random=False)``: it loops over ``self.sample(random)``,
-    collects samples, and yields ``inputs, targets`` when it has ``batch_size`` of them or when
-    ``is_end`` is True for the last one.
+    A subclass writes ``__iter__(self, random=False)``: it loops over ``self.batches(random)``,
+    lists of samples, and yields ``inputs, targets`` for each. Scripts of 0.x loop over
+    ``self.sample(random)``, and collect the samples until there are ``batch_size`` of them or
+    ``is_end`` is True.
 
     Args:
         data: samples: a list, anything with a length and indices, or any iterable.
@@ -105,6 +106,30 @@ class DataGenerator:
                 yield False, sample
                 sample = next_sample
             yield True, sample
+
+    def batches(self, random: bool = False) -> Iterator[list[Any]]:
+        """Iterate over the samples once, in lists of ``batch_size``; the last may be shorter.
+
+        Args:
+            random: as for ``sample``.
+
+        Returns:
+            A generator of lists of samples.
+
+        Example:
+            >>> class Squares(DataGenerator):
+            ...     def __iter__(self, random=False):
+            ...         for numbers in self.batches(random):
+            ...             yield [np.array(numbers) ** 2], None
+            >>> [inputs[0].tolist() for inputs, _ in Squares([1, 2, 3], batch_size=2)]
+            [[1, 4], [9]]
+        """
+        batch = []
+        for is_end, sample in self.sample(random):
+            batch.append(sample)
+            if len(batch) == self.batch_size or is_end:
+                yield batch
+                batch = []
 
     def _shuffle(self) -> Iterator[Any]:
         state = self._random_state or np.random

@@ -28,6 +28,7 @@ from bert4keras.optimizers.extensions import (
 )
 from bert4keras.optimizers.lion import Lion, Tiger
 from bert4keras.optimizers.schedules import (
+    WarmupCosineDecay,
     extend_with_parameter_wise_lr,
     extend_with_piecewise_linear_lr,
     layer_wise_decay,
@@ -52,6 +53,7 @@ __all__ = [
     "Adam",
     "Lion",
     "Tiger",
+    "WarmupCosineDecay",
     "custom_objects",
     "export_to_custom_objects",
     "extend_with_exponential_moving_average",

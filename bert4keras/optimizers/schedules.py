@@ -1,4 +1,4 @@
-"""Learning-rate schedules: piecewise linear by step, by variable path, and layer-wise decay."""
+"""Learning-rate schedules: cosine or piecewise linear, by variable path, layer-wise decay."""
 
 import math
 import re
@@ -7,12 +7,49 @@ import keras
 
 from bert4keras.backend import piecewise_linear
 from bert4keras.backend.types import Tensor
-from bert4keras.checks import check_number, check_string
+from bert4keras.checks import check_integer, check_number, check_string
 from bert4keras.optimizers import patterns
 from bert4keras.optimizers.base import Extension, OptimizerClass, extend_optimizer
 
 _BLOCK = re.compile(r"[\w.-]*?Transformer-(\d+)-")
 _EMBEDDING = "Embedding"
+
+
+@keras.saving.register_keras_serializable("bert4keras")
+class WarmupCosineDecay(keras.optimizers.schedules.CosineDecay):
+    """Schedule of the learning rate: a linear rise from 0, then a fall to 0 along a cosine.
+
+    (Loshchilov & Hutter, arXiv:1608.03983.) Pass it to an optimizer in place of a number.
+
+    Args:
+        learning_rate: the highest learning rate.
+        steps: number of all updates, such as ``len(generator) * epochs``.
+        warmup: share of the updates in which the rate rises, from 0 to 1.
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    Example:
+        >>> from bert4keras.optimizers import Adam, WarmupCosineDecay
+        >>> schedule = WarmupCosineDecay(1e-3, steps=100)
+        >>> [round(float(schedule(step)), 6) for step in (0, 5, 10, 55, 100)]
+        [0.0, 0.0005, 0.001, 0.0005, 0.0]
+        >>> optimizer = Adam(schedule, clipnorm=1.0)
+    """
+
+    def __init__(self, learning_rate: float, steps: int, warmup: float = 0.1) -> None:
+        self.learning_rate: float = check_number("learning_rate", learning_rate, above=0)
+        self.steps: int = check_integer("steps", steps, 1)
+        self.warmup: float = check_number("warmup", warmup, 0, 1)
+        rise = min(int(steps * warmup), steps - 1)
+        fall = steps - rise
+        if rise == 0:
+            super().__init__(learning_rate, fall)
+        else:
+            super().__init__(0.0, fall, warmup_target=learning_rate, warmup_steps=rise)
+
+    def get_config(self) -> dict[str, float]:
+        return {"learning_rate": self.learning_rate, "steps": self.steps, "warmup": self.warmup}
 
 
 class _PiecewiseLinearRate(Extension):

@@ -34,6 +34,43 @@ class Encoding(NamedTuple):
     offsets: list[Span | None] | None = None
     text_index: list[int | None] | None = None
 
+    def find_tokens(self, start: int, end: int, text_index: int = 0) -> Span | None:
+        """Find the tokens of the characters ``text[start:end]``, such as those of an entity.
+
+        Args:
+            start: first character.
+            end: the character behind the last one.
+            text_index: 1 for a place in the second text of a pair.
+
+        Returns:
+            First token and last token; None if these are cut off, or if one of them also stands for
+            characters outside.
+
+        Raises:
+            ValueError: the encoding has no offsets.
+
+        Example:
+            >>> from bert4keras.tokenizers import Encoding
+            >>> offsets = [None, (0, 1), (1, 3), None]
+            >>> encoding = Encoding([2, 5, 6, 3], [0] * 4, offsets, [None, 0, 0, None])
+            >>> encoding.find_tokens(1, 3), encoding.find_tokens(0, 2)
+            ((2, 2), None)
+        """
+        if self.offsets is None or self.text_index is None:
+            raise ValueError(
+                "Expected an encoding with offsets, got one without. Make it by encode_with_offsets"
+            )
+        places = [
+            (number, span)
+            for number, (span, index) in enumerate(zip(self.offsets, self.text_index))
+            if span is not None and span[0] < span[1] and index == text_index
+        ]
+        first = next((number for number, span in places if span[0] == start), None)
+        last = next((number for number, span in reversed(places) if span[1] == end), None)
+        if first is None or last is None or last < first:
+            return None
+        return first, last
+
 
 def match_tokens(
     text: str, tokens: Sequence[str], located_tokens: Sequence[tuple[str, Span | None]]

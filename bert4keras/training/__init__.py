@@ -1,6 +1,7 @@
 """Training: callbacks, and adversarial training of a model (FGM, PGD, VAT, R-Drop)."""
 
 from bert4keras.training.adversarial import AdversarialModel
+from bert4keras.training.best_pipeline import BestPipeline
 from bert4keras.training.callbacks import BackupAndResume, BestCheckpoint, RaiseOnNaN
 from bert4keras.training.recipes import FGM, PGD, VAT, GradientPenalty, RDrop
 
@@ -11,6 +12,7 @@ __all__ = [
     "AdversarialModel",
     "BackupAndResume",
     "BestCheckpoint",
+    "BestPipeline",
     "GradientPenalty",
     "RDrop",
     "RaiseOnNaN",

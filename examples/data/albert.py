@@ -11,6 +11,10 @@ import tempfile
 import zlib
 
 import keras
+from .command_line import vocabulary
+from .reading import make_questions
+from .reviews import make_reviews
+from .triples import make_triples
 from tqdm import tqdm
 
 from bert4keras.backend import Sinusoidal
@@ -25,14 +29,15 @@ from bert4keras.models import build_transformer_model
 from bert4keras.optimizers import Adam, extend_with_piecewise_linear_lr
 from bert4keras.tokenizers import Tokenizer
 
-from .command_line import vocabulary
-from .reading import make_questions
-from .reviews import make_reviews
-from .triples import make_triples
-
-CONFIG = {"embedding_size": 64, "hidden_size": 128, "num_hidden_layers": 4,
-          "num_attention_heads": 4, "intermediate_size": 256, "hidden_act": "gelu",
-          "max_position_embeddings": 128}
+CONFIG = {
+    "embedding_size": 64,
+    "hidden_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 256,
+    "hidden_act": "gelu",
+    "max_position_embeddings": 128,
+}
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -53,14 +58,17 @@ def make_texts(number, seed=0):
     third = -(-number // 3)
     texts = [text for text, _ in make_reviews(third, seed=seed)]
     texts += [item["text"] for item in make_triples(third, seed=seed)]
-    texts += [item["passages"][0]["passage"] + item["question"]
-              for item in make_questions(third, seed=seed, passages=1)]
+    texts += [
+        item["passages"][0]["passage"] + item["question"]
+        for item in make_questions(third, seed=seed, passages=1)
+    ]
     random.Random(f"albert {seed}").shuffle(texts)
     return texts[:number]
 
 
-def pretrained_albert(texts, steps=2000, layers=4, output="output", maxlen=64, batch_size=16,
-                      rate=2e-3, seed=0):
+def pretrained_albert(
+    texts, steps=2000, layers=4, output="output", maxlen=64, batch_size=16, rate=2e-3, seed=0
+):
     """The folder of an ALBERT that has learnt masked tokens of texts; made if it is not there.
 
     Args:
@@ -86,8 +94,12 @@ def pretrained_albert(texts, steps=2000, layers=4, output="output", maxlen=64, b
     keras.utils.set_random_seed(seed)
     tokens, _ = vocabulary(None, texts, SPECIAL)
     tokenizer = Tokenizer(tokens, do_lower_case=True)
-    albert = build_transformer_model({**config, "vocab_size": len(tokens)}, model="albert",
-                                     with_mlm="linear", return_keras_model=False)
+    albert = build_transformer_model(
+        {**config, "vocab_size": len(tokens)},
+        model="albert",
+        with_mlm="linear",
+        return_keras_model=False,
+    )
     positions = albert.model.get_layer("Embedding-Position").weights[0]
     positions.assign(0.05 * Sinusoidal()(positions.shape))  # neighbours are found sooner
     with tempfile.TemporaryDirectory() as shards:
@@ -108,7 +120,8 @@ def _learn(albert, batches, steps, rate):
     vectors = keras.ops.take_along_axis(vectors, keras.ops.expand_dims(places, -1), axis=1)
     model = keras.Model([*albert.model.inputs, places], albert.predict_tokens(vectors))
     optimizer = extend_with_piecewise_linear_lr(Adam)(
-        rate, lr_schedule={steps // 10: 1, steps: 0}, clipnorm=1.0)
+        rate, lr_schedule={steps // 10: 1, steps: 0}, clipnorm=1.0
+    )
     loss = keras.losses.SparseCategoricalCrossentropy(True, reduction="mean_with_sample_weight")
     model.compile(optimizer, loss, weighted_metrics=["sparse_categorical_accuracy"])
     model.fit(batches, steps_per_epoch=steps // 10, epochs=10)

@@ -16,12 +16,22 @@ from bert4keras.data import load_json_lines
 PEOPLE = "小明 小红 小刚 小丽 王老师 李爷爷 张阿姨 班长".split()
 THINGS = "苹果 铅笔 邮票 图书 糖果 气球 鸡蛋 贝壳".split()
 STEPS = [  # what is told, the operation, and the least and greatest number
-    ("又买来{}个", "+", 2, 60), ("妈妈送来{}个", "+", 2, 60), ("吃掉了{}个", "-", 2, 40),
-    ("弄丢了{}个", "-", 2, 40), ("后来变成原来的{}倍", "*", 2, 9), ("翻了{}倍后", "*", 2, 9),
-    ("平均分成{}份，拿走其中一份", "/", 2, 9), ("和{}个同学平分，只拿自己的一份", "/", 2, 8),
+    ("又买来{}个", "+", 2, 60),
+    ("妈妈送来{}个", "+", 2, 60),
+    ("吃掉了{}个", "-", 2, 40),
+    ("弄丢了{}个", "-", 2, 40),
+    ("后来变成原来的{}倍", "*", 2, 9),
+    ("翻了{}倍后", "*", 2, 9),
+    ("平均分成{}份，拿走其中一份", "/", 2, 9),
+    ("和{}个同学平分，只拿自己的一份", "/", 2, 8),
 ]
-OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
-              ast.Div: operator.truediv, ast.Pow: operator.pow}
+OPERATIONS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
 
 
 def value(equation):
@@ -33,6 +43,7 @@ def value(equation):
         >>> value("(3+4)/2")
         Fraction(7, 2)
     """
+
     def of(node):
         if isinstance(node, ast.BinOp) and type(node.op) in OPERATIONS:
             left, right = of(node.left), of(node.right)
@@ -48,8 +59,10 @@ def value(equation):
     try:
         return of(ast.parse(equation, mode="eval").body)
     except (SyntaxError, ArithmeticError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"an equation must be numbers, + - * / ** and brackets, and have a value, "
-                         f"got {equation!r}: {error}") from None
+        raise ValueError(
+            f"an equation must be numbers, + - * / ** and brackets, and have a value, "
+            f"got {equation!r}: {error}"
+        ) from None
 
 
 def of_dev(first, second):
@@ -110,8 +123,10 @@ def load_problems(path):
         try:
             text, equation, answer = item["original_text"], item["equation"], str(item["ans"])
         except (TypeError, KeyError) as error:
-            raise ValueError(f"{path}, problem {number}: it must have 'original_text', 'equation' "
-                             f"and 'ans', but: {type(error).__name__} {error}") from None
+            raise ValueError(
+                f"{path}, problem {number}: it must have 'original_text', 'equation' "
+                f"and 'ans', but: {type(error).__name__} {error}"
+            ) from None
         equation, answer = plain(equation.removeprefix("x=")), plain(answer)
         try:
             if abs(value(equation) - value(answer)) < 1e-4:

@@ -8,18 +8,27 @@ import sys
 from pathlib import Path
 
 import keras
+from .options import SEED, Parser
 
 from bert4keras.data import atomic_write
 from bert4keras.optimizers import extend_with_parameter_wise_lr
 from bert4keras.tokenizers import load_vocab
 
-from .options import SEED, Parser
-
 OPTIONS = "options.json"  # beside the weights: how they were learnt
 
 
-def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size=16,
-                 maxlen=128, predict="TEXT", files=(), **more):
+def command_line(
+    description,
+    name,
+    data,
+    epochs,
+    rates=(1e-3, 3e-5),
+    batch_size=16,
+    maxlen=128,
+    predict="TEXT",
+    files=(),
+    **more,
+):
     """Parse the options of a task and set the seed.
 
     Args:
@@ -42,26 +51,42 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
     """
     parser = Parser(
         description,
-        epilog="Without --data and --checkpoint: made-up data and a small model from scratch.")
+        epilog="Without --data and --checkpoint: made-up data and a small model from scratch.",
+    )
     add = parser.add_argument
     add("--data", help=": ".join(filter(None, (data, " and ".join(files)))))
     add("--config", help="configuration of a checkpoint: bert_config.json")
-    add("--checkpoint", help="its weights: bert_model.ckpt or model.safetensors; or a folder of "
-                             "weights, config.json and vocab.txt")
+    add(
+        "--checkpoint",
+        help="its weights: bert_model.ckpt or model.safetensors; or a folder of "
+        "weights, config.json and vocab.txt",
+    )
     add("--vocab", help="its vocabulary: vocab.txt")
     add("--epochs", type=int, default=epochs, help="default %(default)s")
     add("--batch_size", type=int, default=batch_size, help="default %(default)s")
-    add("--learning_rate", type=float,
-        help=f"default {rates[0]}, with a checkpoint {rates[1]}")
-    add("--maxlen", type=int, default=maxlen, minimum=5,  # [CLS] a [SEP] b [SEP]
-        help="in tokens, default %(default)s")
-    add("--precision", default="float32", choices=["float32", "mixed_bfloat16", "mixed_float16"],
-        help="mixed: faster where the processor has it, default %(default)s")
+    add("--learning_rate", type=float, help=f"default {rates[0]}, with a checkpoint {rates[1]}")
+    add(
+        "--maxlen",
+        type=int,
+        default=maxlen,
+        minimum=5,  # [CLS] a [SEP] b [SEP]
+        help="in tokens, default %(default)s",
+    )
+    add(
+        "--precision",
+        default="float32",
+        choices=["float32", "mixed_bfloat16", "mixed_float16"],
+        help="mixed: faster where the processor has it, default %(default)s",
+    )
     add("--seed", type=int, default=0, **SEED)
     add("--output", default=f"output/{name}", help="folder for what is learnt, default %(default)s")
     if predict:
-        add("--predict", metavar=predict, nargs=None if isinstance(predict, str) else "+",
-            help="use what was learnt, do not train; other options are as they were then")
+        add(
+            "--predict",
+            metavar=predict,
+            nargs=None if isinstance(predict, str) else "+",
+            help="use what was learnt, do not train; other options are as they were then",
+        )
     add("--smoke", action="store_true", help="little data, one epoch: does it run?")
     for option, how in more.items():
         add(f"--{option}", **how)
@@ -71,8 +96,10 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
         try:
             parser.set_defaults(**json.loads(learnt.read_text(encoding="utf-8")))
         except (ValueError, TypeError):
-            parser.error(f"{learnt} must hold the options of the training, as JSON, and does not: "
-                         "delete it, and give those options again")
+            parser.error(
+                f"{learnt} must hold the options of the training, as JSON, and does not: "
+                "delete it, and give those options again"
+            )
         args = parser.parse_args()
     if args.checkpoint and os.path.isdir(args.checkpoint):
         args.config = args.config or f"{args.checkpoint}/config.json"
@@ -85,8 +112,10 @@ def command_line(description, name, data, epochs, rates=(1e-3, 3e-5), batch_size
             parser.error(f"--{option} {path}: there is no such file or folder")
     missing = [x for x in files if args.data and not os.path.isfile(f"{args.data}/{x}")]
     if missing:
-        parser.error(f"--data {args.data}: it must be a folder that holds {' and '.join(files)}, "
-                     f"but there is no {' and no '.join(missing)}")
+        parser.error(
+            f"--data {args.data}: it must be a folder that holds {' and '.join(files)}, "
+            f"but there is no {' and no '.join(missing)}"
+        )
     args.weights = f"{args.output}/best.weights.h5"
     if predict and args.predict is not None and not os.path.exists(args.weights):
         parser.error(f"{args.weights} is not there: train first, without --predict")
@@ -111,8 +140,10 @@ def _check_vocabulary(parser, args):
         return
     count = sum(token != "" for token in load_vocab(args.vocab))  # not blank last rows
     if isinstance(rows, int) and count > rows:
-        parser.error(f"--vocab {args.vocab} has {count} tokens and the checkpoint {rows} rows: "
-                     "give the vocabulary that came with it")
+        parser.error(
+            f"--vocab {args.vocab} has {count} tokens and the checkpoint {rows} rows: "
+            "give the vocabulary that came with it"
+        )
 
 
 def vocabulary(path, texts, special=("[PAD]", "[UNK]", "[CLS]", "[SEP]")):
@@ -135,9 +166,11 @@ def warmed_adam(rate, steps, new_head=False):
     """Adam whose rate rises for a tenth of the steps and falls to 0 along a cosine; a new head for
     tokens learns ten times as fast as the rest."""
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=rate, warmup_steps=steps // 10)
+        0.0, steps - steps // 10, warmup_target=rate, warmup_steps=steps // 10
+    )
     return extend_with_parameter_wise_lr(keras.optimizers.Adam)(
-        rate, clipnorm=1.0, paramwise_lr_schedule={"MLM": 10} if new_head else {})
+        rate, clipnorm=1.0, paramwise_lr_schedule={"MLM": 10} if new_head else {}
+    )
 
 
 @contextlib.contextmanager

@@ -28,8 +28,11 @@ def make_corpus(number, seed=0):
         7
     """
     third = -(-number // 3)
-    texts = [*make_poems(third, seed=seed), *(text for text, _ in make_titles(third, seed=seed)),
-             *(text for text, _ in make_reviews(third, seed=seed))]
+    texts = [
+        *make_poems(third, seed=seed),
+        *(text for text, _ in make_titles(third, seed=seed)),
+        *(text for text, _ in make_reviews(third, seed=seed)),
+    ]
     random.Random(f"corpus {seed}").shuffle(texts)
     return texts[:number]
 

@@ -18,6 +18,7 @@ def keep_history(resume, folder, steps):
         folder: where to.
         steps: batches of an epoch.
     """
+
     def write(epoch, logs):
         names = list(resume.history[0])
         with atomic_write(f"{folder}/history.csv") as file:
@@ -44,8 +45,10 @@ def draw(history, picture, steps):
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    axes.plot([number * steps for number in range(1, len(history) + 1)],
-              [epoch["loss"] for epoch in history])
+    axes.plot(
+        [number * steps for number in range(1, len(history) + 1)],
+        [epoch["loss"] for epoch in history],
+    )
     axes.set(xlabel="step", ylabel="loss of pretraining")
     axes.grid(alpha=0.3)
     figure.savefig(picture, dpi=120)

@@ -5,7 +5,6 @@ first tokens of subject and object, and their last tokens.
 """
 
 import numpy as np
-
 from .triples import PREDICATES, as_triples, find
 
 KINDS = 2 + 2 * len(PREDICATES)
@@ -45,8 +44,13 @@ def triples_of(text, scores, tokenizer, maxlen):
     """
     tokens = tokenizer.tokenize(text, maxlen)
     places, inner = tokenizer.rematch(text, tokens), slice(1, len(tokens) - 1)  # no [CLS], [SEP]
-    names = [[(i + 1, j + 1, text[places[i + 1][0] : places[j + 1][-1] + 1])
-              for i, j in np.argwhere(np.triu(spans[inner, inner] > 0))] for spans in scores[:2]]
+    names = [
+        [
+            (i + 1, j + 1, text[places[i + 1][0] : places[j + 1][-1] + 1])
+            for i, j in np.argwhere(np.triu(spans[inner, inner] > 0))
+        ]
+        for spans in scores[:2]
+    ]
     found = set()
     for i, j, s in names[0]:
         for m, n, o in names[1]:

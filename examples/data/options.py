@@ -50,6 +50,7 @@ class Parser(argparse.ArgumentParser):
 
 def number_type(name, kind, minimum, maximum):
     """What argparse calls with the text of an option: it returns a number of the range."""
+
     def parse(text):
         try:
             number = kind(text)
@@ -68,14 +69,17 @@ def number_type(name, kind, minimum, maximum):
 
 def one_line(prog):
     """A `sys.excepthook` that prints what files and options cause as one line, bugs as a whole."""
+
     def report(kind, error, traceback):
         file, line = where(traceback)
         is_of_data = "data" in Path(file).parts[-2:]
         if issubclass(kind, EXPECTED):
             message = " ".join(str(error).split()) or kind.__name__
         elif issubclass(kind, (KeyError, IndexError, TypeError)) and is_of_data:
-            message = (f"the data have another form than --help says ({kind.__name__}: {error}, in "
-                       f"{Path(file).name}, line {line})")
+            message = (
+                f"the data have another form than --help says ({kind.__name__}: {error}, in "
+                f"{Path(file).name}, line {line})"
+            )
         else:
             return sys.__excepthook__(kind, error, traceback)
         print(f"{prog}: error: {message}", file=sys.stderr)
@@ -110,10 +114,14 @@ def find_function(text, default="lcut", option="--word_segment"):
             module, _, last = module.rpartition(".")  # jieba.lcut, with a dot for the colon
             found, names = importlib.import_module(module), [last]
     except (ImportError, ValueError, TypeError) as error:
-        raise ValueError(f"{option} {text}: cannot import {module!r} ({error}); pip install it, or "
-                         "give MODULE:FUNCTION such as jieba:lcut") from None
+        raise ValueError(
+            f"{option} {text}: cannot import {module!r} ({error}); pip install it, or "
+            "give MODULE:FUNCTION such as jieba:lcut"
+        ) from None
     function = getattr(found, names[0], None)
     if not callable(function):
-        raise ValueError(f"{option} {text}: the module {module} has no function {names[0]!r}; give "
-                         "MODULE:FUNCTION such as jieba:lcut")
+        raise ValueError(
+            f"{option} {text}: the module {module} has no function {names[0]!r}; give "
+            "MODULE:FUNCTION such as jieba:lcut"
+        )
     return function

@@ -8,37 +8,102 @@ have the same name and another wish, or the same wish and a name that is much al
 import random
 import re
 
-from bert4keras.data import open
-
 from .triples import Names
 
+from bert4keras.data import open
+
 WISHES = {  # five ways to ask for the same thing
-    "写作": ["{title}的作者是谁", "{title}是谁写的", "谁写了{title}",
-            "{title}出自哪位作家之手", "请问谁著有{title}"],
-    "演唱": ["{title}是谁唱的", "谁演唱了{title}", "{title}的歌手叫什么",
-            "{title}由哪位歌手演唱", "想知道谁唱过{title}"],
-    "导演": ["{title}的导演是谁", "谁执导了{title}", "{title}是谁导演的",
-            "{title}由哪位导演拍摄", "请问谁拍了{title}"],
-    "年份": ["{title}是哪年出的", "{title}什么时候问世", "{title}哪一年推出",
-            "{title}诞生于哪年", "想知道{title}的年份"],
-    "出生": ["{person}出生在哪里", "{person}的出生地是哪", "{person}是哪里人",
-            "{person}在什么地方出生", "请问{person}生在哪"],
-    "父亲": ["{person}的父亲是谁", "谁是{person}的爸爸", "{person}的爸爸叫什么",
-            "{person}是谁的孩子", "请问谁生了{person}"],
-    "妻子": ["{person}的妻子是谁", "{person}和谁结了婚", "{person}娶了谁",
-            "谁嫁给了{person}", "想知道谁是{person}的太太"],
-    "年龄": ["{person}今年多大", "{person}几岁了", "{person}的年龄是多少",
-            "请问{person}多少岁", "想知道{person}的岁数"],
-    "创办": ["{company}的创始人是谁", "谁创办了{company}", "{company}是谁创立的",
-            "{company}由谁建立", "请问谁开了{company}"],
-    "地址": ["{company}在哪里", "{company}的总部设在哪", "{company}位于什么地方",
-            "怎么去{company}", "请问{company}的地址"],
-    "招聘": ["{company}招人吗", "怎样进{company}工作", "{company}有职位吗",
-            "如何应聘{company}", "想去{company}上班怎么办"],
-    "天气": ["{place}天气怎么样", "{place}今天下雨吗", "{place}冷不冷",
-            "{place}的气温是多少", "请问{place}出太阳吗"],
-    "景点": ["{place}有什么好玩的", "去{place}玩什么", "{place}有哪些景点",
-            "{place}哪里值得看", "想去{place}旅游看什么"],
+    "写作": [
+        "{title}的作者是谁",
+        "{title}是谁写的",
+        "谁写了{title}",
+        "{title}出自哪位作家之手",
+        "请问谁著有{title}",
+    ],
+    "演唱": [
+        "{title}是谁唱的",
+        "谁演唱了{title}",
+        "{title}的歌手叫什么",
+        "{title}由哪位歌手演唱",
+        "想知道谁唱过{title}",
+    ],
+    "导演": [
+        "{title}的导演是谁",
+        "谁执导了{title}",
+        "{title}是谁导演的",
+        "{title}由哪位导演拍摄",
+        "请问谁拍了{title}",
+    ],
+    "年份": [
+        "{title}是哪年出的",
+        "{title}什么时候问世",
+        "{title}哪一年推出",
+        "{title}诞生于哪年",
+        "想知道{title}的年份",
+    ],
+    "出生": [
+        "{person}出生在哪里",
+        "{person}的出生地是哪",
+        "{person}是哪里人",
+        "{person}在什么地方出生",
+        "请问{person}生在哪",
+    ],
+    "父亲": [
+        "{person}的父亲是谁",
+        "谁是{person}的爸爸",
+        "{person}的爸爸叫什么",
+        "{person}是谁的孩子",
+        "请问谁生了{person}",
+    ],
+    "妻子": [
+        "{person}的妻子是谁",
+        "{person}和谁结了婚",
+        "{person}娶了谁",
+        "谁嫁给了{person}",
+        "想知道谁是{person}的太太",
+    ],
+    "年龄": [
+        "{person}今年多大",
+        "{person}几岁了",
+        "{person}的年龄是多少",
+        "请问{person}多少岁",
+        "想知道{person}的岁数",
+    ],
+    "创办": [
+        "{company}的创始人是谁",
+        "谁创办了{company}",
+        "{company}是谁创立的",
+        "{company}由谁建立",
+        "请问谁开了{company}",
+    ],
+    "地址": [
+        "{company}在哪里",
+        "{company}的总部设在哪",
+        "{company}位于什么地方",
+        "怎么去{company}",
+        "请问{company}的地址",
+    ],
+    "招聘": [
+        "{company}招人吗",
+        "怎样进{company}工作",
+        "{company}有职位吗",
+        "如何应聘{company}",
+        "想去{company}上班怎么办",
+    ],
+    "天气": [
+        "{place}天气怎么样",
+        "{place}今天下雨吗",
+        "{place}冷不冷",
+        "{place}的气温是多少",
+        "请问{place}出太阳吗",
+    ],
+    "景点": [
+        "{place}有什么好玩的",
+        "去{place}玩什么",
+        "{place}有哪些景点",
+        "{place}哪里值得看",
+        "想去{place}旅游看什么",
+    ],
 }
 
 
@@ -112,10 +177,13 @@ def load_pairs(path):
         for number, row in enumerate(file, 1):
             columns = row.rstrip("\n").split("\t")
             if len(columns) != 3 or not all(columns) or columns[2] not in ("0", "1"):
-                raise ValueError(f"{path}, line {number}: a row must be two texts and 0 or 1 with "
-                                 f"tabs between them, got {row[:60]!r}")
+                raise ValueError(
+                    f"{path}, line {number}: a row must be two texts and 0 or 1 with "
+                    f"tabs between them, got {row[:60]!r}"
+                )
             items.append((columns[0], columns[1], int(columns[2])))
     if not items:
-        raise ValueError(f"{path} must have a row `text<tab>text<tab>label` for each pair, "
-                         "but is empty")
+        raise ValueError(
+            f"{path} must have a row `text<tab>text<tab>label` for each pair, but is empty"
+        )
     return items

@@ -13,7 +13,10 @@ import numpy as np
 
 SIDE = 48  # pixels
 COLOURS = {
-    "红色": (220, 40, 40), "蓝色": (40, 60, 220), "绿色": (40, 170, 60), "黄色": (240, 200, 40),
+    "红色": (220, 40, 40),
+    "蓝色": (40, 60, 220),
+    "绿色": (40, 170, 60),
+    "黄色": (240, 200, 40),
     "黑色": (20, 20, 20),
 }
 SHAPES = {  # whether a pixel (x, y), seen from the centre in units of the radius, is inside
@@ -72,8 +75,9 @@ def make_pictures(number, split="train", seed=0):
         first, second = (f"{size}的{colour}{shape}" for shape, colour, size, _ in things)
         before, behind = ("左边", "右边") if aside else ("上面", "下面")
         pictures.append(drawn(things, draw))
-        captions.append([f"{before}是{first}，{behind}是{second}。",
-                         f"{behind}是{second}，{before}是{first}。"])
+        captions.append(
+            [f"{before}是{first}，{behind}是{second}。", f"{behind}是{second}，{before}是{first}。"]
+        )
     return np.array(pictures), captions
 
 
@@ -102,8 +106,9 @@ def load_pictures(folder, side, split):
         if not images:
             raise ValueError("it names no picture with a caption")
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{file} must be captions in COCO's form, but: "
-                         f"{type(error).__name__} {error}") from None
+        raise ValueError(
+            f"{file} must be captions in COCO's form, but: {type(error).__name__} {error}"
+        ) from None
     read = [load_img(Path(folder) / x["file_name"], target_size=(side, side)) for x in images]
     return np.array([img_to_array(x, dtype="uint8") for x in read]), [
         captions[x["id"]] for x in images

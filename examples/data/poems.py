@@ -67,13 +67,17 @@ def load_poems(path):
         try:
             poems += ["".join(poem["paragraphs"]) for poem in json.loads(file.read_bytes())]
         except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{file} must be a JSON list of poems with 'paragraphs', but: "
-                             f"{type(error).__name__} {error}") from None
+            raise ValueError(
+                f"{file} must be a JSON list of poems with 'paragraphs', but: "
+                f"{type(error).__name__} {error}"
+            ) from None
     if not poems and (folder / "in.txt").exists():
         halves = [list(_rows(folder / name)) for name in ("in.txt", "out.txt")]
         if len(halves[0]) != len(halves[1]):
-            raise ValueError(f"{folder}: in.txt and out.txt must have a line for each couplet, got "
-                             f"{len(halves[0])} and {len(halves[1])}")
+            raise ValueError(
+                f"{folder}: in.txt and out.txt must have a line for each couplet, got "
+                f"{len(halves[0])} and {len(halves[1])}"
+            )
         poems = ["。".join(couplet).replace(" ", "") + "。" for couplet in zip(*halves)]
     poems = [poem for poem in poems if poem]
     if not poems:

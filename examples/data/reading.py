@@ -70,8 +70,9 @@ def make_item(names, number):
     _, s, _, o = names.choice([fact for fact in SINGLE if fact[2] == predicate])
     subject, answer = (getattr(names, kind(slot))() for slot in (s, o))
     telling = names.choice([0, 1, 1, 2, 2])
-    passages = [(answer, passage(tells(predicate, subject, answer, names), names))
-                for _ in range(telling)]
+    passages = [
+        (answer, passage(tells(predicate, subject, answer, names), names)) for _ in range(telling)
+    ]
     while len(passages) < number:
         other = beside(predicate, subject, names) if names.random.random() < 0.7 else None
         other = passage(other or compose(names)[0].rstrip("。"), names)
@@ -154,10 +155,17 @@ def _items(file):
     try:
         data = json.loads(file.read_bytes())
         if isinstance(data, dict):
-            data = [{"question": x["question"], "passages": [
-                {"answer": e["answer"][0], "passage": e["evidence"]}
-                for e in x["evidences"].values() if e["answer"][0] != "no_answer"
-            ]} for x in data.values()]
+            data = [
+                {
+                    "question": x["question"],
+                    "passages": [
+                        {"answer": e["answer"][0], "passage": e["evidence"]}
+                        for e in x["evidences"].values()
+                        if e["answer"][0] != "no_answer"
+                    ],
+                }
+                for x in data.values()
+            ]
         if not all(p["answer"] + p["passage"] for x in data for p in x["passages"]):
             raise ValueError("an empty passage")
         if not [x["question"] for x in data]:
@@ -186,8 +194,11 @@ def with_others(items, number, seed=0):
         own, answers = list(item["passages"]), {p["answer"] for p in item["passages"]} - {""}
         taken = {p["passage"] for p in own}
         for place, _ in votes.most_common():
-            if len(own) < number and pool[place] not in taken and not any(
-                    answer in pool[place] for answer in answers):
+            if (
+                len(own) < number
+                and pool[place] not in taken
+                and not any(answer in pool[place] for answer in answers)
+            ):
                 own.append({"answer": "", "passage": pool[place]})
         more.append({"question": item["question"], "passages": own[:number]})
     return more
@@ -246,7 +257,9 @@ def scores(items, answers):
         right += answer in true
         overlap += max(
             2 * (Counter(x) & Counter(answer)).total() / (len(x) + len(answer))
-            if x and answer else float(x == answer) for x in true
+            if x and answer
+            else float(x == answer)
+            for x in true
         )
     accuracy, f1 = right / len(items), overlap / len(items)
     return {"final": (accuracy + f1) / 2, "accuracy": accuracy, "f1": f1}

@@ -2,18 +2,16 @@
 
 Items look like those of LIC2019: {"text": ..., "spo_list": [{"subject", "predicate", "object"}]}.
 Names are spelt in characters, so nothing can be learnt by heart: a name of a person, and a word in
-a name of another kind, belongs either to the training set or to the dev set. A name does not tell
-its role either: the same titles are films, books, songs and albums, the same people write, direct,
-act, sing, are fathers and sons, or only stand by. Only the wording tells.
+a name of another kind, belongs either to the training set or to the validation set. A name does not
+tell its role either: the same titles are films, books, songs and albums, the same people write,
+direct, act, sing, are fathers and sons, or only stand by. Only the wording tells.
 """
 
 import random
 import re
 import zlib
 
-import numpy as np
-
-from bert4keras.data import load_json_lines
+from .files import to_json, write_files
 
 PREDICATES = ["作者", "导演", "主演", "歌手", "所属专辑", "出生地", "创始人", "父亲"]
 
@@ -89,26 +87,36 @@ FACTS = [
     ("{person1}和儿子{person2}同台", "person2 父亲 person1"),
     ("{person1}与父亲{person2}合影", "person1 父亲 person2"),
     # several triples: one subject or one object shared, chains, the same pair twice
-    ("《{title1}》由{person1}执导，{person2}、{person3}主演",
-     "title1 导演 person1; title1 主演 person2; title1 主演 person3"),
-    ("{person1}和{person2}共同创办了{company1}",
-     "company1 创始人 person1; company1 创始人 person2"),
+    (
+        "《{title1}》由{person1}执导，{person2}、{person3}主演",
+        "title1 导演 person1; title1 主演 person2; title1 主演 person3",
+    ),
+    (
+        "{person1}和{person2}共同创办了{company1}",
+        "company1 创始人 person1; company1 创始人 person2",
+    ),
     ("{person1}著有《{title1}》《{title2}》", "title1 作者 person1; title2 作者 person1"),
     ("{person1}执导了《{title1}》和《{title2}》", "title1 导演 person1; title2 导演 person1"),
     ("《{title1}》由{person1}自导自演", "title1 导演 person1; title1 主演 person1"),
     ("{person1}执导并主演了《{title1}》", "title1 导演 person1; title1 主演 person1"),
-    ("{person1}演唱的《{title1}》收录于专辑《{title2}》",
-     "title1 歌手 person1; title1 所属专辑 title2"),
+    (
+        "{person1}演唱的《{title1}》收录于专辑《{title2}》",
+        "title1 歌手 person1; title1 所属专辑 title2",
+    ),
     ("{person1}、{person2}合唱的《{title1}》", "title1 歌手 person1; title1 歌手 person2"),
-    ("《{title1}》《{title2}》都收录在专辑《{title3}》中",
-     "title1 所属专辑 title3; title2 所属专辑 title3"),
+    (
+        "《{title1}》《{title2}》都收录在专辑《{title3}》中",
+        "title1 所属专辑 title3; title2 所属专辑 title3",
+    ),
     ("《{title1}》的作者{person1}出生于{place1}", "title1 作者 person1; person1 出生地 place1"),
     ("{company1}创始人{person1}生于{place1}", "company1 创始人 person1; person1 出生地 place1"),
     ("{person1}是{person2}的父亲、{person3}的儿子", "person2 父亲 person1; person1 父亲 person3"),
     ("{person1}和{person2}都出生于{place1}", "person1 出生地 place1; person2 出生地 place1"),
     ("《{title1}》的导演{person1}是{person2}的儿子", "title1 导演 person1; person1 父亲 person2"),
-    ("《{title1}》改编自{person1}的小说《{title2}》，由{person2}执导",
-     "title2 作者 person1; title1 导演 person2"),
+    (
+        "《{title1}》改编自{person1}的小说《{title2}》，由{person2}执导",
+        "title2 作者 person1; title1 导演 person2",
+    ),
 ]
 
 # The same things named, and no relation among them that is asked for.
@@ -143,30 +151,56 @@ OTHERS = """
 
 # Clauses that go on about one topic: far apart, the first name still is the subject or object.
 TOPICS = {
-    "person": (["{topic}", "演员{topic}", "作家{topic}", "歌手{topic}", "企业家{topic}"], [
-        ("出生于{place1}", "topic 出生地 place1"), ("{place1}出生", "topic 出生地 place1"),
-        ("父亲是{person1}", "topic 父亲 person1"), ("是{person1}的儿子", "topic 父亲 person1"),
-        ("著有《{title1}》", "title1 作者 topic"), ("执导过《{title1}》", "title1 导演 topic"),
-        ("主演电影《{title1}》", "title1 主演 topic"), ("演唱过《{title1}》", "title1 歌手 topic"),
-        ("创办了{company1}", "company1 创始人 topic"), ("曾在{company1}任职", ""),
-        ("毕业后来到{place1}", ""), ("师从{person1}", ""), ("喜欢读《{title1}》", ""),
-    ]),
-    "title": (["《{topic}》", "这部《{topic}》"], [
-        ("由{person1}执导", "topic 导演 person1"), ("{person1}主演", "topic 主演 person1"),
-        ("导演为{person1}", "topic 导演 person1"), ("{person1}担任主演", "topic 主演 person1"),
-        ("由{person1}执导并主演", "topic 导演 person1; topic 主演 person1"),
-        ("根据{person1}的小说《{title1}》改编", "title1 作者 person1"),
-        ("主题曲是{person1}演唱的《{title1}》", "title1 歌手 person1"),
-        ("制片人为{person1}", ""), ("由{company1}出品", ""),
-        ("{year}年上映", ""), ("在{place1}取景", ""),
-    ]),
+    "person": (
+        ["{topic}", "演员{topic}", "作家{topic}", "歌手{topic}", "企业家{topic}"],
+        [
+            ("出生于{place1}", "topic 出生地 place1"),
+            ("{place1}出生", "topic 出生地 place1"),
+            ("父亲是{person1}", "topic 父亲 person1"),
+            ("是{person1}的儿子", "topic 父亲 person1"),
+            ("著有《{title1}》", "title1 作者 topic"),
+            ("执导过《{title1}》", "title1 导演 topic"),
+            ("主演电影《{title1}》", "title1 主演 topic"),
+            ("演唱过《{title1}》", "title1 歌手 topic"),
+            ("创办了{company1}", "company1 创始人 topic"),
+            ("曾在{company1}任职", ""),
+            ("毕业后来到{place1}", ""),
+            ("师从{person1}", ""),
+            ("喜欢读《{title1}》", ""),
+        ],
+    ),
+    "title": (
+        ["《{topic}》", "这部《{topic}》"],
+        [
+            ("由{person1}执导", "topic 导演 person1"),
+            ("{person1}主演", "topic 主演 person1"),
+            ("导演为{person1}", "topic 导演 person1"),
+            ("{person1}担任主演", "topic 主演 person1"),
+            ("由{person1}执导并主演", "topic 导演 person1; topic 主演 person1"),
+            ("根据{person1}的小说《{title1}》改编", "title1 作者 person1"),
+            ("主题曲是{person1}演唱的《{title1}》", "title1 歌手 person1"),
+            ("制片人为{person1}", ""),
+            ("由{company1}出品", ""),
+            ("{year}年上映", ""),
+            ("在{place1}取景", ""),
+        ],
+    ),
 }
 LEADS = ["", "", "", "", "据报道，", "近日，", "{year}年，", "众所周知，", "记者获悉，"]
 
 
+def make_files():
+    """Write train.json and valid.json, and return their paths."""
+    return write_files(
+        "triples",
+        train=("json", lambda number: map(to_json, make_triples(number)), 16000),
+        valid=("json", lambda number: map(to_json, make_triples(number, "valid")), 500),
+    )
+
+
 def belongs(name, split):
-    """Whether a name is for "train" or, one of five by chance, for "dev"."""
-    return (zlib.crc32(name.encode()) % 5 == 0) == (split == "dev")
+    """Whether a name is for "train" or, one of five by chance, for "valid"."""
+    return (zlib.crc32(name.encode()) % 5 == 0) == (split == "valid")
 
 
 class Names:
@@ -245,14 +279,14 @@ def make_triples(number, split="train", seed=0):
 
     Args:
         number: how many.
-        split: "train" or "dev"; no name of the one occurs in the sentences of the other.
+        split: "train" or "valid"; no name of the one occurs in the sentences of the other.
         seed: the same seed gives the same sentences.
 
     Returns: a list of {"text", "spo_list": [{"subject", "predicate", "object"}, ...]}; about one
         sentence in five holds no triple. Every subject and object stands exactly once in its text.
 
     Example:
-        >>> [item] = make_triples(1, "dev", seed=3)
+        >>> [item] = make_triples(1, "valid", seed=3)
         >>> all(triple["subject"] in item["text"] for triple in item["spo_list"])
         True
     """
@@ -263,85 +297,3 @@ def make_triples(number, split="train", seed=0):
             spo_list = [{"subject": s, "predicate": p, "object": o} for s, p, o in triples]
             items[text] = {"text": text, "spo_list": spo_list}
     return list(items.values())
-
-
-def load_triples(path):
-    """The items of the JSON lines {"text", "spo_list"} of a file of LIC2019.
-
-    Raises: ValueError that names file and sentence, where an item is something else, or if there
-        is none.
-    """
-    items = load_json_lines(path)
-    for number, item in enumerate(items, 1):
-        try:
-            names = [item["text"], *(name for triple in as_triples(item) for name in triple)]
-        except (TypeError, KeyError):
-            names = [None]
-        if not all(isinstance(name, str) for name in names):
-            raise ValueError(f"{path}, sentence {number}: it must be 'text' and 'spo_list', of "
-                             "triples with 'subject', 'predicate' and 'object', got "
-                             f"{str(item)[:60]}")
-    if not items:
-        raise ValueError(f"{path} must have a line of JSON for each sentence, but is empty")
-    return items
-
-
-def as_triples(item):
-    """The triples (subject, predicate, object) of an item."""
-    return [(t["subject"], t["predicate"], t["object"]) for t in item["spo_list"]]
-
-
-def find(part, ids):
-    """First and last place of a part in a list of ids, or None where it is not, as where it was cut
-    off.
-
-    Example:
-        >>> find([7, 8], [2, 7, 8, 3])
-        (1, 2)
-    """
-    starts = (i for i in range(len(ids)) if ids[i : i + len(part)] == part)
-    return next(((start, start + len(part) - 1) for start in starts), None)
-
-
-def spans(probas, length):
-    """Every start above 0.6 with the nearest end above 0.5, not at [CLS] and [SEP].
-
-    Args:
-        probas: (L, 2) probabilities that a token is a start, and an end.
-        length: number of tokens without padding.
-    """
-    starts, ends = (np.flatnonzero(p > 0) + 1 for p in (probas[1 : length - 1] - [0.6, 0.5]).T)
-    return [(start, ends[ends >= start][0]) for start in starts if (ends >= start).any()]
-
-
-def exact_match(items, predictions, tokenize):
-    """Score predicted triples; names are equal when their tokens are.
-
-    Args:
-        items: what is true.
-        predictions: for every item the triples (subject, predicate, object) that were found.
-        tokenize: from a name to its tokens.
-
-    Returns: F1, precision and recall over all triples, and for every item a record of its text,
-        its triples, those found, those of them invented ("new") and those missed ("lack").
-
-    Example:
-        >>> true = {"subject": "春山", "predicate": "作者", "object": "李明"}
-        >>> found = {("春山", "作者", "李明"), ("春山", "导演", "李明")}
-        >>> exact_match([{"text": "李明著《春山》", "spo_list": [true]}], [found], list)[1:3]
-        (0.5, 1.0)
-    """
-    records, correct, predicted, wanted = [], 0, 0, 0
-    for item, found in zip(items, predictions):
-        true, found = (
-            {tuple(" ".join(tokenize(name)) for name in triple): triple for triple in triples}
-            for triples in (as_triples(item), found)
-        )
-        new = sorted(found[key] for key in found.keys() - true.keys())
-        lack = sorted(true[key] for key in true.keys() - found.keys())
-        correct, predicted = correct + len(found) - len(new), predicted + len(found)
-        wanted += len(true)
-        records.append({"text": item["text"], "spo_list": [*true.values()],
-                        "spo_list_pred": sorted(found.values()), "new": new, "lack": lack})
-    return (2 * correct / max(predicted + wanted, 1), correct / max(predicted, 1),
-            correct / max(wanted, 1), records)

@@ -7,9 +7,9 @@ without anything between, so neither a list of words nor a character tells where
 
 import random
 
-from bert4keras.data import open
-
 from .triples import Names
+
+from bert4keras.data import open
 
 BEFORE = "新旧红青金木水火石云月春冬山花铁"  # first characters of nouns, and adjectives alone
 BEHIND = "书桥灯船车门树鸟桌琴剑房鞋帽碗伞"  # last characters of nouns, and nouns alone
@@ -80,9 +80,12 @@ def load_words(path):
     with open(path) as file:
         sentences = [words for row in file if (words := row.split())]
     if not any(len(words) > 1 for words in sentences):
-        raise ValueError(f"{path} must have rows of words with spaces between them, got "
-                         f"{''.join(sentences[0])[:60]!r} and the like" if sentences else
-                         f"{path} must have rows of words with spaces between them, but is empty")
+        raise ValueError(
+            f"{path} must have rows of words with spaces between them, got "
+            f"{''.join(sentences[0])[:60]!r} and the like"
+            if sentences
+            else f"{path} must have rows of words with spaces between them, but is empty"
+        )
     return sentences
 
 
@@ -101,5 +104,8 @@ def scores(true, found):
     """
     right = sum(len(spans(x) & spans(y)) for x, y in zip(true, found))
     predicted, wanted = (sum(map(len, many)) for many in (found, true))
-    return {"f1": 2 * right / (predicted + wanted), "precision": right / predicted,
-            "recall": right / wanted}
+    return {
+        "f1": 2 * right / (predicted + wanted),
+        "precision": right / predicted,
+        "recall": right / wanted,
+    }

@@ -266,3 +266,15 @@ def test_data_without_indices_are_shuffled_as_a_list(data):
 def test_a_length_func_that_returns_no_numbers_is_named():
     with pytest.raises(TypeError, match="Expected length_func to return numbers, got None"):
         next(Lists([1, 2, 3], 2, length_func=lambda sample: None).forfit())
+
+
+def test_batches_are_lists_of_samples_in_order_or_shuffled():
+    generator = DataGenerator(list(range(7)), batch_size=3, seed=1)
+    assert list(generator.batches()) == [[0, 1, 2], [3, 4, 5], [6]]
+    batches = list(generator.batches(random=True))
+    assert list(map(len, batches)) == [3, 3, 1]
+    assert sorted(sum(batches, [])) == list(range(7)) and batches[0] != [0, 1, 2]
+
+
+def test_batches_of_no_samples_are_none():
+    assert list(DataGenerator([]).batches()) == []

@@ -6,7 +6,12 @@ import pytest
 from optimizers import toy
 
 from bert4keras.models import build_transformer_model
-from bert4keras.optimizers import Adam, extend_with_parameter_wise_lr, layer_wise_decay
+from bert4keras.optimizers import (
+    Adam,
+    WarmupCosineDecay,
+    extend_with_parameter_wise_lr,
+    layer_wise_decay,
+)
 
 SCHEDULE = {2: 1.0, 4: 0.5}  # 0, 0.5, 1, 0.75, 0.5 of the rate
 INVALID_SCHEDULES = [{"a": 1}, {0.5: 1}, {0: "a"}, {0: None}, [3], 7]
@@ -117,3 +122,39 @@ class TestLayerWiseDecay:
         model = build_transformer_model({**CONFIG, "num_hidden_layers": 2}, model="albert")
         with pytest.raises(ValueError, match="a model with numbered blocks.*by hand"):
             layer_wise_decay(model)
+
+
+@pytest.mark.parametrize("warmup, rise", [(0.1, 4), (0.25, 10), (0, 0)])
+def test_warmup_and_cosine_decay_rise_and_fall(warmup, rise):
+    schedule = WarmupCosineDecay(2.0, steps=40, warmup=warmup)
+    for step in range(41):
+        if step < rise:
+            expected = 2.0 * step / rise
+        else:
+            expected = 1 + np.cos(np.pi * (step - rise) / (40 - rise))
+        assert float(schedule(step)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_warmup_and_cosine_decay_take_one_step():
+    assert float(WarmupCosineDecay(2.0, steps=1)(0)) == 2.0
+
+
+def test_a_saved_optimizer_has_its_warmup_and_cosine_decay():
+    optimizer = keras.optimizers.Adam(WarmupCosineDecay(2.0, steps=40, warmup=0.25))
+    copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    schedule = copy._learning_rate
+    assert type(schedule) is WarmupCosineDecay
+    assert schedule.get_config() == {"learning_rate": 2.0, "steps": 40, "warmup": 0.25}
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"learning_rate": 0, "steps": 4}, "Expected learning_rate to be .* above 0, got 0"),
+        ({"learning_rate": 1, "steps": 0}, "Expected steps to be .* 1 or more, got 0"),
+        ({"learning_rate": 1, "steps": 4, "warmup": 2}, "Expected warmup to be .* to 1, got 2"),
+    ],
+)
+def test_arguments_of_warmup_and_cosine_decay_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        WarmupCosineDecay(**arguments)

@@ -120,3 +120,38 @@ def test_sentencepiece_offsets_of_words(golden_file):
     tokenizer = SpTokenizer(path, pre_tokenize=lambda text: ["x"])
     with pytest.raises(ValueError, match="Expected pre_tokenize to return words of the text, got"):
         tokenizer.encode_with_offsets("ab")
+
+
+def make_tokenizer(words):
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words.split()]
+    return Tokenizer({token: number for number, token in enumerate(tokens)})
+
+
+class TestFindTokens:
+    def test_tokens_of_each_word_are_found(self):
+        tokenizer = Tokenizer(
+            {x: i for i, x in enumerate("[PAD] [UNK] [CLS] [SEP] 山 ab ##c".split())}
+        )
+        encoding = tokenizer.encode_with_offsets("山abc 山")
+        assert encoding.find_tokens(0, 1) == (1, 1)
+        assert encoding.find_tokens(1, 4) == (2, 3)
+        assert encoding.find_tokens(0, 6) == (1, 4)
+
+    @pytest.mark.parametrize("start, end", [(1, 2), (2, 4), (4, 5), (5, 9), (-1, 1), (3, 1)])
+    def test_places_inside_tokens_and_outside_of_the_text_have_none(self, start, end):
+        encoding = Encoding([2, 5, 6, 3], [0] * 4, [None, (0, 1), (1, 4), None], [None, 0, 0, None])
+        assert encoding.find_tokens(start, end) is None
+
+    def test_a_text_that_is_cut_off_has_none(self):
+        tokenizer = make_tokenizer("山 水")
+        assert tokenizer.encode_with_offsets("山水", maxlen=3).find_tokens(0, 2) is None
+
+    def test_the_second_text_of_a_pair(self):
+        tokenizer = make_tokenizer("山 水")
+        encoding = tokenizer.encode_with_offsets("山", "水山")
+        assert encoding.find_tokens(0, 1) == (1, 1)
+        assert encoding.find_tokens(1, 2, text_index=1) == (4, 4)
+
+    def test_offsets_are_needed(self):
+        with pytest.raises(ValueError, match="Expected an encoding with offsets, got one without"):
+            Encoding([2, 3], [0, 0]).find_tokens(0, 1)
