@@ -1,6 +1,6 @@
 PYTHON ?= python
 
-EXAMPLES ?= $(wildcard $(CURDIR)/examples/*.py)
+EXAMPLES ?= $(filter-out %/settings.py,$(wildcard $(CURDIR)/examples/*.py))
 
 .PHONY: install check types test examples docs bench
 
