@@ -66,21 +66,20 @@ def override(page, predict="TEXT"):
         predict: names of the texts that ``--predict`` takes; two names for a pair of texts. None
             for a page that saves no pipeline.
     """
-    options = {}
-    if "__file__" in page:
-        options = read_options(page, predict)
+    options = read_options(page, predict) if "__file__" in page else {}
+    shows_traceback = options.pop("traceback", True)
     os.environ[SMOKE] = str(int(options.pop("smoke", is_smoke())))
-    seed, precision = options.pop("seed", 0), options.pop("precision", "float32")
-    texts = options.pop("predict", None)
+    precision, texts = options.pop("precision", "float32"), options.pop("predict", None)
     page.update(options)
     if is_smoke() and "epochs" in page:
         page["epochs"] = 1
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(page.get("seed", 0))
     keras.config.set_dtype_policy(precision)
+    if not shows_traceback:
+        sys.excepthook = make_excepthook(page)
     if texts is not None:
         print_predictions(page["output"], texts, len(predict.split()))
         sys.exit(0)
-    sys.excepthook = make_excepthook(page)
 
 
 def read_options(page, predict):
@@ -88,12 +87,8 @@ def read_options(page, predict):
     text = Path(page["__file__"]).read_text(encoding="utf-8")
     parser = make_parser(text, read_constants(text), predict if "output" in page else None)
     args = parser.parse_args()
-    if not args.traceback:
-        sys.excepthook = make_excepthook(page)
     check_paths(parser, args)
-    options = vars(args)
-    del options["traceback"]
-    return options
+    return vars(args)
 
 
 def read_constants(text):
@@ -122,6 +117,7 @@ def make_parser(text, constants, predict):
     parser = argparse.ArgumentParser(
         description=re.sub(r"(?m)^#!? ?", "", header),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     for name, (value, comment) in constants.items():
         comment = comment.replace("%", "%%")
@@ -161,8 +157,8 @@ def make_reader(default):
         except ValueError:
             kind = "a whole number" if isinstance(default, int) else "a number"
             raise argparse.ArgumentTypeError(f"Expected {kind}, got {text!r}.") from None
-        least = "0 or more" if default == 0 else "above 0"
         if not (0 < number < float("inf") or number == default == 0):
+            least = "of 0 or more" if default == 0 else "above 0"
             raise argparse.ArgumentTypeError(f"Expected a number {least}, got {text}.")
         return number
 
@@ -193,8 +189,11 @@ def check_checkpoint(parser, folder):
             f"and vocab.txt, got {folder}. Put the files of the checkpoint into one folder."
         )
     vocab = folder / "vocab.txt"
-    rows = json.loads((folder / names[0]).read_bytes()).get("vocab_size")
-    if vocab.is_file() and rows:
+    try:
+        rows = json.loads((folder / names[0]).read_bytes())["vocab_size"]
+    except (ValueError, KeyError, TypeError):
+        return  # the builder of the model says what is wrong
+    if vocab.is_file() and isinstance(rows, int):
         count = len(vocab.read_text(encoding="utf-8").rstrip().split("\n"))
         if count > rows:
             parser.error(
@@ -230,9 +229,8 @@ def make_excepthook(page):
             best = f"The best model is in {output}." if is_new else "No model was saved yet."
             print(f"\n{script}: stopped. {best}", file=sys.stderr)
         elif issubclass(kind, CAUSES):
-            print(
-                f"{script}: error: {' '.join(str(error).split()) or kind.__name__}", file=sys.stderr
-            )
+            message = " ".join(str(error).split()) or kind.__name__
+            print(f"{script}: error: {message} (--traceback shows where)", file=sys.stderr)
         else:
             sys.__excepthook__(kind, error, traceback)
 
