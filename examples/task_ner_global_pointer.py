@@ -1,128 +1,122 @@
-"""Named entities by a GlobalPointer on BERT (https://kexue.fm/archives/8373).
+# 用 BERT 和 GlobalPointer 做命名实体识别 / Named entities by BERT and a GlobalPointer
+# 文章 Article  https://kexue.fm/archives/8373
+# 数据 Data     每行一个字和它的标签，如“张 B-人名”，句间空一行（CoNLL）
+#              a character and its tag on each line, an empty line between sentences (CoNLL)
+# 结果 Expect   自带数据 F1 0.979，约 1.5 分钟；简历 NER 测试集 0.927（12 层小模型）
+#              synthetic data: F1 0.979, 1.5 minutes; resume NER, test: 0.927 (a small model)
 
-Each type gives each span of tokens a score; spans above 0 are entities, also where one stands in
-another. --efficient shares queries and keys between types (https://kexue.fm/archives/8877)."""
-
-import json
+import settings
 
 import keras
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.entities import load_entities, make_entities, positions, scores
+from data.entities import make_files
+from data.small_model import make_checkpoint
+from keras import ops
 
-from bert4keras.backend import Sinusoidal, multilabel_categorical_crossentropy
-from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import EfficientGlobalPointer, GlobalPointer
+from bert4keras.backend import multilabel_categorical_crossentropy
+from bert4keras.data import DataGenerator, load_conll, sequence_padding
+from bert4keras.layers import GlobalPointer
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay, extend_with_parameter_wise_lr
+from bert4keras.pipelines import EntityRecognizer, load_pipeline
+from bert4keras.tokenizers import load_tokenizer
+from bert4keras.training import BestPipeline
 
-args = command_line(
-    __doc__,
-    "ner_global_pointer",
-    epochs=3,
-    rates=(1e-3, 1e-4),
-    data="folder of train* and dev*: rows of a character and its tag",
-    efficient={"action": "store_true", "help": "an EfficientGlobalPointer"},
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+checkpoint = (
+    ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small new model
 )
-if args.data:
-    train_data, dev_data = (load_entities(args.data, split) for split in ("train", "dev"))
-else:
-    train_data, dev_data = make_entities(6000), make_entities(500, "dev")
+maxlen = 128  # 最大长度，以 token 计  in tokens
+batch_size = 16
+epochs = 3
+learning_rate = 1e-4
+pointer_learning_rate = 1e-3  # 指针是新的，学得快些  the pointer is new, and learns faster
+output = "output/ner_global_pointer"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals())
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+if not train_file:
+    train_file, valid_file = make_files()
+train_data, valid_data = load_conll(train_file), load_conll(valid_file)
+print(train_data[0])  # ("张三住在北京", [(0, 2, "人名"), (4, 6, "地名")])
 types = sorted({kind for _, entities in train_data for _, _, kind in entities})
-tokens, keep_tokens = vocabulary(args.vocab, (text for text, _ in train_data))
-if args.smoke:
-    train_data, dev_data = train_data[:160], dev_data[:32]
-tokenizer = Tokenizer(tokens, do_lower_case=True)
+
+if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
+    checkpoint = make_checkpoint("ner_global_pointer", (text for text, _ in train_data))
+    learning_rate *= 10
+tokenizer = load_tokenizer(checkpoint)
+
+
+def encode(sample):
+    """一句话的 token，以及每类实体的首尾矩阵 / The tokens of a sentence, and a matrix for each type
+
+    是实体的片段，在“首、尾”处为 1  A span that is an entity has a 1 at its first and last token
+    """
+    text, entities = sample
+    encoding = tokenizer.encode_with_offsets(text, maxlen=maxlen)
+    length = len(encoding.token_ids)
+    labels = np.zeros((len(types), length, length), "uint8")
+    for start, end, kind in entities:
+        span = encoding.find_tokens(start, end)
+        if span is not None:  # 没有被截断  not cut off
+            first, last = span
+            labels[types.index(kind), first, last] = 1
+    return encoding.token_ids, labels
 
 
 class TrainGenerator(DataGenerator):
-    """Batches of texts, with 1 for each type and span that is an entity: (B, H, L, L)."""
+    """补齐成批，长度取 16 的倍数 / Padded batches; lengths are multiples of 16"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, (text, entities) in self.sample(random):
-            words = tokenizer.tokenize(text, maxlen=args.maxlen)
-            spans = [
-                (types.index(kind), first, last)
-                for first, last, kind in positions(entities, tokenizer.rematch(text, words))
-            ]
-            batch.append((tokenizer.tokens_to_ids(words), spans))
-            if len(batch) == self.batch_size or is_end:
-                token_ids, spans = zip(*batch)
-                token_ids = sequence_padding(token_ids, multiple=16)
-                length = token_ids.shape[1]
-                labels = np.zeros((len(batch), len(types), length, length), "float32")
-                for i, row in enumerate(spans):
-                    labels[(i, *np.array(row or np.zeros((0, 3), int)).T)] = 1
-                yield [token_ids, np.zeros_like(token_ids)], labels
-                batch = []
+        for samples in self.batches(random):
+            token_ids, labels = zip(*map(encode, samples))
+            token_ids = sequence_padding(token_ids, multiple=16)
+            segment_ids = np.zeros_like(token_ids)
+            labels = sequence_padding(labels, seq_dims=3, multiple=(1, 16, 16))
+            yield [token_ids, segment_ids], labels
 
 
-def cross_entropy(true, scores):
-    """Every entity is to score above 0 and all other spans of its type below, per text and type."""
-    shape = keras.ops.shape(scores)
-    true, scores = (keras.ops.reshape(x, (shape[0] * shape[1], -1)) for x in (true, scores))
-    return multilabel_categorical_crossentropy(true, scores)
+# 模型 / Model ----------------------------------------------------------------------------------
+
+# 给每类实体的每个片段打分。换成 EfficientGlobalPointer，各类共用 query 和 key，参数少得多
+# A score for each type and span. EfficientGlobalPointer shares queries and keys between the types
+bert = build_transformer_model(checkpoint)
+pointer = GlobalPointer(heads=len(types), head_size=64, name="Pointer")
+model = keras.Model(bert.inputs, pointer(bert.output))
 
 
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-}
-bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
-if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
-    table = bert.get_layer("Embedding-Position").weights[0]
-    table.assign(0.05 * Sinusoidal()(table.shape))
-pointer = EfficientGlobalPointer if args.efficient else GlobalPointer
-model = keras.Model(bert.inputs, pointer(heads=len(types), head_size=64)(bert.output))
+def pointer_loss(true, scores):
+    """每类之中，实体的分数都应大于 0，其余片段都应小于 0
+    Of each type, entities should score above 0, and all other spans below
+    """
+    shape = (-1, len(types), ops.shape(scores)[-1] ** 2)
+    return multilabel_categorical_crossentropy(ops.reshape(true, shape), ops.reshape(scores, shape))
 
 
-def recognize(texts):
-    """The entities of each text, [(start, end, type)]."""
-    words = [tokenizer.tokenize(text, maxlen=args.maxlen) for text in texts]
-    token_ids = sequence_padding([tokenizer.tokens_to_ids(x) for x in words], multiple=16)
-    found = []
-    spans = model.predict_on_batch([token_ids, np.zeros_like(token_ids)])
-    for text, row, scores_ in zip(texts, words, spans):
-        places = tokenizer.rematch(text, row)
-        inside = scores_[:, 1 : len(row) - 1, 1 : len(row) - 1]  # without [CLS] and [SEP]
-        found.append(
-            [
-                (places[first + 1][0], places[last + 1][-1] + 1, types[kind])
-                for kind, first, last in np.argwhere(inside > 0)
-            ]
-        )
-    return found
+# 训练 / Training -------------------------------------------------------------------------------
 
+generator = TrainGenerator(train_data, batch_size, length_func=lambda sample: len(sample[0]))
+steps = len(generator)
+optimizer = extend_with_parameter_wise_lr(Adam)(
+    WarmupCosineDecay(learning_rate, steps * epochs),
+    clipnorm=1.0,
+    paramwise_lr_schedule={"Pointer": pointer_learning_rate / learning_rate},
+)
+model.compile(optimizer, pointer_loss)
 
-def evaluate():
-    """F1, precision and recall of whole entities; what was found is written down."""
-    found = []
-    for begin in range(0, len(dev_data), 64):
-        found += recognize([text for text, _ in dev_data[begin : begin + 64]])
-    with atomic_write(f"{args.output}/dev.jsonl") as file:
-        for (text, true), entities in zip(dev_data, found):
-            record = {"text": text, "entities": true, "predicted": entities}
-            file.write(json.dumps(record, ensure_ascii=False, default=int) + "\n")
-    return scores([true for _, true in dev_data], found)
+# 分数大于 0 的片段就是实体，可以嵌套；每轮结束算一次 F1，最好的模型存到 output，按 Ctrl-C 也不会丢
+# Spans above 0 are entities, nested ones too.
+# Each epoch ends with an F1; the best model is in output, even after Ctrl-C
+recognizer = EntityRecognizer(model, tokenizer, types, maxlen=maxlen, truncate=True)
+best = BestPipeline(recognizer, valid_data, output)
+model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
 
+# 使用 / Use ------------------------------------------------------------------------------------
 
-if args.predict is not None:
-    model.load_weights(args.weights)
-    [entities] = recognize([args.predict])
-    print(*((args.predict[start:end], kind) for start, end, kind in entities), sep="\n")
-else:
-    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda item: len(item[0]))
-    model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs), cross_entropy)
-    with stoppable(args.weights, args):
-        model.fit(
-            generator.forfit(),
-            steps_per_epoch=len(generator),
-            epochs=args.epochs,
-            callbacks=[BestCheckpoint(args.weights, evaluate)],
-        )
+recognizer = load_pipeline(output)
+for text, _ in valid_data[:3]:
+    print(text)
+    for entity in recognizer(text):
+        print("   ", entity["type"], entity["text"], f"{entity['score']:.1f}")

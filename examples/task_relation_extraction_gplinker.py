@@ -1,139 +1,137 @@
-"""Triple extraction by GPLinker (https://kexue.fm/archives/8888).
+# 用 GPLinker 抽取三元组 / Triple extraction by GPLinker
+# 文章 Article  https://kexue.fm/archives/8888
+# 数据 Data     每行一个 JSON（LIC2019）/ one JSON record on each line:
+#              {"text": "《春山》的作者是李明", "spo_list":
+#               [{"subject": "春山", "predicate": "作者", "object": "李明"}]}
+# 结果 Expect   自带数据 F1 0.993，约 3 分钟；LIC2019 的 2601 句 0.665（12 层小模型）
+#              synthetic data: F1 0.993, 3 minutes; 2,601 sentences of LIC2019: 0.665
 
-A GlobalPointer finds the spans of subjects and objects; two more say for each predicate which heads
-and which tails of such spans belong together. All that scores above 0 makes triples, at once."""
-
-import json
+import settings
 
 import keras
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.triples import as_triples, exact_match, find, load_triples, make_triples
+from data.small_model import make_checkpoint
+from data.triples import make_files
+from keras import ops
 
-from bert4keras.backend import Sinusoidal, sparse_multilabel_categorical_crossentropy
-from bert4keras.data import DataGenerator, atomic_write, sequence_padding
+from bert4keras.backend import multilabel_categorical_crossentropy
+from bert4keras.data import DataGenerator, load_triples, sequence_padding
 from bert4keras.layers import EfficientGlobalPointer
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay, extend_with_parameter_wise_lr
+from bert4keras.pipelines import RelationExtractor, load_pipeline
+from bert4keras.tokenizers import load_tokenizer
+from bert4keras.training import BestPipeline
 
-args = command_line(
-    __doc__,
-    "relation_extraction_gplinker",
-    epochs=4,
-    data="folder of LIC2019",
-    files=("train_data.json", "dev_data.json"),
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+checkpoint = (
+    ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small new model
 )
-sets = {"train": 12000, "dev": 500}  # sentences to make up, where there are no data
-train_data, dev_data = (
-    load_triples(f"{args.data}/{split}_data.json") if args.data else make_triples(number, split)
-    for split, number in sets.items()
-)
-predicates = sorted({p for item in train_data for _, p, _ in as_triples(item)})
-tokens, keep_tokens = vocabulary(args.vocab, (item["text"] for item in train_data))
-tokenizer = Tokenizer(tokens, do_lower_case=True)
-if args.smoke:
-    train_data, dev_data = train_data[:160], dev_data[:64]
+maxlen = 128  # 最大长度，以 token 计  in tokens
+batch_size = 16
+epochs = 4
+learning_rate = 1e-4
+pointer_learning_rate = 1e-3  # 指针是新的，学得快些  the pointers are new, and learn faster
+output = "output/gplinker"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals())
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+if not train_file:
+    train_file, valid_file = make_files()
+train_data, valid_data = load_triples(train_file), load_triples(valid_file)
+print(train_data[0])  # ("《春山》的作者是李明", [("春山", "作者", "李明")])
+predicates = sorted({predicate for _, triples in train_data for _, predicate, _ in triples})
+
+if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
+    checkpoint = make_checkpoint("gplinker", (text for text, _ in train_data))
+    learning_rate *= 10
+tokenizer = load_tokenizer(checkpoint)
+
+
+def encode(sample):
+    """一句话的 token，以及三组首尾矩阵 / The tokens of a sentence, and three sets of matrices
+
+    spans：主语、宾语各一个，片段的首和尾  of subjects and of objects: first and last token of each
+    heads：每个关系一个，主语的首和宾语的首  of each predicate: first tokens of subject and object
+    tails：每个关系一个，主语的尾和宾语的尾  of each predicate: last tokens of subject and object
+    """
+    text, triples = sample
+    encoding = tokenizer.encode_with_offsets(text, maxlen=maxlen)
+    length = len(encoding.token_ids)
+    spans = np.zeros((2, length, length), "uint8")
+    heads = np.zeros((len(predicates), length, length), "uint8")
+    tails = np.zeros((len(predicates), length, length), "uint8")
+    for subject, predicate, object in triples:
+        start, place = text.find(subject), text.find(object)
+        subject = encoding.find_tokens(start, start + len(subject))
+        object = encoding.find_tokens(place, place + len(object))
+        if subject and object:  # 没有被截断  not cut off
+            spans[0, subject[0], subject[1]] = 1
+            spans[1, object[0], object[1]] = 1
+            heads[predicates.index(predicate), subject[0], object[0]] = 1
+            tails[predicates.index(predicate), subject[1], object[1]] = 1
+    return encoding.token_ids, spans, heads, tails
 
 
 class TrainGenerator(DataGenerator):
-    """Batches of sentences; of spans, heads and tails the pairs of positions, numbered in order of
-    rows: (B, kinds, pairs). The pair 0, [CLS] with itself, fills up."""
+    """补齐成批，长度取 16 的倍数 / Padded batches; lengths are multiples of 16"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, item in self.sample(random):
-            token_ids = tokenizer.encode(item["text"], maxlen=args.maxlen)[0]
-            pairs = [[set() for _ in range(n)] for n in (2, len(predicates), len(predicates))]
-            for s, p, o in as_triples(item):
-                s, o = (find(tokenizer.encode(name)[0][1:-1], token_ids) for name in (s, o))
-                if s and o:
-                    pairs[0][0].add(s)
-                    pairs[0][1].add(o)
-                    pairs[1][predicates.index(p)].add((s[0], o[0]))
-                    pairs[2][predicates.index(p)].add((s[1], o[1]))
-            batch.append((token_ids, *pairs))
-            if len(batch) == self.batch_size or is_end:
-                token_ids, *pairs = zip(*batch)
-                token_ids = sequence_padding(token_ids, multiple=16)
-                length = token_ids.shape[1]
-                numbered = [
-                    [[[i * length + j for i, j in kind] or [0] for kind in row] for row in rows]
-                    for rows in pairs
-                ]
-                labels = [sequence_padding(x, seq_dims=2, multiple=(1, 16)) for x in numbered]
-                yield [token_ids, np.zeros_like(token_ids)], labels
-                batch = []
+        for samples in self.batches(random):
+            token_ids, *labels = zip(*map(encode, samples))
+            token_ids = sequence_padding(token_ids, multiple=16)
+            segment_ids = np.zeros_like(token_ids)
+            labels = [sequence_padding(x, seq_dims=3, multiple=(1, 16, 16)) for x in labels]
+            yield [token_ids, segment_ids], labels
 
 
-def cross_entropy(true, scores):
-    """The pairs that are true are to score above 0, all others of their kind below."""
-    shape = keras.ops.shape(scores)
-    scores = keras.ops.reshape(scores, (shape[0], shape[1], shape[2] * shape[3]))
-    loss = sparse_multilabel_categorical_crossentropy(true, scores, mask_zero=True)
-    return keras.ops.sum(loss, axis=1)
+# 模型 / Model ----------------------------------------------------------------------------------
+
+# 宾语可以在主语之前，所以 heads 和 tails 不遮住下三角，也不用相对位置
+# Objects may stand before subjects: heads and tails have no triangular mask, and no distances
+bert = build_transformer_model(checkpoint)
+anywhere = {"RoPE": False, "tril_mask": False}
+spans = EfficientGlobalPointer(2, 64, name="Pointer-Spans")
+heads = EfficientGlobalPointer(len(predicates), 64, name="Pointer-Heads", **anywhere)
+tails = EfficientGlobalPointer(len(predicates), 64, name="Pointer-Tails", **anywhere)
+outputs = [spans(bert.output), heads(bert.output), tails(bert.output)]
+model = keras.Model(bert.inputs, outputs)
 
 
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-}
-bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
-if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
-    positions = bert.get_layer("Embedding-Position").weights[0]
-    positions.assign(0.05 * Sinusoidal()(positions.shape))
-anywhere = {"head_size": 64, "RoPE": False, "tril_mask": False}  # objects may stand before subjects
-outputs = [
-    EfficientGlobalPointer(heads=2, head_size=64),
-    EfficientGlobalPointer(heads=len(predicates), **anywhere),
-    EfficientGlobalPointer(heads=len(predicates), **anywhere),
-]
-speed = 1e-3 / args.learning_rate  # of the pointers, which are new: they learn at 1e-3
-model = keras.Model(bert.inputs, [pointer(speed * bert.output) for pointer in outputs])
+def pointer_loss(true, scores):
+    """每个矩阵中，标了 1 的分数都应大于 0，其余都应小于 0
+    In each matrix, what is 1 should score above 0, and all else below
+    """
+    batch, kinds, length, _ = ops.shape(scores)
+    true = ops.reshape(true, (batch, kinds, length * length))
+    scores = ops.reshape(scores, (batch, kinds, length * length))
+    return ops.sum(multilabel_categorical_crossentropy(true, scores), axis=1)
 
 
-def extract(texts):
-    """For every text the set of its triples (subject, predicate, object), cut out of the text."""
-    triples, tokens = [set() for _ in texts], [tokenizer.tokenize(x, args.maxlen) for x in texts]
-    token_ids = sequence_padding([tokenizer.tokens_to_ids(row) for row in tokens], multiple=16)
-    scores = model.predict_on_batch([token_ids, np.zeros_like(token_ids)])
-    for text, row, found, spans, heads, tails in zip(texts, tokens, triples, *scores):
-        places = tokenizer.rematch(text, row)
-        spans[:, [0, len(row) - 1]] = spans[:, :, [0, len(row) - 1]] = -np.inf  # [CLS] and [SEP]
-        subjects, objects = (np.argwhere(kind > 0) for kind in spans)
-        for s in subjects:
-            for o in objects:
-                both = np.minimum(heads[:, s[0], o[0]], tails[:, s[1], o[1]])
-                names = [text[places[a][0] : places[b][-1] + 1] for a, b in (s, o)]
-                found.update((names[0], predicates[p], names[1]) for p in np.flatnonzero(both > 0))
-    return triples
+# 训练 / Training -------------------------------------------------------------------------------
 
+generator = TrainGenerator(train_data, batch_size, length_func=lambda sample: len(sample[0]))
+steps = len(generator)
+optimizer = extend_with_parameter_wise_lr(Adam)(
+    WarmupCosineDecay(learning_rate, steps * epochs),
+    clipnorm=1.0,
+    paramwise_lr_schedule={"Pointer": pointer_learning_rate / learning_rate},
+)
+model.compile(optimizer, [pointer_loss, pointer_loss, pointer_loss])
 
-def evaluate():
-    """Exact-match F1, precision and recall over dev; what was predicted is written down."""
-    texts = [item["text"] for item in dev_data]
-    found = [x for begin in range(0, len(texts), 64) for x in extract(texts[begin : begin + 64])]
-    *scores, records = exact_match(dev_data, found, tokenizer.tokenize)
-    with atomic_write(f"{args.output}/predictions.jsonl") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    return dict(zip(("f1", "precision", "recall"), scores))
+# 三组分数都大于 0 的就是三元组；每轮结束算一次 F1，最好的模型存到 output，按 Ctrl-C 也不会丢
+# What scores above 0 in all three is a triple.
+# Each epoch ends with an F1; the best model is in output, even after Ctrl-C
+extractor = RelationExtractor(model, tokenizer, predicates, truncate=True)
+best = BestPipeline(extractor, valid_data, output)
+model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
 
+# 使用 / Use ------------------------------------------------------------------------------------
 
-if args.predict is not None:
-    model.load_weights(args.weights)
-    print(*extract([args.predict])[0], sep="\n")
-else:
-    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda x: len(x["text"]))
-    optimizer = warmed_adam(args.learning_rate, len(generator) * args.epochs)
-    model.compile(optimizer, [cross_entropy] * 3)
-    with stoppable(args.weights, args):
-        model.fit(
-            generator.forfit(),
-            steps_per_epoch=len(generator),
-            epochs=args.epochs,
-            callbacks=[BestCheckpoint(args.weights, evaluate)],
-        )
+extractor = load_pipeline(output)
+for text, _ in valid_data[:3]:
+    print(text)
+    for triple in extractor(text):
+        print("   ", triple["subject"]["text"], triple["predicate"], triple["object"]["text"])

@@ -1,114 +1,110 @@
-"""Words of Chinese text by labels of characters: a CRF on BERT (https://kexue.fm/archives/7196).
+# 用 BERT 和 CRF 做中文分词 / Words of Chinese text by BERT and a CRF
+# 文章 Article  https://kexue.fm/archives/7196
+# 数据 Data     每行一句，词之间是空格，如“今天  天气  很  好”（SIGHAN，icwb2-data）
+#              a sentence on each line, with spaces between its words (SIGHAN, icwb2-data)
+# 结果 Expect   自带数据 F1 1.000，约 1 分钟 / synthetic data: F1 1.000, 1 minute
 
-A token is a word (0), or a word's begin (1), second (2) or later token (3). The CRF's transitions
-learn much faster than BERT, and Viterbi finds the best path that can begin and end a text."""
+import settings
 
 import keras
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.words import load_words, make_words, scores
-from keras.layers import Dense
+from data.small_model import make_checkpoint
+from data.words import make_files
 
-from bert4keras.backend import Sinusoidal
-from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import ConditionalRandomField, ViterbiDecoder
+from bert4keras.data import DataGenerator, load_words, sequence_padding
+from bert4keras.layers import ConditionalRandomField
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay
+from bert4keras.pipelines import EntityRecognizer, load_pipeline
+from bert4keras.tokenizers import load_tokenizer
+from bert4keras.training import BestPipeline
 
-args = command_line(
-    __doc__,
-    "cws_crf",
-    epochs=3,
-    rates=(1e-3, 1e-4),
-    maxlen=256,
-    data="file of rows of words with spaces between, as of SIGHAN; every tenth is held out",
-    crf_rate={"type": float, "default": 1e-2, "help": "of the transitions, default %(default)s"},
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+checkpoint = (
+    ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small new model
 )
-if args.data:
-    sentences = load_words(args.data)
-    train_data, dev_data = [x for i, x in enumerate(sentences) if i % 10], sentences[::10]
-else:
-    train_data, dev_data = make_words(6000), make_words(500, "dev")
-tokens, keep_tokens = vocabulary(args.vocab, ("".join(words) for words in train_data))
-if args.smoke:
-    train_data, dev_data = train_data[:160], dev_data[:32]
-tokenizer = Tokenizer(tokens, do_lower_case=True)
+maxlen = 256  # 最大长度，以 token 计  in tokens
+batch_size = 16
+epochs = 2
+learning_rate = 1e-4
+crf_lr_multiplier = 100  # 转移矩阵学得快得多  the transitions learn much faster
+output = "output/cws_crf"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals())
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+if not train_file:
+    train_file, valid_file = make_files()
+train_data, valid_data = load_words(train_file), load_words(valid_file)
+print(train_data[0])  # ("今天很好", [(0, 2, "word"), (2, 3, "word"), (3, 4, "word")])
+
+# 标签：S 是单字词，B、M、E 是多字词的首、中、尾
+# Tags: S for a word of one token; B, M and E for the begin, the middle and the end of a longer one
+tags = ["S-word", "B-word", "M-word", "E-word"]
+
+if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
+    checkpoint = make_checkpoint("cws_crf", (text for text, _ in train_data))
+    learning_rate *= 10
+tokenizer = load_tokenizer(checkpoint)
+
+
+def encode(sample):
+    """一句话的 token，以及每个 token 的标签 / The tokens of a sentence, and a tag for each
+
+    [CLS] 和 [SEP] 的标签是 S  The tag of [CLS] and [SEP] is S
+    """
+    text, words = sample
+    encoding = tokenizer.encode_with_offsets(text, maxlen=maxlen)
+    labels = np.zeros(len(encoding.token_ids), "int32")
+    for start, end, _ in words:
+        span = encoding.find_tokens(start, end)
+        if span is not None and span[0] < span[1]:  # 多个 token，没有被截断  longer, not cut off
+            first, last = span
+            labels[first] = tags.index("B-word")
+            labels[first + 1 : last] = tags.index("M-word")
+            labels[last] = tags.index("E-word")
+    return encoding.token_ids, labels
 
 
 class TrainGenerator(DataGenerator):
-    """Batches of sentences, with a label for each token; [CLS] and [SEP] are words."""
+    """补齐成批，长度取 16 的倍数 / Padded batches; lengths are multiples of 16"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, words in self.sample(random):
-            ids, labels = [tokenizer.start_id], [0]
-            for word in words:
-                new = tokenizer.encode(word)[0][1:-1]
-                ids += new
-                labels += [0] if len(new) == 1 else ([1, 2] + [3] * len(new))[: len(new)]
-            ids, labels = ids[: args.maxlen - 1], labels[: args.maxlen - 1]
-            batch.append((ids + [tokenizer.end_id], labels + [0]))
-            if len(batch) == self.batch_size or is_end:
-                token_ids, labels = (sequence_padding(x, multiple=16) for x in zip(*batch))
-                yield [token_ids, np.zeros_like(token_ids)], labels
-                batch = []
+        for samples in self.batches(random):
+            token_ids, labels = zip(*map(encode, samples))
+            token_ids = sequence_padding(token_ids, multiple=16)
+            segment_ids = np.zeros_like(token_ids)
+            yield [token_ids, segment_ids], sequence_padding(labels, multiple=16)
 
 
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-}
-bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
-if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
-    table = bert.get_layer("Embedding-Position").weights[0]
-    table.assign(0.05 * Sinusoidal()(table.shape))
-crf = ConditionalRandomField(lr_multiplier=args.crf_rate / args.learning_rate)
-model = keras.Model(bert.inputs, crf(Dense(4)(bert.output)))
+# 模型 / Model ----------------------------------------------------------------------------------
 
+bert = build_transformer_model(checkpoint)
+scores = keras.layers.Dense(len(tags))(bert.output)
+crf = ConditionalRandomField(lr_multiplier=crf_lr_multiplier)
+model = keras.Model(bert.inputs, crf(scores))
 
-def segment(texts):
-    """The words of each text. What the tokenizer drops, such as spaces, joins the word before; what
-    maxlen cuts off is one word."""
-    tokens = [tokenizer.tokenize(text, maxlen=args.maxlen) for text in texts]
-    token_ids = sequence_padding([tokenizer.tokens_to_ids(x) for x in tokens], multiple=16)
-    nodes = model.predict_on_batch([token_ids, np.zeros_like(token_ids)])
-    decoder = ViterbiDecoder(keras.ops.convert_to_numpy(crf.trans), starts=[0], ends=[0])
-    found = []
-    for text, row, labels in zip(texts, tokens, decoder.decode_batch(nodes, [*map(len, tokens)])):
-        places = tokenizer.rematch(text, row)
-        cuts = [place[0] for place, label in zip(places, labels) if place and label < 2]
-        if len(row) == args.maxlen and places[-2]:
-            cuts.append(places[-2][-1] + 1)
-        cuts = sorted({0, *cuts, len(text)})
-        found.append([text[begin:end] for begin, end in zip(cuts, cuts[1:])])
-    return found
+# 训练 / Training -------------------------------------------------------------------------------
 
+generator = TrainGenerator(train_data, batch_size, length_func=lambda sample: len(sample[0]))
+steps = len(generator)
+optimizer = Adam(WarmupCosineDecay(learning_rate, steps * epochs), clipnorm=1.0)
+model.compile(optimizer, loss=crf.sparse_loss)
 
-def evaluate():
-    """F1, precision and recall of words; what was found is written down."""
-    found = []
-    for begin in range(0, len(dev_data), 64):
-        found += segment(["".join(words) for words in dev_data[begin : begin + 64]])
-    with atomic_write(f"{args.output}/dev.txt") as file:
-        file.writelines(" ".join(words) + "\n" for words in found)
-    return scores(dev_data, found)
+# 解码用 Viterbi 算法，只走合法的路径（如 B 后面只能是 M 或 E）
+# 每轮结束算一次词的 F1，最好的模型存到 output，按 Ctrl-C 也不会丢
+# Decoding is by Viterbi, along paths that the tags allow: only M or E stands behind B
+# Each epoch ends with an F1 of words; the best model is in output, even after Ctrl-C
+segmenter = EntityRecognizer(
+    model, tokenizer, tags, is_constrained=True, maxlen=maxlen, truncate=True
+)
+best = BestPipeline(segmenter, valid_data, output)
+model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
 
+# 使用 / Use ------------------------------------------------------------------------------------
 
-if args.predict is not None:
-    model.load_weights(args.weights)
-    print(*segment([args.predict])[0])
-else:
-    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda x: sum(map(len, x)))
-    model.compile(warmed_adam(args.learning_rate, len(generator) * args.epochs), crf.sparse_loss)
-    with stoppable(args.weights, args):
-        model.fit(
-            generator.forfit(),
-            steps_per_epoch=len(generator),
-            epochs=args.epochs,
-            callbacks=[BestCheckpoint(args.weights, evaluate)],
-        )
+segmenter = load_pipeline(output)
+for text, _ in valid_data[:5]:
+    words = [record["text"] for record in segmenter(text)]
+    print(" ".join(words))

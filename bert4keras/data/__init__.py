@@ -2,7 +2,7 @@
 
 from bert4keras.data.classification import load_clue, load_table
 from bert4keras.data.corpus import find_text_files, pack_sequences, read_texts
-from bert4keras.data.entities import load_cluener, load_conll
+from bert4keras.data.entities import load_cluener, load_conll, load_words
 from bert4keras.data.generators import DataGenerator
 from bert4keras.data.lines import load_json_lines, open
 from bert4keras.data.objectives import CausalLM, MaskedLM, PrefixLM
@@ -34,6 +34,7 @@ __all__ = [
     "load_table",
     "load_triples",
     "load_webqa",
+    "load_words",
     "open",
     "pack_sequences",
     "parallel_apply",

@@ -1,4 +1,4 @@
-"""Readers of named entities: columns of words and tags (CoNLL), and CLUENER's JSON lines."""
+"""Readers of spans of texts: entities in columns (CoNLL) and JSON lines (CLUENER), and words."""
 
 import warnings
 from collections.abc import Iterator
@@ -177,3 +177,41 @@ def _read_span(text: str, name: str, span: Any, kind: str, place: str) -> Entity
             f"{text[first : last + 1]!r}. Correct the places, of the first and the last character."
         )
     return first, last + 1, kind
+
+
+def load_words(path: StrPath, encoding: str = "utf-8") -> list[EntitySample]:
+    """Read texts with spaces between their words, one text on each line (SIGHAN, icwb2).
+
+    Args:
+        path: the file, or a ``.gz`` of it.
+        encoding: encoding of the file.
+
+    Returns:
+        Pairs of a text without spaces and its words ``(start, end, "word")``, in characters.
+
+    Raises:
+        ValueError: the file has no text, or no line has two words.
+
+    Example:
+        >>> import os, tempfile
+        >>> from bert4keras.data import atomic_write, load_words
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "train.utf8")
+        ...     with atomic_write(path) as file:
+        ...         _ = file.write("今天  很  好\\n")
+        ...     load_words(path)
+        [('今天很好', [(0, 2, 'word'), (2, 3, 'word'), (3, 4, 'word')])]
+    """
+    samples = []
+    for line in read_lines(path, encoding):
+        text, spans = "", []
+        for word in line.split():
+            spans.append((len(text), len(text) + len(word), "word"))
+            text += word
+        if spans:
+            samples.append((text, spans))
+    form = "a text on each line, with spaces between its words"
+    check_some(samples, path, form)
+    if all(len(spans) == 1 for _, spans in samples):
+        refuse(path, 1, form, samples[0][0])
+    return samples

@@ -1,15 +1,14 @@
-"""Sentences cut into words, composed; or of a file whose words stand apart by spaces.
+"""Sentences with spaces between their words, in the format of SIGHAN.
 
-Nouns of two characters are invented, and those of dev occur in no training sentence. Their
+Nouns of two characters are invented, and those of validation occur in no training sentence. Their
 characters also stand alone as words (新 and 书 in 新 的 书, but 新书 is one noun), and nouns meet
 without anything between, so neither a list of words nor a character tells where a word ends.
 """
 
 import random
 
+from .files import write_files
 from .triples import Names
-
-from bert4keras.data import open
 
 BEFORE = "新旧红青金木水火石云月春冬山花铁"  # first characters of nouns, and adjectives alone
 BEHIND = "书桥灯船车门树鸟桌琴剑房鞋帽碗伞"  # last characters of nouns, and nouns alone
@@ -18,6 +17,15 @@ VERBS = "看见 喜欢 买 卖 找到 画 写 修 说起 忘记 丢 送来".spli
 ADVERBS = "又 就 也 已经 常常 终于 悄悄 高高兴兴 认认真真".split()
 TIMES = "今天 昨天 去年 下午 春天 后来".split()
 ENDS = ["了", "过", "着"]
+
+
+def make_files():
+    """Write train.txt and valid.txt, and return their paths."""
+    return write_files(
+        "words",
+        train=("txt", lambda number: map("  ".join, make_words(number)), 6000),
+        valid=("txt", lambda number: map("  ".join, make_words(number, "valid")), 500),
+    )
 
 
 def noun(names):
@@ -52,13 +60,13 @@ def make_words(count, split="train", seed=0):
 
     Args:
         count: how many.
-        split: "train" or "dev"; no invented word of the one occurs in the other.
+        split: "train" or "valid"; no invented word of the one occurs in the other.
         seed: the same seed gives the same sentences.
 
     Returns: a list of lists of words.
 
     Example:
-        >>> len(make_words(3, "dev"))
+        >>> len(make_words(3, "valid"))
         3
     """
     names, sentences = Names(split, random.Random(f"words {split} {seed}")), []
@@ -70,42 +78,3 @@ def make_words(count, split="train", seed=0):
         words += [names.choice(ENDS)] if names.random.random() < 0.5 else []
         sentences.append([*words, *thing(names), "。"])
     return sentences
-
-
-def load_words(path):
-    """The words of each row of a file, in which they stand apart by spaces, as SIGHAN has them.
-
-    Raises: ValueError that names the file, where no row is of several words.
-    """
-    with open(path) as file:
-        sentences = [words for row in file if (words := row.split())]
-    if not any(len(words) > 1 for words in sentences):
-        raise ValueError(
-            f"{path} must have rows of words with spaces between them, got "
-            f"{''.join(sentences[0])[:60]!r} and the like"
-            if sentences
-            else f"{path} must have rows of words with spaces between them, but is empty"
-        )
-    return sentences
-
-
-def spans(words):
-    """Where words begin and end in their text: {(start, end)}."""
-    ends = [sum(map(len, words[: i + 1])) for i in range(len(words))]
-    return {(end - len(word), end) for word, end in zip(words, ends)}
-
-
-def scores(true, found):
-    """F1, precision and recall of words, over all sentences.
-
-    Example:
-        >>> scores([["新书", "来", "了"]], [["新", "书", "来", "了"]])["precision"]
-        0.5
-    """
-    right = sum(len(spans(x) & spans(y)) for x, y in zip(true, found))
-    predicted, wanted = (sum(map(len, many)) for many in (found, true))
-    return {
-        "f1": 2 * right / (predicted + wanted),
-        "precision": right / predicted,
-        "recall": right / wanted,
-    }

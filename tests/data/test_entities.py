@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from bert4keras.data import TagScheme, load_cluener, load_conll
+from bert4keras.data import TagScheme, load_cluener, load_conll, load_words
 
 SCHEMES = ("BIO", "BIOES", "BMES", "BILOU")
 
@@ -152,3 +152,17 @@ class TestLoadCluener:
             load_cluener(write(tmp_path, '{"text": "", "label": {}}\n{"text": "天"}\n'))
         with pytest.raises(ValueError, match="Expected a text, and a label .*line 1"):
             load_cluener(write(tmp_path, '{"text": "天", "label": ["name"]}\n'))
+
+
+class TestLoadWords:
+    def test_words_stand_where_they_stood_in_a_text_without_spaces(self, tmp_path):
+        path = write(tmp_path, "新书  来 了\n\n 好　的\n")
+        assert load_words(path) == [
+            ("新书来了", [(0, 2, "word"), (2, 3, "word"), (3, 4, "word")]),
+            ("好的", [(0, 1, "word"), (1, 2, "word")]),
+        ]
+
+    @pytest.mark.parametrize("text, got", [("", "an empty file"), ("新书来了\n好\n", "'新书来了'")])
+    def test_a_file_without_words_is_named(self, tmp_path, text, got):
+        with pytest.raises(ValueError, match=f"Expected a text on each line, .*got {got}"):
+            load_words(write(tmp_path, text))
