@@ -172,8 +172,9 @@ def check_paths(parser, args):
             parser.error(f"Expected --{name} to be a file, got {value}, which is none.")
     if args.smoke and any(name.endswith("_file") and value for name, value in vars(args).items()):
         parser.error("Expected --smoke without files: it makes little data. Set --epochs 1.")
-    if getattr(args, "checkpoint", ""):
-        check_checkpoint(parser, Path(args.checkpoint))
+    checkpoint = getattr(args, "checkpoint", "")
+    if checkpoint and not checkpoint.startswith("hf://"):  # a folder of the Hugging Face hub
+        check_checkpoint(parser, checkpoint)
     output = getattr(args, "output", None)
     for path in [Path(output), *Path(output).parents] if output else []:
         if path.exists() and not path.is_dir():
@@ -182,17 +183,13 @@ def check_paths(parser, args):
 
 def check_checkpoint(parser, folder):
     """Refuse a folder without a configuration, or with a vocabulary that has too many tokens."""
-    names = [name for name in ("config.json", "bert_config.json") if (folder / name).is_file()]
-    if not names:
-        parser.error(
-            f"Expected --checkpoint to be a folder with config.json or bert_config.json, weights "
-            f"and vocab.txt, got {folder}. Put the files of the checkpoint into one folder."
-        )
-    vocab = folder / "vocab.txt"
+    from bert4keras.models.config import read_config
+
     try:
-        rows = json.loads((folder / names[0]).read_bytes())["vocab_size"]
-    except (ValueError, KeyError, TypeError):
-        return  # the builder of the model says what is wrong
+        rows = read_config(folder).get("vocab_size")
+    except (OSError, ValueError) as error:
+        parser.error(f"--checkpoint {folder}: {error}")
+    vocab = Path(folder, "vocab.txt")
     if vocab.is_file() and isinstance(rows, int):
         count = len(vocab.read_text(encoding="utf-8").rstrip().split("\n"))
         if count > rows:

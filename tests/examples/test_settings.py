@@ -112,7 +112,7 @@ def test_a_notebook_has_no_command_line(run, monkeypatch):
         (["--overlap", -1], "argument --overlap: Expected a number of 0 or more, got -1."),
         (["--seed", -1], "argument --seed: Expected a number of 0 or more, got -1."),
         (["--train_file", "nowhere"], "Expected --train_file to be a file, got nowhere"),
-        (["--checkpoint", "nowhere"], "Expected --checkpoint to be a folder with config.json"),
+        (["--checkpoint", "nowhere"], "--checkpoint nowhere: No configuration at nowhere."),
         (["--output", "page.py"], "Expected --output to be a folder, got page.py"),
         (["--output", "page.py/a"], "Expected --output to be a folder, got page.py/a, but page.py"),
         (["--smoke", "--train_file", "page.py"], "Expected --smoke without files"),
@@ -138,10 +138,13 @@ def test_a_vocabulary_of_another_checkpoint_is_refused(run, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])
-def test_a_damaged_configuration_is_left_to_the_builder_of_the_model(run, tmp_path, text):
+def test_a_damaged_configuration_is_refused(run, capsys, tmp_path, text):
     (tmp_path / "config.json").write_text(text)
-    (tmp_path / "vocab.txt").write_text("[PAD]\n")
-    assert run("--checkpoint", tmp_path)["checkpoint"] == str(tmp_path)
+    assert "config.json" in error_of(run, capsys, "--checkpoint", tmp_path)
+
+
+def test_a_checkpoint_of_the_hub_is_left_to_the_builder_of_the_model(run):
+    assert run("--checkpoint", "hf://a/b")["checkpoint"] == "hf://a/b"
 
 
 def test_a_prediction_before_the_training_is_refused(run, capsys):
