@@ -2,7 +2,7 @@ PYTHON ?= python
 
 EXAMPLES ?= $(filter-out %/settings.py,$(wildcard $(CURDIR)/examples/*.py))
 
-.PHONY: install check types test examples docs bench
+.PHONY: install check types test examples notebooks docs bench
 
 install:  # for work on the library itself
 	$(PYTHON) -m pip install -e ".[test]"
@@ -23,6 +23,9 @@ examples:  # each with little data, two at a time, in build/examples; needs the 
 	printf '%s\n' $(EXAMPLES) | (cd build/examples && \
 		xargs -P 2 -I {} sh -c '$(PYTHON) {} --smoke > $$(basename {}).log 2>&1 || \
 			{ cat $$(basename {}).log; exit 255; }')
+
+notebooks:  # makes and executes examples/notebooks; needs the extras `notebooks` and `examples`
+	PYTHONPATH=. $(PYTHON) examples/notebooks/make.py
 
 docs:  # pages of the API in docs/api; needs the extra `docs`
 	PYTHONPATH=. $(PYTHON) docs/build.py
