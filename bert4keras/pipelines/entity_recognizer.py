@@ -14,7 +14,7 @@ from bert4keras.layers import ConditionalRandomField, MaximumEntropyMarkovModel
 from bert4keras.metrics import find_best_threshold, score_entities
 from bert4keras.pipelines.base import Pipeline, check_one_text
 from bert4keras.pipelines.batching import Batch
-from bert4keras.pipelines.pointer_decoder import PointerDecoder
+from bert4keras.pipelines.pointer_decoder import PointerDecoder, drop_overlaps
 from bert4keras.pipelines.program import check_outputs
 from bert4keras.pipelines.subwords import list_subwords
 from bert4keras.pipelines.tag_decoders import (
@@ -42,6 +42,7 @@ _ARGUMENTS = {  # that only some decoders have
     "aggregation": ("argmax",),
     "from_logits": ("argmax",),
     "is_constrained": ("viterbi",),
+    "is_nested": ("pointer",),
 }
 _PATH_LAYERS = (ConditionalRandomField, MaximumEntropyMarkovModel)
 _SMALLEST_LOGIT = -5.0  # of a pointer's span that may be an entity
@@ -68,6 +69,8 @@ class EntityRecognizer(Pipeline):
             words: by the first token, the mean, or the surest token. "none" gives a record for each
             token that is not "O", with its tag as the type. Default: "simple".
         is_constrained: for "viterbi", True allows only paths that keep the rules of the scheme.
+        is_nested: for "pointer", False if no entity overlaps another: of spans that do, the one
+            with the best score counts. Default: True.
         from_logits: for "argmax", True if the model gives logits, False for probabilities. Default:
             as its last activation says.
         **options: ``maxlen``, ``truncate``, ``overlap`` of ``Pipeline``.
@@ -113,6 +116,7 @@ class EntityRecognizer(Pipeline):
         threshold: float | None = None,
         aggregation: str | None = None,
         is_constrained: bool | None = None,
+        is_nested: bool | None = None,
         from_logits: bool | None = None,
         **options: Any,
     ) -> None:
@@ -127,6 +131,7 @@ class EntityRecognizer(Pipeline):
             "scheme": scheme,
             "aggregation": aggregation,
             "is_constrained": is_constrained,
+            "is_nested": is_nested,
             "from_logits": from_logits,
         }
         self._settings: dict[str, Any] = _check_settings(self.decoder, settings)
@@ -141,6 +146,8 @@ class EntityRecognizer(Pipeline):
 
     def _build_pointer(self) -> PointerDecoder:
         check_types(self.labels)
+        is_nested = self._settings["is_nested"] is None or self._settings["is_nested"]
+        self._settings["is_nested"] = check_boolean("is_nested", is_nested)
         self.threshold = 0.0 if self.threshold is None else self.threshold
         return PointerDecoder(self.labels)
 
@@ -232,11 +239,12 @@ class EntityRecognizer(Pipeline):
                 key = (*find_characters(entity, row), entity.type)
                 scores[key] = max(entity.score, scores.get(key, entity.score))
         limit = options["threshold"]
-        return [
+        records = [
             {"type": kind, "text": text[start:end], "start": start, "end": end, "score": score}
             for (start, end, kind), score in sorted(scores.items())
             if start < end and (limit is None or score > limit)
         ]
+        return drop_overlaps(records) if self._settings["is_nested"] is False else records
 
     def evaluate(
         self, samples: Iterable[tuple[str, Sequence[Any]]], **options: Any

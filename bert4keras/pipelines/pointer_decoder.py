@@ -51,3 +51,26 @@ class PointerDecoder:
             (row, [x for x in entities if places.is_owner(i, x.first, x.last)])
             for i, (row, entities) in enumerate(zip(encodings, results))
         ]
+
+
+def drop_overlaps(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Drop each record that overlaps one of a better score; keep the order.
+
+    Args:
+        records: the entities of a text, with ``start``, ``end`` and ``score``.
+
+    Example:
+        >>> from bert4keras.pipelines.pointer_decoder import drop_overlaps
+        >>> spans = [(0, 4, 1.0), (0, 2, 3.0), (2, 4, 2.0)]
+        >>> records = [dict(zip(("start", "end", "score"), span)) for span in spans]
+        >>> [record["score"] for record in drop_overlaps(records)]
+        [3.0, 2.0]
+    """
+    is_free = np.ones(max((record["end"] for record in records), default=0), bool)
+    numbers = []
+    for number in sorted(range(len(records)), key=lambda i: -records[i]["score"]):
+        place = slice(records[number]["start"], records[number]["end"])
+        if is_free[place].all():
+            is_free[place] = False
+            numbers.append(number)
+    return [records[number] for number in sorted(numbers)]

@@ -116,6 +116,19 @@ class TestRecords:
             ("LOC", "日月"),
         ]
 
+    def test_of_entities_that_overlap_the_best_score_counts(self, pointer, tmp_path):
+        text = "天日月地地"
+        pointer = EntityRecognizer(
+            pointer.model, pointer.tokenizer, ["PER", "LOC"], is_nested=False
+        )
+        pointer.save(tmp_path)
+        for recognize in (pointer, load_pipeline(tmp_path)):
+            records = recognize(text, threshold=-2)
+            places = [(record["start"], record["end"]) for record in records]
+            assert places == sorted(places)
+            assert all(before[1] <= after[0] for before, after in itertools.pairwise(places))
+            assert max(x["score"] for x in records) == max(x["score"] for x in pointer(text))
+
     def test_a_threshold_decides(self, pointer):
         assert pointer("天地", threshold=1.5) == []
         assert len(pointer("天地", threshold=-2)) == 2 * 3  # all spans of both types
