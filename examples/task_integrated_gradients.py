@@ -1,164 +1,146 @@
-"""Which tokens decide: integrated gradients of a classifier of reviews (arXiv:1703.01365,
-https://kexue.fm/archives/7533).
+# 哪些字决定了分类：积分梯度 / Which tokens decide? Integrated gradients of a classifier
+# 文章 Article  https://kexue.fm/archives/7533, https://arxiv.org/abs/1703.01365
+# 数据 Data     表头“label<tab>text_a”，下面每行如“1<tab>房间很干净”（ChnSentiCorp）
+#              this header, then a label, a tab and a text on each line (ChnSentiCorp)
+# 结果 Expect   自带数据：0.92 的评论中，最重要的字确实决定标签，约 2 分钟
+#              synthetic data: in 0.92 of the reviews, the most important token determines the
+#              label, 2 minutes
 
-A text's embeddings fade in from nothing; a token counts by what the probability of the label gains
-on the way through its embedding. The sum is the whole gain. Pictures need the extra `plot`."""
-
-import json
+import settings
 
 import keras
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.reviews import deciding, load_reviews, make_reviews
-from keras.layers import Dense
+from data.reviews import find_deciding, make_files
+from data.small_model import make_checkpoint
 
-from bert4keras.backend import Sinusoidal, value_and_grad
-from bert4keras.data import DataGenerator, atomic_write, sequence_padding
+from bert4keras.backend import value_and_grad
+from bert4keras.data import DataGenerator, load_table, sequence_padding
 from bert4keras.layers import FirstToken
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay
+from bert4keras.pipelines import TextClassifier, load_pipeline
+from bert4keras.tokenizers import load_tokenizer
+from bert4keras.training import BestPipeline
 
-args = command_line(
-    __doc__,
-    "integrated_gradients",
-    epochs=3,
-    rates=(1e-3, 3e-5),
-    files=("sentiment.train.data", "sentiment.valid.data"),
-    data="folder of rows text, tab, 0 or 1",
-    steps={"type": int, "default": 32, "help": "on the way, default %(default)s"},
-    font={"default": "Noto Sans CJK SC", "help": "of the picture, default %(default)s"},
-)
-if args.data:
-    names = (f"{args.data}/sentiment.{name}.data" for name in ("train", "valid"))
-    train_data, dev_data = map(load_reviews, names)
-else:
-    train_data, dev_data = make_reviews(6000), make_reviews(300, "dev")
-tokens, keep_tokens = vocabulary(args.vocab, (text for text, _ in train_data))
-if args.smoke:
-    train_data, dev_data, args.steps = train_data[:160], dev_data[:8], 4
-tokenizer = Tokenizer(tokens, do_lower_case=True)
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
+maxlen = 128  # 最大长度，以 token 计  in tokens
+batch_size = 16
+epochs = 3
+learning_rate = 1e-4
+parts = 32  # 积分分成的份数  number of parts of the integral
+figure = ""  # 图的文件名；留空不画  name of a figure, such as tokens.png; empty: none
+font = "Noto Sans CJK SC"  # 图中的中文字体  font of the figure
+output = "output/integrated_gradients"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals())
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+is_synthetic = not train_file
+if is_synthetic:
+    train_file, valid_file, _ = make_files(6000)
+# 没有表头、文本在前的文件：load_table(file) / For files without header, the text first
+train_data = load_table(train_file, text="text_a", label="label")
+valid_data = load_table(valid_file, text="text_a", label="label")
+print(train_data[0])  # ("房间很干净", "1")
+labels = sorted({label for _, label in train_data})
+
+if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
+    texts = (text for text, _ in train_data)
+    checkpoint = make_checkpoint("integrated_gradients", texts, dropout=0.0)
+    learning_rate *= 10
+tokenizer = load_tokenizer(checkpoint)
 
 
-class Reviews(DataGenerator):
-    """Batches of texts with their labels."""
+def encode(sample):
+    """一段文本的 token 和标签 / The tokens of a text, and its label"""
+    text, label = sample
+    token_ids, _ = tokenizer.encode(text, maxlen=maxlen)
+    return token_ids, labels.index(label)
+
+
+class TrainGenerator(DataGenerator):
+    """补齐成批，长度取 16 的倍数 / Padded batches; lengths are multiples of 16"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, (text, label) in self.sample(random):
-            batch.append((*tokenizer.encode(text, maxlen=args.maxlen), label))
-            if len(batch) == self.batch_size or is_end:
-                *sequences, labels = zip(*batch)
-                yield [sequence_padding(x, multiple=16) for x in sequences], np.array(labels)
-                batch = []
+        for samples in self.batches(random):
+            token_ids, targets = zip(*map(encode, samples))
+            token_ids = sequence_padding(token_ids, multiple=16)
+            yield [token_ids, np.zeros_like(token_ids)], np.array(targets)
 
 
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-}
-bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
-if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
-    positions = bert.get_layer("Embedding-Position").weights[0]
-    positions.assign(0.05 * Sinusoidal()(positions.shape))
-vector = FirstToken()(bert.output)
-model = keras.Model(bert.inputs, Dense(2, activation="softmax", dtype="float32")(vector))
-embed = bert.get_layer("Embedding-Token")
-behind = keras.Model([embed.output, bert.inputs[1]], model.output)  # a model of embeddings
+# 模型 / Model ----------------------------------------------------------------------------------
+
+bert = build_transformer_model(checkpoint)
+cls = FirstToken()(bert.output)
+probabilities = keras.layers.Dense(len(labels), "softmax", dtype="float32")(cls)
+model = keras.Model(bert.inputs, probabilities)
+
+# 训练 / Training -------------------------------------------------------------------------------
+
+generator = TrainGenerator(train_data, batch_size, length_func=lambda sample: len(sample[0]))
+steps = len(generator)
+optimizer = Adam(WarmupCosineDecay(learning_rate, steps * epochs), clipnorm=1.0)
+model.compile(optimizer, "sparse_categorical_crossentropy")
+classifier = TextClassifier(model, tokenizer, labels, maxlen=maxlen, truncate=True)
+best = BestPipeline(classifier, valid_data, output)
+model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
+
+# 使用 / Use ------------------------------------------------------------------------------------
+
+# 模型分成两段：token 的向量，和从向量到概率的模型
+# The model in two parts: the vectors of tokens, and a model from vectors to probabilities
+model = load_pipeline(output).model
+embedding = model.get_layer("Embedding-Token")
+upper_model = keras.Model([embedding.output, model.inputs[1]], model.output)
 
 
-def integrate(texts):
-    """Of each text its tokens, what each adds to the probability of the label, the label, and by
-    how much the sum of them misses the gain."""
-    words = [tokenizer.tokenize(text, maxlen=args.maxlen) for text in texts]
-    token_ids = sequence_padding([tokenizer.tokens_to_ids(x) for x in words], multiple=16)
-    labels = np.argmax(model.predict_on_batch([token_ids, np.zeros_like(token_ids)]), axis=1)
-    # the middles of equal parts of the way, between its ends
-    shares = np.array([0, *(np.arange(args.steps) + 0.5) / args.steps, 1])[:, None, None]
-    segments = keras.ops.zeros((len(shares), token_ids.shape[1]), "int32")
-    explained = []
-    for row, ids, label in zip(words, token_ids, labels):
-        whole = keras.ops.convert_to_numpy(embed(ids[None]))
-        mask = keras.ops.convert_to_tensor(np.tile(ids > 0, (len(shares), 1)))
+def integrate(text):
+    """从零走到词向量，沿途梯度的平均值乘以词向量，就是每个 token 对概率的贡献
+    From zeros to the vectors of tokens: the mean gradient on the way, times the vectors, is what
+    each token adds to the probability
+    """
+    token_ids = np.array([tokenizer.encode(text, maxlen=maxlen)[0]])
+    segment_ids = np.zeros_like(token_ids)
+    label = model.predict_on_batch([token_ids, segment_ids])[0].argmax()
+    vectors = keras.ops.convert_to_numpy(embedding(token_ids))
+    shares = (np.arange(parts) + 0.5) / parts  # 每份的中点  the middle of each part
+    points = shares[:, None, None] * vectors
+    segment_ids = keras.ops.zeros((parts, len(vectors[0])), "int32")
 
-        def probability(points, mask=mask, label=label):
-            found = behind([points[0], segments], mask=[mask, None], training=False)[:, label]
-            return keras.ops.sum(found), found
+    def compute_probability(points):
+        probabilities = upper_model([points[0], segment_ids], training=False)
+        return keras.ops.sum(probabilities[:, label]), probabilities
 
-        points = keras.ops.convert_to_tensor((shares * whole).astype("float32"))
-        (_, found), [slopes] = value_and_grad(probability, [points])
-        slopes, found = map(keras.ops.convert_to_numpy, (slopes, keras.ops.stop_gradient(found)))
-        gains = (slopes[1:-1].mean(axis=0) * whole[0]).sum(axis=-1)[: len(row)]
-        explained.append((row, gains, int(label), abs(found[-1] - found[0] - gains.sum())))
-    return explained
+    _, gradients = value_and_grad(compute_probability, [keras.ops.cast(points, "float32")])
+    mean_gradient = keras.ops.convert_to_numpy(gradients[0]).mean(axis=0)
+    return labels[label], (mean_gradient * vectors[0]).sum(axis=-1)
 
 
-def draw(explained, file):
-    """A picture: each text a row of tokens, red where they speak for the label, blue against."""
-    try:
-        import matplotlib.pyplot as plt
-        from matplotlib.font_manager import FontProperties, findfont
-    except ImportError:
-        return print('no picture without matplotlib: pip install ".[plot]"')
-    font = FontProperties(family=args.font)
-    try:
-        findfont(font, fallback_to_default=False)
-    except ValueError:
-        return print(f"no picture: there is no font {args.font!r}; --font names one for Chinese")
-    figure, rows = plt.subplots(len(explained), figsize=(12, 0.8 * len(explained)), squeeze=False)
-    for [axes], (words, gains, label, _) in zip(rows, explained):
-        axes.imshow(gains[None], cmap="bwr", vmin=-abs(gains).max(), vmax=abs(gains).max())
-        for i, word in enumerate(words):
-            axes.text(i, 0, word.strip("[]"), ha="center", va="center", font=font, fontsize=9)
-        axes.set_yticks([0], [f"label {label}"])
-        axes.set_xticks([])
-    figure.savefig(file, dpi=120, bbox_inches="tight")
-    print(f"{file} shows the tokens that decided")
+results = []
+for text, _ in valid_data[:8]:
+    label, gains = integrate(text)
+    tokens = tokenizer.tokenize(text, maxlen=maxlen)
+    results.append((label, tokens, gains))
+    print(f"{label}:", *[f"{token}{100 * gain:+.0f}" for token, gain in zip(tokens, gains)])
 
+if is_synthetic:  # 最重要的 token 是不是决定标签的字  does the token that counts most decide?
+    is_deciding = []
+    for text, _ in valid_data[:100]:
+        _, gains = integrate(text)
+        place = np.argmax(gains[1:-1])  # 不算 [CLS] 和 [SEP]  without [CLS] and [SEP]
+        is_deciding.append(place in find_deciding(text))
+    print(f"the most important token determines the label in {np.mean(is_deciding):.3f}")
 
-def explain(texts):
-    """Print for each text its label and tokens with what they count, in percent; draw them."""
-    explained = integrate(texts)
-    for words, gains, label, _ in explained:
-        print(f"{label}:", *(f"{x}{100 * g:+.0f}" for x, g in zip(words, gains)))
-    draw(explained, f"{args.output}/tokens.png")
+if figure:  # 红色支持这个标签，蓝色反对  red speaks for the label, blue against it
+    import matplotlib.pyplot as plt
 
-
-if args.predict is not None:
-    model.load_weights(args.weights)
-    explain([args.predict])
-else:
-    generator = Reviews(train_data, args.batch_size, length_func=lambda item: len(item[0]))
-    held_out = Reviews(dev_data, 64)
-    model.compile(
-        warmed_adam(args.learning_rate, len(generator) * args.epochs),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    with stoppable(args.weights, args):
-        model.fit(
-            generator.forfit(),
-            steps_per_epoch=len(generator),
-            epochs=args.epochs,
-            callbacks=[BestCheckpoint(args.weights, monitor="val_accuracy")],
-            validation_steps=len(held_out),
-            validation_data=held_out.forfit(random=False),
-        )
-    model.load_weights(args.weights)
-    explain([text for text, _ in dev_data[:8]])
-    texts, pointed = [text for text, _ in dev_data[:100]], []
-    explained = integrate(texts)
-    with atomic_write(f"{args.output}/dev.jsonl") as file:
-        for text, (words, gains, label, _) in zip(texts, explained):
-            place = tokenizer.rematch(text, words)[1 + int(np.argmax(gains[1:-1]))]
-            pointed.append(place[0] in deciding(text))
-            record = {"text": text, "label": label, "gains": [round(float(x), 4) for x in gains]}
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    if not args.data:
-        print(f"the token that counts most tells the label in {np.mean(pointed):.3f} of texts")
-    missed = np.mean([x[-1] for x in explained])
-    print(f"sums of gains miss the whole gain by {missed:.4f} on average")
+    plt.rcParams["font.family"] = font
+    _, axes = plt.subplots(len(results), figsize=(12, len(results)))
+    for axis, (label, tokens, gains) in zip(axes, results):
+        limit = abs(gains).max()
+        axis.imshow(gains[None], cmap="bwr", vmin=-limit, vmax=limit)
+        axis.set_xticks(range(len(tokens)), tokens)
+        axis.set_yticks([0], [label])
+    plt.savefig(figure, bbox_inches="tight")

@@ -1,162 +1,156 @@
-"""SimBERT: one UniLM that compares sentences and writes them anew (https://kexue.fm/archives/7427).
+# SimBERT：一个 UniLM 既检索又改写句子 / SimBERT: one UniLM retrieves and writes paraphrases
+# 文章 Article  https://kexue.fm/archives/7427
+# 数据 Data     每行“句子<tab>句子<tab>0 或 1”（LCQMC），如“谁写了春山<tab>春山的作者是谁<tab>1”
+#              a sentence, a tab, a sentence, a tab and 0 or 1 on each line (LCQMC)
+# 结果 Expect   自带数据：最近的句子 0.99 是同义句，生成的句子 0.97 同义，约 3 分钟
+#              synthetic data: 0.99 of the nearest sentences and 0.97 of the generated ones are
+#              paraphrases, 3 minutes
 
-The first token's vector of a sentence is to be nearest, in its batch, to that of the one which
-means the same; and the model writes the one from the other. Samples are sorted by nearness."""
-
-import json
-from functools import partial
+import settings
 
 import keras
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.pairs import load_pairs, make_pairs, meaning
+from data.pairs import find_meaning, make_files
+from data.small_model import make_checkpoint
 from keras import ops
 
-from bert4keras.backend import Sinusoidal
-from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.generation import TextGenerator
-from bert4keras.layers import Loss
+from bert4keras.data import DataGenerator, load_table, sequence_padding
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay, extend_with_parameter_wise_lr
+from bert4keras.pipelines import SentenceEncoder, TextWriter, load_pipeline
+from bert4keras.tokenizers import load_tokenizer
+from bert4keras.training import BestPipeline
 
-args = command_line(
-    __doc__,
-    "simbert",
-    epochs=4,
-    rates=(2e-3, 1e-4),
-    batch_size=32,
-    maxlen=64,
-    data="file of rows, as of LCQMC: text, tab, text, tab, 0 or 1; every tenth is held out",
-    new_head={"action": "store_true", "help": "the checkpoint lacks pooler or head: begin them"},
-)
-if args.data:
-    items = load_pairs(args.data)
-    train_data, dev_data = [x for i, x in enumerate(items) if i % 10], items[::10]
-else:
-    train_data, dev_data = make_pairs(16000), make_pairs(400, "dev")
-train_data, dev_data = ([x[:2] for x in items if x[2]] for items in (train_data, dev_data))
-tokens, keep_tokens = vocabulary(args.vocab, (a + b for a, b in train_data))
-if args.smoke:
-    train_data, dev_data = train_data[:128], dev_data[:16]
-tokenizer = Tokenizer(tokens, do_lower_case=True)
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
+new_head = False  # 预训练模型没有 MLM 头时设为 True  True if the checkpoint has no MLM head
+maxlen = 32  # 一句话的最大长度，以 token 计  of a sentence, in tokens
+batch_size = 32  # 句对数；每对正反各一次  number of pairs, each of which is used in both directions
+epochs = 4
+learning_rate = 1e-4
+output = "output/simbert"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals())
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+is_synthetic = not train_file
+if is_synthetic:
+    train_file, valid_file = make_files(16000)
+columns = {"text": [0, 1], "label": 2, "label_type": float}
+train_data, valid_data = load_table(train_file, **columns), load_table(valid_file, **columns)
+print(train_data[0])  # (("谁写了春山", "春山的作者是谁"), 1.0)
+train_pairs = [pair for pair, label in train_data if label == 1]  # 只学同义句  paraphrases only
+valid_pairs = [pair for pair, label in valid_data if label == 1]
+
+head_rate = 10 if new_head else 1  # 新的 MLM 头学得快 10 倍  a new head learns ten times as fast
+if not checkpoint:  # 从头训练小模型，学习率大 20 倍  from scratch, at twenty times the rate
+    texts = (first + second for first, second in train_pairs)
+    checkpoint = make_checkpoint("simbert", texts, dropout=0.0)
+    learning_rate *= 20
+    new_head, head_rate = True, 1
+tokenizer = load_tokenizer(checkpoint)
+
+
+def encode(first, second):
+    """由第一句预测第二句 / The first sentence predicts the second
+
+    第二句的 token 由前一个位置预测。新的 MLM 头还要学会认出读到的 token，这样很快就会复制。
+    The place before predicts a token of the second sentence. A new head also learns to name the
+    token that it reads, so that it soon copies.
+    """
+    first_ids, _ = tokenizer.encode(first, maxlen=maxlen)
+    second_ids = tokenizer.encode(second, maxlen=maxlen)[0][1:]  # 不要 [CLS]  without [CLS]
+    segment_ids = [0] * len(first_ids) + [1] * len(second_ids)
+    targets = first_ids[:-1] + second_ids + [0]
+    copy_weight = len(second_ids) / len(first_ids) if new_head else 0.0
+    weights = [copy_weight] * (len(first_ids) - 1) + [1.0] * len(second_ids) + [0.0]
+    return first_ids + second_ids, segment_ids, targets, weights
 
 
 class TrainGenerator(DataGenerator):
-    """Batches of pairs, each once from the first to the second and once back, as neighbours."""
+    """同义句是一批中的邻居 / Paraphrases are neighbours in a batch"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, (first, second) in self.sample(random):
-            for source, target in ((first, second), (second, first)):
-                batch.append(tokenizer.encode(source, target, maxlen=args.maxlen))
-            if len(batch) == 2 * self.batch_size or is_end:
-                yield [sequence_padding(x, multiple=16) for x in zip(*batch)], None
-                batch = []
+        for pairs in self.batches(random):
+            rows = []
+            for first, second in pairs:
+                rows += [encode(first, second), encode(second, first)]
+            token_ids, segment_ids, targets, weights = [
+                sequence_padding(column, multiple=16) for column in zip(*rows)
+            ]
+            partners = np.arange(len(rows)) ^ 1  # 1, 0, 3, 2, ...
+            ones = np.ones(len(rows))
+            yield [token_ids, segment_ids], [partners, targets], [ones, weights.astype("float32")]
 
 
-class SimilarityAndWriting(Loss):
-    """Of each sentence, which of the others is its partner; and the tokens of the partner, each
-    predicted at the token before. A new head also learns to give back what is read."""
+# 模型 / Model ----------------------------------------------------------------------------------
 
-    def compute_loss(self, inputs, mask=None):
-        token_ids, segment_ids, vectors, scores = inputs
-        written = ops.cast(segment_ids, "float32")
-        read = ops.cast(ops.not_equal(token_ids, 0), "float32") - written
-        entropy = partial(ops.sparse_categorical_crossentropy, from_logits=True)
-        loss = entropy(token_ids[:, 1:], scores[:, :-1]) * written[:, 1:]
-        loss = ops.sum(loss) / ops.sum(written)
-        if args.new_head or not args.checkpoint:
-            loss += ops.sum(entropy(token_ids, scores) * read) / ops.sum(read)
-        unit = ops.normalize(ops.cast(vectors, "float32"), axis=1)
-        rows = ops.arange(ops.shape(unit)[0], dtype="int32")
-        itself = ops.cast(ops.equal(rows[:, None], rows[None]), "float32")
-        nearness = 20 * ops.matmul(unit, ops.transpose(unit)) - 1e4 * itself
-        return loss + ops.mean(entropy(rows + 1 - 2 * (rows % 2), nearness))
-
-
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-}
+# 输出是 [CLS] 的向量，和每个位置的 MLM 预测 / Outputs: a vector of [CLS], and scores of tokens
 model = build_transformer_model(
-    args.config or small,
-    args.checkpoint,
+    checkpoint,
     application="unilm",
     with_pool="linear",
     with_mlm="linear",
-    keep_tokens=keep_tokens,
-    ignore_invalid_weights=args.new_head,
+    ignore_invalid_weights=new_head,
 )
-if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
-    positions = model.get_layer("Embedding-Position").weights[0]
-    positions.assign(0.05 * Sinusoidal()(positions.shape))
-train_model = keras.Model(model.inputs, SimilarityAndWriting(3)([*model.inputs, *model.outputs]))
-encoder = keras.Model(model.inputs, model.outputs[0])
-write = TextGenerator(keras.Model(model.inputs, model.outputs[1]), tokenizer)
+vectors, scores = model.outputs
 
 
-def vectors(texts):
-    """Vectors of length 1; their products are cosines."""
-    token_ids, segment_ids = tokenizer.encode_batch(texts, maxlen=args.maxlen)
-    found = encoder.predict([token_ids, segment_ids], batch_size=64, verbose=0)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+def similarity_loss(partners, vectors):
+    """在一批中找出同义句，按余弦的 20 倍 / Find the partner in a batch, by 20 times the cosine"""
+    vectors = ops.normalize(ops.cast(vectors, "float32"), axis=1)
+    similarity = 20 * ops.matmul(vectors, ops.transpose(vectors))
+    similarity -= 1e4 * ops.eye(ops.shape(vectors)[0])  # 不能选自己  not the sentence itself
+    return ops.sparse_categorical_crossentropy(partners, similarity, from_logits=True)
 
 
-def paraphrases(texts, number=8):
-    """For each text other ways to say it, the nearest first, with their cosines."""
-    drawn = write(
-        [tokenizer.encode(x, maxlen=args.maxlen // 2)[0] for x in texts],
-        do_sample=True,
-        top_p=0.9,
-        num_return_sequences=number,
-        max_new_tokens=args.maxlen // 2,
-        seed=0,
-    )
-    groups = [
-        [text, *(x for x in dict.fromkeys(found) if x and x != text)]
-        for text, found in zip(texts, drawn)
-    ]
-    flat, begin, ranked = vectors(sum(groups, [])), 0, []
-    for group in groups:
-        own = flat[begin : begin + len(group)]
-        ranked.append(sorted(zip(own[1:] @ own[0], group[1:]), reverse=True))
-        begin += len(group)
-    return ranked
+# 训练 / Training -------------------------------------------------------------------------------
+
+generator = TrainGenerator(train_pairs, batch_size, length_func=lambda x: len(x[0] + x[1]))
+steps = len(generator)
+optimizer = extend_with_parameter_wise_lr(Adam)(
+    WarmupCosineDecay(learning_rate, steps * epochs),
+    clipnorm=1.0,
+    paramwise_lr_schedule={"MLM": head_rate},
+)
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(
+    from_logits=True, reduction="mean_with_sample_weight"
+)
+model.compile(optimizer, [similarity_loss, cross_entropy])
+
+# 每轮结束，检索用相关系数、改写用 ROUGE 评分，各存最好的
+# Each epoch ends with scores of similarity and of writing; the best of each is saved
+options = {"maxlen": maxlen, "truncate": True}
+encoder = SentenceEncoder(keras.Model(model.inputs, vectors), tokenizer, **options)
+sampling = {"do_sample": True, "top_p": 0.9, "max_new_tokens": maxlen, "seed": 0}
+writer = TextWriter(keras.Model(model.inputs, scores), tokenizer, generation=sampling, **options)
+best = [
+    BestPipeline(encoder, valid_data, f"{output}/encoder"),
+    BestPipeline(writer, valid_pairs, output),
+]
+model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=best)
+
+# 使用 / Use ------------------------------------------------------------------------------------
+
+encoder, writer = load_pipeline(f"{output}/encoder"), load_pipeline(output)
+
+# 检索：最近的是不是同义句 / Retrieval: is the nearest sentence the paraphrase?
+first, second = [list(texts) for texts in zip(*valid_pairs)]
+nearest = encoder.similarity(encoder(first), encoder(second)).argmax(axis=1)
+print(f"nearest: {np.mean(nearest == np.arange(len(first))):.3f}")
 
 
-def evaluate():
-    """How often the nearest of all partners is one's own; of made-up questions also, how often what
-    is written first means the same."""
-    first, second = (vectors(texts) for texts in zip(*dev_data))
-    nearest = np.mean(np.argmax(first @ second.T, axis=1) == np.arange(len(first)))
-    asked = [text for text, _ in dev_data[:64]]
-    found = paraphrases(asked)
-    with atomic_write(f"{args.output}/dev.jsonl") as file:
-        for text, ranked in zip(asked, found):
-            record = {"text": text, "paraphrases": [[round(float(s), 3), x] for s, x in ranked]}
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    if args.data:
-        return {"nearest": nearest}
-    same = [bool(x) and meaning(x[0][1]) == meaning(text) for text, x in zip(asked, found)]
-    return {"mean": (nearest + np.mean(same)) / 2, "nearest": nearest, "same": np.mean(same)}
+def paraphrase(text):
+    """采样 8 句，取最近的 / The nearest of eight sentences that are sampled"""
+    records = writer(text, num_return_sequences=8)
+    texts = sorted({record["generated_text"] for record in records} - {text, ""}) or [text]
+    similarity = encoder.similarity(encoder(text), encoder(texts))
+    return texts[similarity.argmax()]
 
 
-if args.predict is not None:
-    train_model.load_weights(args.weights)
-    print(*(f"{score:.3f}  {text}" for score, text in paraphrases([args.predict])[0]), sep="\n")
-else:
-    generator = TrainGenerator(train_data, args.batch_size, length_func=lambda x: len(x[0] + x[1]))
-    steps = len(generator) * args.epochs
-    train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
-    with stoppable(args.weights, args):
-        train_model.fit(
-            generator.forfit(),
-            steps_per_epoch=len(generator),
-            epochs=args.epochs,
-            callbacks=[BestCheckpoint(args.weights, evaluate)],
-        )
+for text in first[:3]:
+    print(text, "->", paraphrase(text))
+if is_synthetic:  # 生成的句子是不是同义  does the generated sentence mean the same?
+    is_same = [find_meaning(text) == find_meaning(paraphrase(text)) for text in first[:64]]
+    print(f"same meaning: {np.mean(is_same):.3f}")

@@ -1,125 +1,130 @@
-"""Sentiment of reviews by the vector of [CLS], trained by recipes (https://kexue.fm/archives/7234).
+# 文本分类，用对抗训练 / Text classification with adversarial training
+# 文章 Article  https://kexue.fm/archives/7234
+# 数据 Data     表头“label<tab>text_a”，下面每行如“1<tab>房间很干净”（ChnSentiCorp）
+#              this header, then a label, a tab and a text on each line (ChnSentiCorp)
+# 结果 Expect   测试集准确率：自带数据 0.886（fgm），约 1 分钟；ChnSentiCorp 0.875（none，12 层）
+#              accuracy on test: synthetic data 0.886 (fgm), 1 minute; ChnSentiCorp 0.875 (none)
 
-Attacks on the embeddings (fgm, pgd), smoothness (vat, gp), dropouts that agree (rdrop), or none.
-With --labels only some reviews keep their label; vat learns from the others too."""
+import settings
 
 import keras
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary
-from data.reviews import load_sets, make_reviews
-from keras.layers import Dense
+from data.reviews import make_files
+from data.small_model import make_checkpoint
 
-from bert4keras import optimizers, training
-from bert4keras.data import DataGenerator, sequence_padding
+from bert4keras.data import DataGenerator, load_table, sequence_padding
 from bert4keras.layers import FirstToken
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
-
-args = command_line(
-    __doc__,
-    "text_classification_adversarial",
-    epochs=5,
-    rates=(5e-4, 3e-5),
-    batch_size=32,
-    data="folder of train.tsv, dev.tsv and test.tsv, or of sentiment.train.data, valid and test",
-    method={
-        "choices": ["none", "fgm", "pgd", "vat", "gp", "rdrop"],
-        "default": "fgm",
-        "help": "default %(default)s",
-    },
-    labels={"type": int, "help": "how many reviews keep their label; default all"},
+from bert4keras.optimizers import Adam, WarmupCosineDecay
+from bert4keras.pipelines import TextClassifier, load_pipeline
+from bert4keras.tokenizers import load_tokenizer
+from bert4keras.training import (
+    FGM,
+    PGD,
+    VAT,
+    AdversarialModel,
+    BestPipeline,
+    GradientPenalty,
+    RDrop,
 )
-size = 1.0 if args.checkpoint else 0.1  # of embeddings: from scratch they are shorter
-recipes = {
-    "none": [],
-    "fgm": [training.FGM(epsilon=0.5 * size)],
-    "pgd": [training.PGD(epsilon=size, alpha=0.3 * size, steps=3)],
-    "vat": [training.VAT(epsilon=size, xi=10 * size)],
-    "gp": [training.GradientPenalty(epsilon=size**2)],
-    "rdrop": [training.RDrop(alpha=4.0)],
-}
-if args.data:
-    train_data, dev_data, test_data = load_sets(args.data)
-else:
-    train_data, held_out = make_reviews(2000, "train"), make_reviews(1000, "dev")
-    dev_data, test_data = held_out[:500], held_out[500:]
-tokens, keep_tokens = vocabulary(args.vocab, (text for text, _ in train_data))
-tokenizer = Tokenizer(tokens, do_lower_case=True)
-if args.smoke:
-    train_data, dev_data, test_data = train_data[:160], dev_data[:64], test_data[:64]
-known = args.labels or len(train_data)
-train_data = [(text, label, float(i < known)) for i, (text, label) in enumerate(train_data)]
-if args.method != "vat":  # the others have no use for reviews without a label
-    train_data = train_data[:known]
+
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+test_file = ""  # 测试集，可以不给  test data, optional
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
+method = "fgm"  # none, fgm, pgd, vat, gp (gradient penalty), rdrop
+epsilon = 0.5  # 扰动的大小  size of the perturbation
+number_labeled = 0  # 只用这么多标签，vat 也学其余的文本；0 为全部  number of labels; 0: all
+maxlen = 128  # 最大长度，以 token 计  in tokens
+batch_size = 32
+epochs = 5
+learning_rate = 5e-5
+output = "output/text_classification"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals())
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+if not train_file:
+    train_file, valid_file, test_file = make_files()
+# 没有表头、文本在前的文件：load_table(file) / For files without header, the text first
+train_data = load_table(train_file, text="text_a", label="label")
+valid_data = load_table(valid_file, text="text_a", label="label")
+print(train_data[0])  # ("房间很干净", "1")
+labels = sorted({label for _, label in train_data})
+
+if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
+    checkpoint = make_checkpoint("text_classification", (text for text, _ in train_data))
+    learning_rate *= 10
+    epsilon /= 10  # 新模型的词向量短  the vectors of a new model are short
+tokenizer = load_tokenizer(checkpoint)
+
+# 没有标签的文本权重为 0，只有 vat 用得上 / Texts without a label have the weight 0; vat uses them
+number_labeled = number_labeled or len(train_data)
+weights = [float(i < number_labeled) for i in range(len(train_data))]
+samples = list(zip(train_data, weights))
+if method != "vat":
+    samples = samples[:number_labeled]
 
 
-def encode(texts):
-    """Ids and segments of texts."""
-    rows = [tokenizer.encode(text, maxlen=args.maxlen) for text in texts]
-    return [sequence_padding(x, multiple=16) for x in zip(*rows)]
+def encode(sample):
+    """一段文本的 token、标签和权重 / The tokens of a text, its label and its weight"""
+    (text, label), weight = sample
+    token_ids, _ = tokenizer.encode(text, maxlen=maxlen)
+    return token_ids, labels.index(label), weight
 
 
-class Reviews(DataGenerator):
-    """Batches of reviews with their labels, and weights: 0 where there is no label."""
+class TrainGenerator(DataGenerator):
+    """补齐成批，长度取 16 的倍数 / Padded batches; lengths are multiples of 16"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, item in self.sample(random):
-            batch.append(item)
-            if len(batch) == self.batch_size or is_end:
-                texts, labels, weights = zip(*batch)
-                yield encode(texts), np.array(labels), np.array(weights, "float32")
-                batch = []
+        for samples in self.batches(random):
+            token_ids, targets, weights = zip(*map(encode, samples))
+            token_ids = sequence_padding(token_ids, multiple=16)
+            segment_ids = np.zeros_like(token_ids)
+            yield [token_ids, segment_ids], np.array(targets), np.array(weights)
 
 
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-    "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,
-}
-bert = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
+# 模型 / Model ----------------------------------------------------------------------------------
+
+bert = build_transformer_model(checkpoint)
 cls = FirstToken()(bert.output)
-classifier = keras.Model(bert.inputs, Dense(2, activation="softmax", dtype="float32")(cls))
+probabilities = keras.layers.Dense(len(labels), "softmax", dtype="float32")(cls)
+model = keras.Model(bert.inputs, probabilities)
 
+# fgm 和 pgd 沿梯度扰动词向量，vat 让输出不怕扰动，gp 惩罚梯度，rdrop 让两次 dropout 一致
+# fgm and pgd perturb the token embedding along the gradient; vat makes the output smooth, gp
+# penalizes the gradient, rdrop makes two dropouts agree
+recipes = {
+    "none": [],
+    "fgm": FGM(epsilon=epsilon),
+    "pgd": PGD(epsilon=2 * epsilon, alpha=0.6 * epsilon, steps=3),
+    "vat": VAT(epsilon=2 * epsilon, xi=20 * epsilon),
+    "gp": GradientPenalty(epsilon=4 * epsilon**2),
+    "rdrop": RDrop(alpha=4.0),
+}
+if method not in recipes:
+    raise ValueError(f"Expected --method to be one of {', '.join(recipes)}, got {method}.")
+train_model = AdversarialModel(model, recipes[method])
 
-def accuracy(data):
-    """The share of reviews whose label is found."""
-    right, data = 0, sorted(data, key=lambda item: len(item[0]))
-    for begin in range(0, len(data), 64):
-        texts, labels = zip(*data[begin : begin + 64])
-        found = classifier.predict_on_batch(encode(texts)).argmax(axis=1)
-        right += (found == np.array(labels)).sum()
-    return right / len(data)
+# 训练 / Training -------------------------------------------------------------------------------
 
+generator = TrainGenerator(samples, batch_size, length_func=lambda sample: len(sample[0][0]))
+steps = len(generator)
+optimizer = Adam(WarmupCosineDecay(learning_rate, steps * epochs), clipnorm=1.0)
+train_model.compile(optimizer, "sparse_categorical_crossentropy")
 
-if args.predict is not None:
-    classifier.load_weights(args.weights)
-    [[_, praise]] = classifier.predict_on_batch(encode([args.predict]))
-    print(f"{'praise' if praise > 0.5 else 'blame'} ({praise:.3f} that it is praise)")
-else:
-    batches = Reviews(train_data, args.batch_size, length_func=lambda item: len(item[0]))
-    steps = len(batches) * args.epochs
-    AdamW = optimizers.extend_with_piecewise_linear_lr(
-        optimizers.extend_with_weight_decay(optimizers.Adam)
-    )
-    optimizer = AdamW(
-        args.learning_rate,
-        lr_schedule={max(steps // 10, 1): 1, steps + 1: 0},
-        exclude_from_weight_decay=["Norm", "bias"],
-        clipnorm=1.0,
-    )
-    model = training.AdversarialModel(classifier, recipes[args.method])
-    model.compile(optimizer, "sparse_categorical_crossentropy")
-    best = BestCheckpoint(args.weights, lambda: {"dev": accuracy(dev_data)}, model=classifier)
-    with stoppable(args.weights, args):
-        model.fit(
-            batches.forfit(), steps_per_epoch=len(batches), epochs=args.epochs, callbacks=[best]
-        )
-    classifier.load_weights(args.weights)
-    print(f"{args.method}: accuracy {best.best:.4f} on dev, {accuracy(test_data):.4f} on test")
+# 每轮结束算一次准确率，最好的模型存到 output，按 Ctrl-C 也不会丢
+# Each epoch ends with the accuracy; the best model is in output, even after Ctrl-C
+classifier = TextClassifier(model, tokenizer, labels, maxlen=maxlen, truncate=True)
+best = BestPipeline(classifier, valid_data, output)
+train_model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
+
+# 使用 / Use ------------------------------------------------------------------------------------
+
+classifier = load_pipeline(output)
+if test_file:
+    test_data = load_table(test_file, text="text_a", label="label")
+    print(f"test: accuracy {classifier.evaluate(test_data)['accuracy']:.4f}")
+for text, _ in valid_data[:3]:
+    prediction = classifier(text)
+    print(text, "->", prediction["label"], f"{prediction['score']:.3f}")

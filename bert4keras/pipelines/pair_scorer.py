@@ -199,8 +199,9 @@ class PairScorer(Pipeline):
             **options: as for a call.
 
         Returns:
-            Accuracy, precision, recall and F1 of labels; ``{"spearman", "pearson"}`` of numbers;
-            ``{"mrr", "ndcg", "ndcg@10"}`` of rankings.
+            Accuracy, precision, recall and F1 of labels; ``{"spearman", "pearson"}`` of numbers,
+            and ``"accuracy"`` where all numbers are 0 or 1 and the score is a sigmoid, which is
+            rounded; ``{"mrr", "ndcg", "ndcg@10"}`` of rankings.
 
         Raises:
             ValueError: the samples are of several kinds, or a label is none of the model's.
@@ -210,12 +211,22 @@ class PairScorer(Pipeline):
             return self._evaluate_ranking(samples, **options)
         pairs, values = check_pairs(samples)
         if self.labels is None:
-            scores = [record["score"] for record in self(pairs, **options)]
-            return {"spearman": spearman(values, scores), "pearson": pearson(values, scores)}
+            return self._evaluate_numbers(pairs, values, **options)
         for i, label in enumerate(values):
             check_choice(f"the label of samples[{i}]", label, self.labels)
         predictions = [record["label"] for record in self(pairs, **options)]
         return score_labels(values, predictions, by_label=True)
+
+    def _evaluate_numbers(
+        self, pairs: list[Any], numbers: list[Any], **options: Any
+    ) -> dict[str, float]:
+        scores = [record["score"] for record in self(pairs, **options)]
+        results = {"spearman": spearman(numbers, scores), "pearson": pearson(numbers, scores)}
+        is_sigmoid = "sigmoid" in (self.activation, find_activation(self.model))
+        if is_sigmoid and set(numbers) <= {0, 1}:
+            is_right = [(score > 0.5) == number for score, number in zip(scores, numbers)]
+            results["accuracy"] = float(np.mean(is_right))
+        return results
 
     def _evaluate_ranking(
         self, samples: Sequence[Mapping[str, Any]], **options: Any

@@ -1,16 +1,15 @@
-"""Pairs of questions that mean the same or not, composed; or of a file, as LCQMC has them.
+"""Pairs of questions that mean the same or not, composed.
 
-Names of dev occur in no training pair, and which two wordings stand in a pair belongs to one of the
-sets: neither a name nor a pair of wordings can be learnt by heart. Questions that differ in meaning
-have the same name and another wish, or the same wish and a name that is much alike.
+Names of the validation set occur in no training pair, and which two wordings stand in a pair
+belongs to one of the sets: neither a name nor a pair of wordings can be learnt by heart. Questions
+that differ in meaning have the same name and another wish, or the same wish and a similar name.
 """
 
 import random
 import re
 
+from .files import write_files
 from .triples import Names
-
-from bert4keras.data import open
 
 WISHES = {  # five ways to ask for the same thing
     "写作": [
@@ -107,22 +106,41 @@ WISHES = {  # five ways to ask for the same thing
 }
 
 
-def kind_of(wish):
-    """What a wish is about: "title", "person", "company" or "place"."""
+def make_files(number=10000):
+    """Write train.tsv and valid.tsv in the form of LCQMC, and return their paths.
+
+    Args:
+        number: number of training pairs.
+    """
+    return write_files(
+        f"pairs_{number}",
+        train=("tsv", lambda number: make_rows(make_pairs(number)), number),
+        valid=("tsv", lambda number: make_rows(make_pairs(number, "valid")), 1000),
+    )
+
+
+def make_rows(pairs):
+    """Make the rows of a file: two texts and their label."""
+    return [f"{first}\t{second}\t{label}" for first, second, label in pairs]
+
+
+def get_kind(wish):
+    """Return what a wish is about: "title", "person", "company" or "place"."""
     return re.search(r"{(\w+)}", WISHES[wish][0])[1]
 
 
-def alike(name, kind, names):
-    """Another name of the kind with many of the same characters."""
-    others = [x for x in (getattr(names, kind)() for _ in range(30)) if x != name]
-    return max(others, key=lambda other: len(set(other) & set(name)))
+def find_similar(name, kind, names):
+    """Find another name of the kind with many of the same characters."""
+    candidates = [getattr(names, kind)() for _ in range(30)]
+    candidates = [candidate for candidate in candidates if candidate != name]
+    return max(candidates, key=lambda candidate: len(set(candidate) & set(name)))
 
 
-def two(first, second, split, names):
-    """A wording of each of two wishes, other than each other: one pair of five is for dev."""
+def draw_wordings(first, second, split, names):
+    """Draw different wordings of two wishes: one pair of five is for validation."""
     while True:
         i, j = names.random.randrange(5), names.random.randrange(5)
-        if (first, i) != (second, j) and ((i + j) % 5 == 0) == (split == "dev"):
+        if (first, i) != (second, j) and ((i + j) % 5 == 0) == (split == "valid"):
             return WISHES[first][i], WISHES[second][j]
 
 
@@ -131,59 +149,41 @@ def make_pairs(number, split="train", seed=0):
 
     Args:
         number: how many, about half of which mean the same.
-        split: "train" or "dev".
+        split: "train" or "valid".
         seed: the same seed gives the same pairs.
 
     Returns: a list of (question, question, label), 1 where they mean the same.
 
     Example:
-        >>> len(make_pairs(3, "dev"))
+        >>> len(make_pairs(3, "valid"))
         3
     """
-    names, items = Names(split, random.Random(f"pairs {split} {seed}")), []
-    while len(items) < number:
+    names, pairs = Names(split, random.Random(f"pairs {split} {seed}")), []
+    while len(pairs) < number:
         wish, label = names.choice(sorted(WISHES)), names.choice([0, 1])
-        kind = kind_of(wish)
-        name, other_name, other = getattr(names, kind)(), None, wish
+        kind = get_kind(wish)
+        first_name = second_name = getattr(names, kind)()
+        second_wish = wish
         if not label and names.random.random() < 0.5:
-            other_name = alike(name, kind, names)
+            second_name = find_similar(first_name, kind, names)
         elif not label:
-            other = names.choice([x for x in sorted(WISHES) if x != wish and kind_of(x) == kind])
+            wishes = [x for x in sorted(WISHES) if x != wish and get_kind(x) == kind]
+            second_wish = names.choice(wishes)
+        wordings = draw_wordings(wish, second_wish, split, names)
         texts = [
-            wording.format(**{kind: x}) + names.choice(["？", ""])
-            for wording, x in zip(two(wish, other, split, names), (name, other_name or name))
+            wording.format(**{kind: name}) + names.choice(["？", ""])
+            for wording, name in zip(wordings, (first_name, second_name))
         ]
-        items.append((*texts, label))
-    return items
+        pairs.append((*texts, label))
+    return pairs
 
 
-def meaning(question):
-    """The wish and the name of a question in one of the ways above, or None."""
+def find_meaning(question):
+    """Find the wish and the name of a question in one of the ways above; None for others."""
     for wish, wordings in WISHES.items():
         for wording in wordings:
             pattern = re.sub(r"{\w+}", "(.+?)", wording) + "？?"
-            if found := re.fullmatch(pattern, question):
-                return wish, found[1]
+            match = re.fullmatch(pattern, question)
+            if match:
+                return wish, match[1]
     return None
-
-
-def load_pairs(path):
-    """(text, text, label) of the rows `text<tab>text<tab>label` of a file.
-
-    Raises: ValueError that names file and line, where a row is something else, or there is none.
-    """
-    items = []
-    with open(path) as file:
-        for number, row in enumerate(file, 1):
-            columns = row.rstrip("\n").split("\t")
-            if len(columns) != 3 or not all(columns) or columns[2] not in ("0", "1"):
-                raise ValueError(
-                    f"{path}, line {number}: a row must be two texts and 0 or 1 with "
-                    f"tabs between them, got {row[:60]!r}"
-                )
-            items.append((columns[0], columns[1], int(columns[2])))
-    if not items:
-        raise ValueError(
-            f"{path} must have a row `text<tab>text<tab>label` for each pair, but is empty"
-        )
-    return items

@@ -1,15 +1,14 @@
 """Reviews that praise or blame, composed from aspects and opinions, some by saying the opposite.
 
 Items are (text, label), 1 where the text praises. A pair of an aspect and a word about it belongs
-either to the training set or to the dev set, and each word comes with and without a "not": neither
-a pair nor a word tells by itself.
+either to the training set or to the validation and test sets, and each word comes with and without
+a "not": neither a pair nor a word tells by itself.
 """
 
-import os
 import random
 import zlib
 
-from bert4keras.data import open
+from .files import write_files
 
 TOPICS = {  # of each topic: aspects, words of praise, words of blame
     "酒店": (
@@ -42,20 +41,42 @@ ENDS = {
 }
 
 
-def of_dev(aspect, word):
-    """Whether a pair is for dev: one of five is."""
+HEADER = "label\ttext_a"  # of ChnSentiCorp's files
+
+
+def make_files(number=2000):
+    """Write train.tsv, valid.tsv and test.tsv, and return their paths.
+
+    Args:
+        number: number of training reviews.
+    """
+    return write_files(
+        f"reviews_{number}",
+        train=("tsv", lambda number: make_rows(make_reviews(number)), number),
+        valid=("tsv", lambda number: make_rows(make_reviews(number, "valid")), 500),
+        test=("tsv", lambda number: make_rows(make_reviews(2 * number, "valid")[number:]), 500),
+    )
+
+
+def make_rows(reviews):
+    """Make the rows of a file: the label before the text, below a header."""
+    return [HEADER, *(f"{label}\t{text}" for text, label in reviews)]
+
+
+def is_for_validation(aspect, word):
+    """Return True for a pair of the validation set: one of five."""
     return zlib.crc32(f"{aspect} {word}".encode()) % 5 == 0
 
 
-def clause(draw, topic, label, split):
-    """What is said of one aspect, in words of this set."""
+def make_clause(draw, topic, label, split):
+    """Say something of one aspect, in words of a split."""
     aspects, praise, blame = TOPICS[topic]
-    straight = draw.random() < 0.6
-    words = praise if straight == bool(label) else blame
+    is_direct = draw.random() < 0.6
+    words = praise if is_direct == bool(label) else blame
     while True:
         aspect, word = draw.choice(aspects), draw.choice(words)
-        if of_dev(aspect, word) == (split == "dev"):
-            return draw.choice(DIRECT if straight else OPPOSITE).format(aspect, word)
+        if is_for_validation(aspect, word) == (split == "valid"):
+            return draw.choice(DIRECT if is_direct else OPPOSITE).format(aspect, word)
 
 
 def make_reviews(number, split="train", seed=0):
@@ -63,79 +84,43 @@ def make_reviews(number, split="train", seed=0):
 
     Args:
         number: how many, about half of each label.
-        split: "train" or "dev"; no pair of aspect and word of the one occurs in the other.
+        split: "train" or "valid"; no pair of aspect and word of the one occurs in the other.
         seed: the same seed gives the same reviews.
 
     Returns: a list of (text, label).
 
     Example:
-        >>> len(make_reviews(5, "dev"))
+        >>> len(make_reviews(5, "valid"))
         5
     """
-    draw, items = random.Random(f"reviews {split} {seed}"), {}
-    while len(items) < number:
+    if split not in ("train", "valid"):
+        raise ValueError(f"Expected split to be train or valid, got {split!r}.")
+    draw, reviews = random.Random(f"reviews {split} {seed}"), {}
+    while len(reviews) < number:
         topic, label = draw.choice(sorted(TOPICS)), draw.randint(0, 1)
         number_of_clauses = draw.choice([1, 2, 2, 3])
-        clauses = {clause(draw, topic, label, split): None for _ in range(number_of_clauses)}
+        clauses = {make_clause(draw, topic, label, split): None for _ in range(number_of_clauses)}
         lead, end = draw.choice(LEADS).format(topic), draw.choice(ENDS[label])
-        items[lead + "，".join(clauses) + end] = label
-    return list(items.items())
+        reviews[lead + "，".join(clauses) + end] = label
+    return list(reviews.items())
 
 
-def deciding(text):
-    """Positions of the characters that tell the label of a made-up review: words of praise and of
+def find_deciding(text):
+    """Find the characters that decide the label of a synthetic review: words of praise and of
     blame, what turns them round, and what is said at the end.
 
+    Returns: the set of their positions.
+
     Example:
-        >>> sorted(deciding("房间不怎么干净。"))
+        >>> sorted(find_deciding("房间不怎么干净。"))
         [2, 3, 4, 5, 6]
     """
     words = [word for _, praise, blame in TOPICS.values() for word in praise + blame]
     words += ["一点也不", "不怎么", "不能算", "谈不上", "哪里"]
     words += [end.strip("，。") for ends in ENDS.values() for end in ends if len(end) > 1]
-    found = ((text.find(word), len(word)) for word in words)
-    return {begin + i for begin, length in found if begin >= 0 for i in range(length)}
-
-
-HEADER = "label\ttext_a\n"  # of ChnSentiCorp's files, whose rows begin with the label
-
-
-def load_reviews(path):
-    """(text, label) of the rows `text<tab>label` of a file, or `label<tab>text` under a header.
-
-    Raises: ValueError that names file and line, where a row is something else, or there is none.
-    """
-    items = []
-    with open(path) as file:
-        rows = list(file)
-    turned = rows[:1] == [HEADER]
-    for number, row in enumerate(rows[turned:], 1 + turned):
-        row = row.rstrip("\n")
-        label, _, text = row.partition("\t") if turned else row.rpartition("\t")[::-1]
-        if not text or label not in ("0", "1"):
-            form = "0 or 1, a tab, and a text" if turned else "a text, a tab, and 0 or 1"
-            raise ValueError(f"{path}, line {number}: a row must be {form}, got {row[:60]!r}")
-        items.append((text, int(label)))
-    if not items:
-        raise ValueError(f"{path} must have a row `text<tab>label` for each review, but is empty")
-    return items
-
-
-def load_sets(folder):
-    """The reviews for training, of the dev set and of the test set of a folder.
-
-    Args:
-        folder: of train.tsv, dev.tsv and test.tsv, or of sentiment.train.data, sentiment.valid.data
-            and sentiment.test.data.
-
-    Raises: ValueError that names what is not there, or file and line of a wrong row.
-    """
-    forms = [
-        [f"{name}.tsv" for name in ("train", "dev", "test")],
-        [f"sentiment.{name}.data" for name in ("train", "valid", "test")],
-    ]
-    for names in forms:
-        paths = [os.path.join(folder, name) for name in names]
-        if all(map(os.path.exists, paths)):
-            return [load_reviews(path) for path in paths]
-    raise ValueError(f"{folder} must hold {' or '.join(', '.join(names) for names in forms)}")
+    places = set()
+    for word in words:
+        start = text.find(word)
+        if start >= 0:
+            places.update(range(start, start + len(word)))
+    return places

@@ -10,13 +10,11 @@ CONFIG = {
     "num_attention_heads": 4,
     "intermediate_size": 512,
     "hidden_act": "gelu",
-    "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,
 }
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def make_checkpoint(name, texts, **settings):
+def make_checkpoint(name, texts, dropout=0.1, **settings):
     """Write a small random model, with a vocabulary of the characters of texts.
 
     Positions start as small waves: the model finds the neighbours of a token sooner.
@@ -25,6 +23,7 @@ def make_checkpoint(name, texts, **settings):
         name: name of the task. The folder ``output/small_models/<name>`` gets config.json,
             model.safetensors and the files of the tokenizer.
         texts: texts to read the characters from.
+        dropout: rate of dropout, also of attention; a new model learns some tasks faster without.
         **settings: keys of the configuration that differ from ``CONFIG``.
 
     Returns: the folder.
@@ -34,7 +33,8 @@ def make_checkpoint(name, texts, **settings):
     tokenizer = Tokenizer(
         {token: number for number, token in enumerate(dict.fromkeys(tokens))}, do_lower_case=True
     )
-    config = {"vocab_size": tokenizer.vocab_size, **CONFIG, **settings}
+    rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    config = {"vocab_size": tokenizer.vocab_size, **CONFIG, **rates, **settings}
     transformer = build_transformer_model(config, with_mlm=True, return_keras_model=False)
     table = transformer.model.get_layer("Embedding-Position").weights[0]
     table.assign(Sinusoidal(scale=0.05)(table.shape))

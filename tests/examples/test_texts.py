@@ -1,4 +1,4 @@
-"""The made-up reviews, titles, poems and pictures that examples learn from."""
+"""The made-up titles, poems and pictures that examples learn from."""
 
 import json
 
@@ -7,54 +7,14 @@ import pytest
 
 from examples.data.pictures import COLOURS, SHAPES, load_pictures, make_pictures
 from examples.data.poems import RHYMES, lines, load_poems, make_poems, rhymes, well_formed
-from examples.data.reviews import (
-    DIRECT,
-    OPPOSITE,
-    TOPICS,
-    deciding,
-    load_reviews,
-    load_sets,
-    make_reviews,
-)
 from examples.data.titles import THINGS, load_titles, make_titles
 
 
-@pytest.mark.parametrize("make", [make_reviews, make_titles, make_poems])
+@pytest.mark.parametrize("make", [make_titles, make_poems])
 def test_the_same_seed_gives_the_same_items(make):
     assert make(20, "dev", seed=7) == make(20, "dev", seed=7)
     assert make(20, "dev", seed=7) != make(20, "dev", seed=8)
     assert len(set(make(200, "train"))) == 200 and not {*make(200, "train")} & {*make(50, "dev")}
-
-
-def pairs(reviews):
-    """The aspects with the words about them, as they stand in reviews."""
-    return {
-        (aspect, word)
-        for text, _ in reviews
-        for aspects, praise, blame in TOPICS.values()
-        for aspect in aspects
-        for word in praise + blame
-        if any(form.format(aspect, word) in text for form in DIRECT + OPPOSITE)
-    }
-
-
-def test_no_pair_of_aspect_and_word_in_a_dev_review_was_in_training():
-    train, dev = pairs(make_reviews(2000, "train")), pairs(make_reviews(300, "dev"))
-    assert len(train) > 150 and len(dev) > 40 and not train & dev
-
-
-def test_a_word_alone_does_not_tell_the_label_of_a_review():
-    labels = {0: [], 1: []}
-    for text, label in make_reviews(1000, "train"):
-        labels[label].append("干净" in text)
-    assert min(sum(counts) for counts in labels.values()) > 10
-
-
-def test_characters_that_decide_stand_in_each_review():
-    for text, _ in make_reviews(200, "dev"):
-        assert 1 < len(deciding(text)) < len(text)
-    assert deciding("房间很宽敞，不值得买。") == {3, 4, 6, 7, 8, 9}
-    assert deciding("房间。") == set()
 
 
 def test_a_title_names_what_its_abstract_names():
@@ -122,7 +82,7 @@ def test_two_things_of_a_dev_picture_were_never_seen_together():
     assert len(dev) > 20 and not train & dev
 
 
-@pytest.mark.parametrize("load", [load_reviews, load_titles])
+@pytest.mark.parametrize("load", [load_titles])
 def test_a_wrong_row_is_named_and_so_is_an_empty_file(tmp_path, load):
     file = tmp_path / "rows.tsv"
     file.write_text("好\t1\n坏\n", encoding="utf-8")
@@ -136,28 +96,7 @@ def test_a_wrong_row_is_named_and_so_is_an_empty_file(tmp_path, load):
 def test_rows_are_read(tmp_path):
     file = tmp_path / "rows.tsv"
     file.write_text("真\t好\t1\n", encoding="utf-8")
-    assert load_reviews(file) == [("真\t好", 1)] and load_titles(file) == [("好", "1")]
-
-
-def test_sets_of_reviews_are_read_in_either_form(tmp_path):
-    with pytest.raises(ValueError, match="must hold train.tsv, dev.tsv, test.tsv or sentiment.tr"):
-        load_sets(tmp_path)
-    for name in "train", "valid", "test":
-        (tmp_path / f"sentiment.{name}.data").write_text("好\t1\n", encoding="utf-8")
-    assert load_sets(tmp_path) == [[("好", 1)]] * 3
-    for name in "train", "dev", "test":
-        (tmp_path / f"{name}.tsv").write_text("label\ttext_a\n0\t坏\n", encoding="utf-8")
-    assert load_sets(tmp_path) == [[("坏", 0)]] * 3
-
-
-def test_a_label_outside_the_set_is_named_by_file_and_line(tmp_path):
-    file = tmp_path / "dev.tsv"
-    file.write_text("label\ttext_a\n0\t坏\n2\t好\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="dev.tsv, line 3: a row must be 0 or 1, a tab, and a tex"):
-        load_reviews(file)
-    file.write_text("坏\t0\n好\t-1\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="dev.tsv, line 2: a row must be a text, a tab, and 0 or"):
-        load_reviews(file)
+    assert load_titles(file) == [("好", "1")]
 
 
 def test_poems_and_couplets_are_read(tmp_path):

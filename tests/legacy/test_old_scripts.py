@@ -28,6 +28,7 @@ ERRORS = {  # script: {backend: part of the error}; on TensorFlow all scripts ru
     "adversarial_gradient_penalty.py": {"jax": NO_GRAPH, "torch": NO_GRAPH},
     "adversarial_in_graph.py": {"jax": NO_GRAPH, "torch": NO_GRAPH},
     "adversarial_pgd.py": {"jax": TRAINING},
+    "bert_of_theseus.py": {"jax": "you should only use seeded random ops"},
     "in_train_phase.py": {"jax": "you should only use seeded random ops"},
     "k_gradients_saliency.py": {"jax": NO_GRAPH, "torch": NO_GRAPH},
     "memm_lr_multiplier.py": {"jax": "Compile without it, and call it on what model.predict gives"},

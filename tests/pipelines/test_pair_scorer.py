@@ -111,6 +111,18 @@ def test_evaluate_numbers():
     assert score.evaluate(samples) == pytest.approx({"spearman": 1, "pearson": 1})
 
 
+def test_numbers_0_and_1_have_an_accuracy_where_the_score_is_a_sigmoid():
+    for activation in ("linear", "sigmoid"):  # of the model; the score is a sigmoid of both
+        score, pairs = make_scorer(activation), make_pairs(8)
+        numbers = [round(record["score"]) for record in score(pairs)]
+        samples = list(zip(pairs, numbers))
+        samples[0] = (pairs[0], 1 - numbers[0])
+        assert score.evaluate(samples)["accuracy"] == 7 / 8
+        assert "accuracy" not in score.evaluate([(pair, number + 0.5) for pair, number in samples])
+    logits = make_scorer("linear", activation="linear")
+    assert "accuracy" not in logits.evaluate(samples)
+
+
 def test_evaluate_labels():
     score, pairs = make_label_scorer(), make_pairs(8)
     samples = [(pair, record["label"]) for pair, record in zip(pairs, score(pairs))]
