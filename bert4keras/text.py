@@ -1,8 +1,11 @@
-"""Text functions: character classes, width, normalization, splitting, common substrings."""
+"""Text functions: character classes, width, splitting, common substrings, equations."""
 
+import ast
+import operator
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate, groupby
 from typing import Any
@@ -23,6 +26,14 @@ _CJK_RANGES = (
     (0x2F800, 0x2FA1F),
 )
 _ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+_OPERATIONS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+_LARGEST_POWER = 9
 _HALF_WIDTH = {0x3000: " "} | {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
 
@@ -316,3 +327,56 @@ def longest_common_subsequence(
         else:
             j -= 1
     return len(pairs), pairs[::-1]
+
+
+def normalize_equation(equation: str) -> str:
+    """Write an equation of a word problem in the signs of Python.
+
+    Args:
+        equation: an equation in the form of Ape210K: 50% is (50/100), 1(1/2) is (1+1/2), : is /,
+            ^ is **, brackets of any kind; "x=" in front is left out.
+
+    Example:
+        >>> normalize_equation("x=[3+4]*50%")
+        '(3+4)*(50/100)'
+    """
+    equation = equation.replace("^", "**").replace(":", "/").replace(" ", "")
+    equation = re.sub(r"([\d.]+)%", r"(\1/100)", equation.removeprefix("x="))
+    equation = re.sub(r"(?<![\d.])(\d+)\((\d+/\d+)\)", r"(\1+\2)", equation)
+    return equation.translate(str.maketrans("[]{}", "()()"))
+
+
+def compute_equation(equation: str) -> Fraction:
+    """Compute the value of an equation of numbers, + - * / ** and brackets.
+
+    Args:
+        equation: an equation; nothing in it is executed.
+
+    Raises:
+        ValueError: it has other signs, or no value.
+
+    Example:
+        >>> compute_equation("(3+4)/2")
+        Fraction(7, 2)
+    """
+    try:
+        return _compute_node(ast.parse(equation.strip(), mode="eval").body)
+    except (SyntaxError, ArithmeticError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(
+            f"Expected an equation of numbers, + - * / ** and brackets that has a value, got "
+            f"{equation!r} ({error}). Call normalize_equation first for other signs."
+        ) from None
+
+
+def _compute_node(node: ast.AST) -> Fraction:
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
+        first, second = _compute_node(node.left), _compute_node(node.right)
+        is_power = isinstance(node.op, ast.Pow)
+        if is_power and not (0 <= second <= _LARGEST_POWER and second.denominator == 1):
+            raise ValueError(f"a power that is no whole number from 0 to {_LARGEST_POWER}")
+        return _OPERATIONS[type(node.op)](first, second)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_compute_node(node.operand)
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        return Fraction(str(node.value))
+    raise ValueError("neither a number nor an operation")

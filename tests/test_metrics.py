@@ -13,6 +13,7 @@ from bert4keras.metrics import (
     pearson,
     score_answers,
     score_entities,
+    score_equations,
     score_labels,
     score_spans,
     score_texts,
@@ -272,3 +273,17 @@ class TestBootstrap:
     def test_a_level_lies_between_0_and_1(self):
         with pytest.raises(ValueError, match="Expected level to be a finite number above 0"):
             bootstrap(accuracy, ["a"], ["a"], level=95)
+
+
+class TestScoreEquations:
+    def test_the_value_counts_not_the_form(self):
+        predictions = ["2 * (4 + 3)", "8 / 2 * 1", "7", "x", "1/0", ""]
+        scores = score_equations(["(3+4)*2", "8/2", "8", "1", "1", "1"], predictions)
+        assert scores == {"accuracy": 2 / 6}
+
+    def test_true_equations_have_values(self):
+        with pytest.raises(ValueError, match="Expected an equation of numbers"):
+            score_equations(["x"], ["1"])
+
+    def test_nothing_scores_nothing(self):
+        assert score_equations([], []) == {"accuracy": 0}

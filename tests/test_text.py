@@ -1,6 +1,7 @@
 import random
 import unicodedata
 from difflib import SequenceMatcher
+from fractions import Fraction
 
 import pytest
 from support import load_record
@@ -120,3 +121,21 @@ def test_text_segmentate_refuses_a_maxlen_that_is_no_whole_number(maxlen):
 
 def test_text_segmentate_takes_any_number_of_separators():
     assert text.text_segmentate("a\nb", 1, "." * 2000 + "\n") == ["a", "b"]
+
+
+class TestEquations:
+    def test_they_have_values(self):
+        assert text.compute_equation("(3+4)*2-1/2") == Fraction(27, 2)
+        assert text.compute_equation(" 0.1 + 0.2") == Fraction(3, 10)
+        assert text.compute_equation("-2**3") == -8
+
+    @pytest.mark.parametrize(
+        "equation", ["", "1+", "1/0", "x", "__import__('os')", "9**99", "4**0.5", "'1'"]
+    )
+    def test_a_text_that_is_none_has_no_value(self, equation):
+        with pytest.raises(ValueError, match="Expected an equation of numbers, .*, got "):
+            text.compute_equation(equation)
+
+    def test_signs_of_word_problems_become_those_of_python(self):
+        assert text.normalize_equation("x=[3+4]*50%") == "(3+4)*(50/100)"
+        assert text.compute_equation(text.normalize_equation("1(1/2)^2")) == Fraction(9, 4)

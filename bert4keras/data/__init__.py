@@ -1,10 +1,12 @@
 """Data for a model: files, parallel work, padding, generators of batches, pretraining corpora."""
 
+from bert4keras.data.captions import load_captions
 from bert4keras.data.classification import load_clue, load_table
 from bert4keras.data.corpus import find_text_files, pack_sequences, read_texts
 from bert4keras.data.entities import load_cluener, load_conll, load_words
 from bert4keras.data.generators import DataGenerator
 from bert4keras.data.lines import load_json_lines, open
+from bert4keras.data.math_problems import load_math_problems
 from bert4keras.data.objectives import CausalLM, MaskedLM, PrefixLM
 from bert4keras.data.padding import sequence_padding, softmax, to_array, truncate_sequences
 from bert4keras.data.parallel import parallel_apply, parallel_apply_generator
@@ -26,10 +28,12 @@ __all__ = [
     "TagScheme",
     "atomic_write",
     "find_text_files",
+    "load_captions",
     "load_clue",
     "load_cluener",
     "load_conll",
     "load_json_lines",
+    "load_math_problems",
     "load_squad",
     "load_table",
     "load_triples",

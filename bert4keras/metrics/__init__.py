@@ -10,6 +10,7 @@ from bert4keras.metrics.counts import (
     score_spans,
     score_triples,
 )
+from bert4keras.metrics.equations import score_equations
 from bert4keras.metrics.ranking import mean_reciprocal_rank, ndcg, pearson, spearman
 from bert4keras.metrics.texts import score_answers, score_texts
 from bert4keras.metrics.thresholds import bootstrap, find_best_threshold
@@ -23,6 +24,7 @@ __all__ = [
     "pearson",
     "score_answers",
     "score_entities",
+    "score_equations",
     "score_labels",
     "score_spans",
     "score_texts",

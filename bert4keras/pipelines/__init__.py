@@ -1,6 +1,7 @@
 """Pipelines: what a trained task does at inference, saved as one folder."""
 
 from bert4keras.pipelines.base import Pipeline
+from bert4keras.pipelines.conditional_writer import ConditionalWriter
 from bert4keras.pipelines.entity_recognizer import EntityRecognizer, to_hugging_face
 from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.loading import PIPELINES, load_pipeline
@@ -17,6 +18,7 @@ from bert4keras.pipelines.text_writer import TextWriter
 
 __all__ = [
     "PIPELINES",
+    "ConditionalWriter",
     "EntityRecognizer",
     "ImageCaptioner",
     "MaskFiller",

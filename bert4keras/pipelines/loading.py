@@ -6,6 +6,7 @@ from typing import Any
 
 from bert4keras.backend.types import StrPath
 from bert4keras.checkpoints.hub import resolve_hub_path
+from bert4keras.pipelines.conditional_writer import ConditionalWriter
 from bert4keras.pipelines.entity_recognizer import EntityRecognizer
 from bert4keras.pipelines.folder import FILE, read_pipeline
 from bert4keras.pipelines.hugging_face import CONFIG_FILE, read_hugging_face
@@ -26,6 +27,7 @@ from bert4keras.pipelines.text_writer import TextWriter
 PIPELINES: dict[str, type[PipelineBase]] = {
     cls.task: cls
     for cls in (
+        ConditionalWriter,
         EntityRecognizer,
         ImageCaptioner,
         MaskFiller,

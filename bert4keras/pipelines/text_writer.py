@@ -1,11 +1,12 @@
 """Text generation: a continuation, a title, a summary or an answer for each text."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bert4keras.backend.types import ArrayLike
 from bert4keras.checks import (
     check_boolean,
+    check_callable,
     check_integer,
     check_json,
     check_string,
@@ -169,18 +170,26 @@ class TextWriter(PipelineBase):
         prompt = self._encode(text, "text", self.truncate)
         return self.generator.stream(prompt, **vars(self._make_config(options)))
 
-    def evaluate(self, samples: Iterable[tuple[str, Any]], **options: Any) -> dict[str, Any]:
-        """Compute ROUGE and BLEU of the generated texts; needs the extra ``examples``.
+    def evaluate(
+        self,
+        samples: Iterable[tuple[Any, Any]],
+        score: Callable[[list[Any], list[str]], Mapping[str, Any]] = score_texts,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Compute ROUGE and BLEU of the generated texts, or the scores of a function.
 
         Args:
             samples: pairs of a text and the text to write.
+            score: function of the texts to write and those that are generated, which returns a
+                dict of scores, such as ``score_equations``. ROUGE and BLEU need the extra
+                ``examples``.
             **options: as for a call.
         """
+        check_callable("score", score)
         samples = list(samples)
-        records = self([text for text, _ in samples], **options)
-        return score_texts(
-            [target for _, target in samples], [x["generated_text"] for x in records]
-        )
+        records = self([item for item, _ in samples], **options)
+        targets = [target for _, target in samples]
+        return dict(score(targets, [record["generated_text"] for record in records]))
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -20,7 +20,8 @@ class BestPipeline(keras.callbacks.Callback):
         pipeline: a pipeline of ``bert4keras.pipelines`` whose layers are those that are trained.
         samples: samples for ``pipeline.evaluate``, kept from training.
         folder: folder to save to.
-        monitor: name of the score to compare; by default the first number that ``evaluate`` gives.
+        monitor: name of the score to compare, or of a metric of Keras such as "val_loss"; by
+            default the first number that ``evaluate`` gives.
         mode: "max" if a higher score is better, "min" if a lower one is.
         uses_ema: True scores and saves the moving averages of the weights, which an optimizer by
             ``extend_with_exponential_moving_average`` has; training goes on with the weights.
@@ -32,7 +33,7 @@ class BestPipeline(keras.callbacks.Callback):
 
     Raises:
         TypeError: ``pipeline`` is no pipeline.
-        ValueError: ``evaluate`` gives no score ``monitor``; the optimizer has no averages.
+        ValueError: there is no score ``monitor``; the optimizer has no averages.
 
     Example:
         >>> import tempfile
@@ -108,13 +109,13 @@ class BestPipeline(keras.callbacks.Callback):
         scores = self.pipeline.evaluate(self.samples, **self.options)
         numbers = {name: score for name, score in scores.items() if isinstance(score, float)}
         name = self.monitor or next(iter(numbers), None)
-        if name not in numbers:
+        logs.update(numbers)
+        if name not in logs:
             raise ValueError(
-                f"Expected monitor to be one of the scores {sorted(numbers)}, got {name!r}. Pass "
+                f"Expected monitor to be one of the scores {sorted(logs)}, got {name!r}. Pass "
                 "the name of one of them."
             )
-        logs.update(numbers)
-        score = numbers[name]
+        score = logs[name]
         # a comparison with NaN is false, so NaN is never the best
         if score > self.best if self.mode == "max" else score < self.best:
             self.pipeline.save(self.folder, scores)

@@ -1,20 +1,17 @@
-"""The word problems that the example learns from, and the values of equations."""
+"""The synthetic word problems that an example learns from."""
 
-import json
-from fractions import Fraction
-
-import pytest
-
-from examples.data.arithmetic import STEPS, load_problems, make_problems, plain, value
+from bert4keras.data import load_math_problems
+from bert4keras.text import compute_equation
+from examples.data.arithmetic import STEPS, make_files, make_problems
 
 
 def test_the_same_seed_gives_the_same_problems():
-    assert make_problems(20, "dev", seed=7) == make_problems(20, "dev", seed=7)
-    assert make_problems(20, "dev", seed=7) != make_problems(20, "dev", seed=8)
+    assert make_problems(20, "valid", seed=7) == make_problems(20, "valid", seed=7)
+    assert make_problems(20, "valid", seed=7) != make_problems(20, "valid", seed=8)
 
 
-def pairs(problems):
-    """The kinds of steps that follow each other."""
+def list_pairs(problems):
+    """List the kinds of steps that follow each other."""
     marks = [wording.split("{}")[-1] for wording, *_ in STEPS]
     begins = [wording.split("{}")[0] for wording, *_ in STEPS]
     step_pairs = set()
@@ -29,41 +26,21 @@ def pairs(problems):
     return step_pairs
 
 
-def test_steps_of_dev_never_followed_each_other_in_training():
-    train, dev = pairs(make_problems(2000)), pairs(make_problems(300, "dev"))
-    assert len(train) > 30 and len(dev) > 10 and not train & dev
+def test_steps_of_the_validation_set_never_follow_each_other_in_training():
+    train, valid = list_pairs(make_problems(2000)), list_pairs(make_problems(300, "valid"))
+    assert len(train) > 30 and len(valid) > 10 and not train & valid
 
 
-def test_numbers_of_an_equation_stand_in_its_text():
-    for text, equation in make_problems(200, "dev"):
-        assert value(equation) >= 0 and value(equation).denominator == 1
+def test_the_first_number_of_an_equation_is_in_its_text():
+    for text, equation in make_problems(200, "valid"):
+        value = compute_equation(equation)
+        assert value >= 0 and value.denominator == 1
         assert equation.split("+")[0].split("-")[0].strip("(").split("*")[0].split("/")[0] in text
 
 
-def test_equations_have_values():
-    assert value("(3+4)*2-1/2") == Fraction(27, 2) and value("0.1+0.2") == Fraction(3, 10)
-    assert value("-2**3") == -8
-
-
-@pytest.mark.parametrize("equation", ["", "1+", "1/0", "x", "__import__('os')", "9**99", "'1'"])
-def test_a_string_that_is_not_an_equation_has_no_value(equation):
-    with pytest.raises(ValueError, match="an equation must be numbers, .*got "):
-        value(equation)
-
-
-def test_signs_of_ape210k_are_made_plain():
-    assert plain("[3+4]*50%") == "(3+4)*(50/100)"
-    assert value(plain("1(1/2)^2")) == Fraction(9, 4)
-
-
-def test_problems_are_read_and_wrong_ones_passed_over(tmp_path):
-    file = tmp_path / "train.ape.json"
-    good = {"original_text": "三加四？", "equation": "x=3+4", "ans": "7"}
-    file.write_text("\n".join(json.dumps(x) for x in (good, {**good, "ans": "8"})))
-    assert load_problems(file) == [("三加四？", "3+4")]
-    file.write_text(json.dumps({**good, "ans": "8"}))
-    with pytest.raises(ValueError, match="train.ape.json must have problems .*got none"):
-        load_problems(file)
-    file.write_text(json.dumps(good) + '\n{"ans": 1}')
-    with pytest.raises(ValueError, match="train.ape.json, problem 2: it must have 'original_text'"):
-        load_problems(file)
+def test_files_are_read_as_math_problems(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BERT4KERAS_SMOKE", "1")
+    train_file, valid_file = make_files()
+    assert load_math_problems(train_file) == make_problems(100)
+    assert load_math_problems(valid_file) == make_problems(32, "valid")

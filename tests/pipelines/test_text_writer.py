@@ -4,7 +4,8 @@ import pytest
 from pipelines.toy import make_bert, make_texts, make_tokenizer
 
 from bert4keras.generation import TextGenerator
-from bert4keras.pipelines import ImageCaptioner, TextWriter, load_pipeline
+from bert4keras.layers import Embedding
+from bert4keras.pipelines import ConditionalWriter, ImageCaptioner, TextWriter, load_pipeline
 
 TEXTS = make_texts(7, longest=6)
 IMAGES = np.random.default_rng(0).uniform(0, 255, (5, 2, 3, 1)).astype("float32")
@@ -62,6 +63,15 @@ class TestTextWriter:
         reopened_pipeline = load_pipeline(tmp_path)
         assert reopened_pipeline.get_config() == writer.get_config()
         assert_equal(reopened_pipeline(TEXTS, max_new_tokens=4), writer(TEXTS, max_new_tokens=4))
+
+    def test_evaluate_takes_a_score(self, write):
+        def count_equal(targets, texts):
+            return {"equal": sum(map(str.__eq__, targets, texts))}
+
+        samples = [(text, write(text)["generated_text"]) for text in TEXTS[:3]]
+        assert write.evaluate([*samples, ("天", "?")], score=count_equal) == {"equal": 3}
+        with pytest.raises(TypeError, match="Expected score to be"):
+            write.evaluate(samples, score="bleu")
 
     def test_functions_stay_with_the_call(self, write, tmp_path):
         options = {"prefix_allowed_tokens_fn": lambda prompt, ids: [7, 3]}
@@ -123,3 +133,49 @@ class TestImageCaptioner:
     def test_a_model_of_texts_alone_is_refused(self):
         with pytest.raises(ValueError, match="Expected model to have one input of images"):
             ImageCaptioner(make_bert(application="lm"), make_tokenizer())
+
+
+@pytest.fixture(scope="module")
+def write_label():
+    label = keras.Input((1,), dtype="int32")
+    vector = Embedding(3, 8, embeddings_initializer=keras.initializers.RandomNormal(0, 3))(label)
+    model = make_bert(
+        application="lm",
+        layer_norm_cond=keras.layers.Reshape((8,))(vector),
+        additional_input_layers=label,
+    )
+    labels = ["red", "green", "blue"]
+    return ConditionalWriter(model, make_tokenizer(), labels, generation={"max_new_tokens": 4})
+
+
+class TestConditionalWriter:
+    def test_each_label_has_its_text(self, write_label):
+        records = write_label(["red", "green", ("blue", "天地"), ("red", "天地")])
+        assert len({record["generated_text"] for record in records}) > 1
+        assert_equal([write_label("green"), write_label(("red", "天地"))], [records[1], records[3]])
+        assert_equal(write_label(["red", "green", ("blue", "天地")], batch_size=1), records[:3])
+
+    def test_pieces_are_the_text(self, write_label):
+        for item in ("red", ("blue", "天地")):
+            assert "".join(write_label.stream_text(item)) == write_label(item)["generated_text"]
+
+    def test_its_folder_writes_the_same(self, write_label, tmp_path):
+        write_label.save(tmp_path)
+        items = ["blue", ("red", "天")]
+        assert_equal(load_pipeline(tmp_path)(items), write_label(items))
+
+    def test_evaluate_compares_texts_of_labels(self, write_label):
+        samples = [(label, write_label(label)["generated_text"]) for label in ("red", "blue")]
+        scores = write_label.evaluate(
+            samples, score=lambda targets, texts: {"equal": targets == texts}
+        )
+        assert scores == {"equal": True}
+
+    @pytest.mark.parametrize("item", ["pink", ("pink", "天"), 7, ("red", ""), ("red", "天", "地")])
+    def test_wrong_items_are_named(self, write_label, item):
+        with pytest.raises((TypeError, ValueError), match=r"Expected .*texts\[1\] to"):
+            write_label(["red", item])
+
+    def test_a_model_of_texts_alone_is_refused(self):
+        with pytest.raises(ValueError, match="Expected model to have one input of labels"):
+            ConditionalWriter(make_bert(application="lm"), make_tokenizer(), ["red"])

@@ -60,6 +60,15 @@ def test_monitor_and_mode_say_which_score_is_best(tmp_path, monkeypatch, mode, e
     assert best.best == load_pipeline(tmp_path).scores["b"] == expected
 
 
+def test_a_metric_of_keras_can_be_monitored(tmp_path, monkeypatch):
+    classifier = make_classifier()
+    set_scores(monkeypatch, classifier, *({"f1": x} for x in (0.5, 0.75)))
+    best = BestPipeline(classifier, SAMPLES, tmp_path, monitor="loss", mode="min")
+    history = fit(classifier, best, epochs=2).history
+    assert best.best == min(history["loss"])
+    assert load_pipeline(tmp_path).scores["f1"] == [0.5, 0.75][np.argmin(history["loss"])]
+
+
 def test_nan_is_never_the_best(tmp_path, monkeypatch):
     classifier = make_classifier()
     set_scores(monkeypatch, classifier, {"f1": float("nan")})
