@@ -1,52 +1,54 @@
-"""Open a T5 and let it answer: a folder of Hugging Face with spiece.model or vocab.txt.
+# 用 T5 生成：读一段，写一段 / T5: reads a text and writes another one
+# 文章 Article  https://kexue.fm/archives/7867
+# 数据 Data     不需要；没有预训练模型时，先让小 T5 学会把“三百二十五”写成 325，约 0.5 分钟
+#              none; without a checkpoint a small T5 first learns to write 三百二十五 as 325, half a
+#              minute
 
-Without --folder a tiny one learns to read numbers first (三百二十五 is 325), so that there is a
-folder to open."""
-
-import os
-import random
+import settings
 
 import keras
-from data.options import SEED, Parser
+import numpy as np
 
 from bert4keras.data import sequence_padding
 from bert4keras.generation import TextGenerator
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import SpTokenizer, Tokenizer, save_vocab
+from bert4keras.optimizers import Adam
+from bert4keras.tokenizers import Tokenizer, load_tokenizer
 
-parser = Parser(__doc__)
-parser.add_argument("--folder", help="config.json, model.safetensors and a vocabulary")
-parser.add_argument("--text", nargs="+", default=["三百二十五", "七千零八"], help="what it reads")
-parser.add_argument("--topk", type=int, default=4, help="beams, default %(default)s")
-parser.add_argument("--output", default="output/t5_of_numbers", help="folder of the tiny one")
-parser.add_argument("--seed", type=int, default=0, **SEED)
-parser.add_argument("--smoke", action="store_true", help="it learns only a few numbers")
-args = parser.parse_args()
-keras.utils.set_random_seed(args.seed)
-DIGITS, UNITS = "零一二三四五六七八九", ["", "十", "百", "千"]
+checkpoint = ""  # T5 的文件夹；留空用小模型  folder of a T5; empty: a small model
+text = "三百二十五"  # 读的文字  what it reads
+num_beams = 4
+max_new_tokens = 48  # 最多写多少 token  tokens that are written at most
+epochs = 6  # 小模型学几轮  of the small model
+settings.override(globals())
 
+# 小模型 / A small model ------------------------------------------------------------------------
 
-def spoken(number):
-    """A number below 10,000 in Chinese."""
-    text, waiting = "", False
-    for digit, unit in zip(map(int, f"{number:04d}"), reversed(UNITS)):
-        if digit:
-            text += ("零" if waiting and text else "") + DIGITS[digit] + unit
-        waiting = not digit
-    return text or "零"
+digits, units = "零一二三四五六七八九", ["千", "百", "十", ""]
 
 
-def learn(folder, number):
-    """A tiny T5 learns pairs of spoken and written numbers, and is saved as Hugging Face has it."""
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *DIGITS, *"十百千", *"0123456789"]
-    vocabulary = {word: i for i, word in enumerate(words)}
+def to_chinese(number):
+    """10000 以内的数的中文读法 / A number below 10,000 in Chinese"""
+    spoken, needs_zero = "", False
+    for digit, unit in zip(f"{number:04d}", units):
+        if digit != "0":
+            spoken += "零" * needs_zero + digits[int(digit)] + unit
+        needs_zero = digit == "0" and spoken != ""
+    return spoken or "零"
+
+
+if not checkpoint:  # 训练后按 Hugging Face 的格式保存  trained, then saved as Hugging Face does
+    checkpoint = "output/small_models/t5"
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *digits, *"十百千", *"0123456789"]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
     tokenizer = Tokenizer(vocabulary, token_start=None)
-    numbers = random.Random(args.seed).sample(range(10000), number)
-    heard = sequence_padding([tokenizer.encode(spoken(n))[0] for n in numbers])
-    said = sequence_padding([tokenizer.tokens_to_ids([*str(n), "[SEP]"]) for n in numbers])
-    begun = sequence_padding([[0, *ids[:-1]] for ids in said.tolist()])
+    numbers = np.random.permutation(10000)[:6000]
+    source = sequence_padding([tokenizer.encode(to_chinese(n))[0] for n in numbers])
+    target = sequence_padding([tokenizer.tokens_to_ids([*str(n), "[SEP]"]) for n in numbers])
+    start = np.zeros_like(target[:, :1])  # 解码从 0 开始  the decoder starts with 0
+    decoder_input = np.concatenate([start, target[:, :-1]], axis=1)
     config = {
-        "vocab_size": len(words),
+        "vocab_size": len(tokens),
         "hidden_size": 64,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
@@ -55,24 +57,16 @@ def learn(folder, number):
         "cross_position_bias": False,
     }
     t5 = build_transformer_model(config, model="t5.1.0", with_lm="linear", return_keras_model=False)
+    # 0 是补齐的部分，不计 / 0 is padding, which does not count
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
-    t5.model.compile(keras.optimizers.Adam(1e-3, clipnorm=1.0), loss)
-    t5.model.fit([heard, begun], said, batch_size=32, epochs=6)
-    t5.save_pretrained(folder)
-    save_vocab(os.path.join(folder, "vocab.txt"), vocabulary)
+    t5.model.compile(Adam(1e-3, clipnorm=1.0), loss)
+    t5.model.fit([source, decoder_input], target, batch_size=32, epochs=epochs)
+    t5.save_pretrained(checkpoint, tokenizer=tokenizer)
 
+# 生成 / Writing --------------------------------------------------------------------------------
 
-folder = args.folder
-if folder is None:
-    folder = args.output
-    learn(folder, 320 if args.smoke else 6000)
-model = build_transformer_model(folder)
-if os.path.exists(os.path.join(folder, "vocab.txt")):
-    tokenizer = Tokenizer(os.path.join(folder, "vocab.txt"), token_start=None)
-else:
-    tokenizer = SpTokenizer(
-        os.path.join(folder, "spiece.model"), token_start=None, token_end="</s>"
-    )
-answer = TextGenerator(model, tokenizer)
-for text, reply in zip(args.text, answer(args.text, num_beams=args.topk, max_new_tokens=48)):
-    print(text, "->", reply.replace(" ", ""))
+model = build_transformer_model(checkpoint)
+tokenizer = load_tokenizer(checkpoint)
+generate = TextGenerator(model, tokenizer)
+answer = generate(text, num_beams=num_beams, max_new_tokens=max_new_tokens)
+print(text, "->", answer.replace(" ", ""))

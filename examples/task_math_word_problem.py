@@ -3,8 +3,8 @@
 # 数据 Data     每行一个 JSON（Ape210K、Math23K）/ one JSON record on each line:
 #              {"original_text": "小明有8个苹果，又买来3个，这时小明有多少个苹果？",
 #               "equation": "x=8+3", "ans": "11"}
-# 结果 Expect   自带数据的题做对 0.75，约 5 分钟
-#              synthetic data: 0.75 of the answers are right, 5 minutes
+# 结果 Expect   自带数据的题做对 0.91，约 5 分钟
+#              synthetic data: 0.91 of the answers are right, 5 minutes
 
 import settings
 
@@ -22,9 +22,7 @@ from bert4keras.training import BestPipeline
 
 train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
 valid_file = ""  # 验证集  validation data
-checkpoint = (
-    ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small new model
-)
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
 new_head = False  # 预训练模型没有 MLM 头时设为 True  True if the checkpoint has no MLM head
 maxlen = 192  # 题目和算式的最大总长度，以 token 计  of problem and equation, in tokens
 max_equation = 48  # 算式的最大长度  of the equation

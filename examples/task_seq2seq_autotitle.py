@@ -21,9 +21,7 @@ from bert4keras.training import BestPipeline
 
 train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
 valid_file = ""  # 验证集  validation data
-checkpoint = (
-    ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small new model
-)
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
 new_head = False  # 预训练模型没有 MLM 头时设为 True  True if the checkpoint has no MLM head
 maxlen = 256  # 正文和标题的最大总长度，以 token 计  of text and title, in tokens
 max_title = 48  # 标题的最大长度  of the title

@@ -49,7 +49,7 @@ def is_for_validation(first, second):
 
 def make_problem(draw, split):
     """Compose one problem: its text and its equation."""
-    who, what, start = draw.choice(PEOPLE), draw.choice(THINGS), draw.randint(5, 99)
+    person, thing, start = draw.choice(PEOPLE), draw.choice(THINGS), draw.randint(5, 99)
     steps, length = [draw.randrange(len(STEPS))], draw.choice([1, 2, 3][split == "valid" :])
     while len(steps) < length:
         step = draw.randrange(len(STEPS))
@@ -62,7 +62,10 @@ def make_problem(draw, split):
         equation = f"({equation})" if sign in "*/" and re.search(r"[+-]", equation) else equation
         equation += f"{sign}{number + (wording[0] == '和')}" if sign == "/" else f"{sign}{number}"
         events.append(wording.format(number))
-    return f"{who}有{start}个{what}，{'，'.join(events)}，这时{who}有多少个{what}？", equation
+    return (
+        f"{person}有{start}个{thing}，{'，'.join(events)}，这时{person}有多少个{thing}？",
+        equation,
+    )
 
 
 def make_problems(number, split="train", seed=0):

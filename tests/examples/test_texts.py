@@ -1,4 +1,4 @@
-"""The made-up titles, poems and pictures that examples learn from."""
+"""The made-up poems and pictures that examples learn from."""
 
 import json
 
@@ -7,21 +7,13 @@ import pytest
 
 from examples.data.pictures import COLOURS, SHAPES, load_pictures, make_pictures
 from examples.data.poems import RHYMES, lines, load_poems, make_poems, rhymes, well_formed
-from examples.data.titles import THINGS, load_titles, make_titles
 
 
-@pytest.mark.parametrize("make", [make_titles, make_poems])
+@pytest.mark.parametrize("make", [make_poems])
 def test_the_same_seed_gives_the_same_items(make):
     assert make(20, "dev", seed=7) == make(20, "dev", seed=7)
     assert make(20, "dev", seed=7) != make(20, "dev", seed=8)
     assert len(set(make(200, "train"))) == 200 and not {*make(200, "train")} & {*make(50, "dev")}
-
-
-def test_a_title_names_what_its_abstract_names():
-    for abstract, title in make_titles(200, "dev"):
-        assert title[-2:] in ("方法", "模型", "系统")
-        thing = max((x for x in THINGS if x in title), key=len)
-        assert thing in abstract and len(title) < len(abstract)
 
 
 def test_made_up_poems_are_in_form_and_rhyme():
@@ -80,23 +72,6 @@ def test_two_things_of_a_dev_picture_were_never_seen_together():
 
     train, dev = kinds(make_pictures(1500, "train")[1]), kinds(make_pictures(200, "dev")[1])
     assert len(dev) > 20 and not train & dev
-
-
-@pytest.mark.parametrize("load", [load_titles])
-def test_a_wrong_row_is_named_and_so_is_an_empty_file(tmp_path, load):
-    file = tmp_path / "rows.tsv"
-    file.write_text("好\t1\n坏\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="rows.tsv, line 2: a row must .*got '坏"):
-        load(file)
-    file.write_text("")
-    with pytest.raises(ValueError, match="rows.tsv must have a row .*is empty"):
-        load(file)
-
-
-def test_rows_are_read(tmp_path):
-    file = tmp_path / "rows.tsv"
-    file.write_text("真\t好\t1\n", encoding="utf-8")
-    assert load_titles(file) == [("好", "1")]
 
 
 def test_poems_and_couplets_are_read(tmp_path):
