@@ -28,7 +28,7 @@ valid_file = ""  # 验证集  validation data
 checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
 maxlen = 128  # 最大长度，以 token 计  in tokens
 batch_size = 16
-epochs = 4
+epochs = 3
 learning_rate = 1e-4
 pointer_learning_rate = 1e-3  # 指针是新的，学得快些  the pointers are new, and learn faster
 output = "output/gplinker"  # 训练好的模型存在这里  folder for the trained model
@@ -43,9 +43,18 @@ print(train_data[0])  # ("《春山》的作者是李明", [("春山", "作者",
 predicates = sorted({predicate for _, triples in train_data for _, predicate, _ in triples})
 
 if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
-    checkpoint = make_checkpoint("gplinker", (text for text, _ in train_data))
+    texts = [text for text, _ in train_data]
+    checkpoint = make_checkpoint(
+        "gplinker", texts, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
     learning_rate *= 10
 tokenizer = load_tokenizer(checkpoint)
+
+
+def find_span(encoding, text, name):
+    """名字的首尾 token，被截断则为 None / First and last token of a name; None if it is cut off"""
+    start = text.find(name)
+    return encoding.find_tokens(start, start + len(name))
 
 
 def encode(sample):
@@ -62,12 +71,9 @@ def encode(sample):
     heads = np.zeros((len(predicates), length, length), "uint8")
     tails = np.zeros((len(predicates), length, length), "uint8")
     for subject, predicate, object in triples:
-        start, place = text.find(subject), text.find(object)
-        subject = encoding.find_tokens(start, start + len(subject))
-        object = encoding.find_tokens(place, place + len(object))
-        if subject and object:  # 没有被截断  not cut off
-            spans[0, subject[0], subject[1]] = 1
-            spans[1, object[0], object[1]] = 1
+        subject, object = find_span(encoding, text, subject), find_span(encoding, text, object)
+        if subject and object:
+            spans[0][subject] = spans[1][object] = 1
             heads[predicates.index(predicate), subject[0], object[0]] = 1
             tails[predicates.index(predicate), subject[1], object[1]] = 1
     return encoding.token_ids, spans, heads, tails
@@ -91,9 +97,9 @@ class TrainGenerator(DataGenerator):
 # Objects may stand before subjects: heads and tails have no triangular mask, and no distances
 bert = build_transformer_model(checkpoint)
 anywhere = {"RoPE": False, "tril_mask": False}
-spans = EfficientGlobalPointer(2, 64, name="Pointer-Spans")
-heads = EfficientGlobalPointer(len(predicates), 64, name="Pointer-Heads", **anywhere)
-tails = EfficientGlobalPointer(len(predicates), 64, name="Pointer-Tails", **anywhere)
+spans = EfficientGlobalPointer(2, 64, name="span_pointer")
+heads = EfficientGlobalPointer(len(predicates), 64, name="head_pointer", **anywhere)
+tails = EfficientGlobalPointer(len(predicates), 64, name="tail_pointer", **anywhere)
 outputs = [spans(bert.output), heads(bert.output), tails(bert.output)]
 model = keras.Model(bert.inputs, outputs)
 
@@ -115,7 +121,7 @@ steps = len(generator)
 optimizer = extend_with_parameter_wise_lr(Adam)(
     WarmupCosineDecay(learning_rate, steps * epochs),
     clipnorm=1.0,
-    paramwise_lr_schedule={"Pointer": pointer_learning_rate / learning_rate},
+    paramwise_lr_schedule={"_pointer": pointer_learning_rate / learning_rate},
 )
 model.compile(optimizer, [pointer_loss, pointer_loss, pointer_loss])
 
