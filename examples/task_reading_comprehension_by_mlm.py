@@ -1,177 +1,133 @@
-"""Reading comprehension by a masked language model (https://kexue.fm/archives/7148).
+# 用 MLM 做阅读理解，答案一次填出 / Reading comprehension by an MLM: an answer is filled in at once
+# 文章 Article  https://kexue.fm/archives/7148
+# 数据 Data     WebQA 的 JSON，一个问题有若干段落 / WebQA's JSON: a question with its passages
+#              {"Q1": {"question": "谁写了《春山》？", "evidences":
+#               {"Q1#0": {"evidence": "《春山》，李明著。", "answer": ["李明"]}}}}
+# 结果 Expect   自带数据训练 3 轮：准确率 0.71，F1 0.74；默认 4 轮，约 5 分钟
+#              synthetic data, 3 epochs: accuracy 0.71, F1 0.74; by default 4 epochs, 5 minutes
 
-BERT reads [CLS] [MASK] x 32 [SEP] question [SEP] passage [SEP] and fills all the masks at once with
-the answer and a [SEP]. Only what stands in the passage may be filled in; passages vote."""
-
-import itertools
-import json
-import time
-from functools import partial
+import settings
 
 import keras
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.reading import load_questions, make_questions, ngrams, scores, vote
-from keras import ops
-from keras.layers import Activation
-from tqdm import tqdm
+from data.reading import make_files
+from data.small_model import make_checkpoint
 
-from bert4keras.backend import Sinusoidal
-from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.layers import Loss
+from bert4keras.data import DataGenerator, load_webqa, sequence_padding
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay, extend_with_parameter_wise_lr
+from bert4keras.pipelines import MaskReader, load_pipeline
+from bert4keras.tokenizers import Tokenizer, load_vocab
+from bert4keras.training import BestPipeline
 
-args = command_line(
-    __doc__,
-    "reading_by_mlm",
-    epochs=3,
-    batch_size=32,
-    rates=(3e-3, 1e-4),
-    maxlen=256,
-    data="folder of WebQA's train.json and dev.json, or one file of questions to split",
-    predict=("QUESTION", "PASSAGE"),
-    passages={"type": int, "help": "fill questions up with others' to so many"},
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
+new_head = False  # 预训练模型没有 MLM 头时设为 True  True if the checkpoint has no MLM head
+maxlen = 256  # 答案、问题和段落的最大总长度，以 token 计  of answer, question, passage, in tokens
+max_answer = 16  # 答案的最大长度  of the answer
+batch_size = 32
+epochs = 4
+learning_rate = 2e-4
+output = "output/reading_by_mlm"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals(), predict="QUESTION PASSAGE")
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+if not train_file:
+    train_file, valid_file = make_files()
+train_data, valid_data = load_webqa(train_file), load_webqa(valid_file)
+print(train_data[0])  # {"question": "问题", "passages": ["段落", ...], "answers": ["答案"], ...}
+
+# 每个段落是一个样本；没有答案的段落，答案是空的
+# Each passage is a sample; a passage without an answer has an empty one
+samples = []
+for row in train_data:
+    for passage, answers in zip(row["passages"], row["passage_answers"]):
+        samples.append((row["question"], passage, answers[0] if answers else ""))
+
+head_rate = 10 if new_head else 1  # 新的 MLM 头学得快 10 倍  a new head learns ten times as fast
+if not checkpoint:  # 从头训练小模型，学习率大 15 倍  from scratch, at 15 times the rate
+    texts = (question + passage for question, passage, _ in samples)
+    checkpoint = make_checkpoint("reading_by_mlm", texts, dropout=0.0)
+    learning_rate *= 15
+    new_head, head_rate = True, 1
+
+# 精简词表：去掉中文 BERT 用不到的 token / tokens that a Chinese BERT never uses are left out
+special_tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+tokens, keep_tokens = load_vocab(
+    f"{checkpoint}/vocab.txt", simplified=True, startswith=special_tokens
 )
-if args.data:
-    train_data, dev_data = load_questions(args.data, args.passages)
-else:
-    train_data, dev_data = make_questions(12000, passages=2), make_questions(300, "dev")
-texts = (c for x in train_data for p in x["passages"] for c in (x["question"], p["passage"]))
-tokens, keep_tokens = vocabulary(args.vocab, texts, ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))
-if args.smoke:
-    train_data, dev_data = train_data[:40], dev_data[:8]
-if args.predict is not None:
-    passages = [{"answer": "", "passage": text} for text in args.predict[1:]]
-    dev_data = [{"question": args.predict[0], "passages": passages}]
 tokenizer = Tokenizer(tokens, do_lower_case=True)
-MAX_ANSWER, MAX_QUESTION = 32, 64  # tokens
-END, SLOTS = tokenizer.end_id, np.arange(1, MAX_ANSWER + 1)
 
 
-def prompt(question, passage):
-    """[CLS] [MASK] x 32 [SEP] question [SEP] passage [SEP], and where the passage begins."""
-    asked = tokenizer.encode(question, maxlen=MAX_QUESTION)[0]
-    begin = [asked[0], *[tokenizer.mask_id] * MAX_ANSWER, END, *asked[1:]]
-    passage = tokenizer.encode(passage, maxlen=args.maxlen - len(begin) + 1)[0]
-    return begin + passage[1:], len(begin)
+def encode(sample):
+    """[CLS] [MASK]…[MASK] [SEP] 问题 [SEP] 段落 [SEP]，以及每个位置要预测的 token
+
+    Tokens as above (question, then passage), and what each place predicts: the masks predict the
+    answer and a [SEP]. A new head also learns to name the token that it reads: it soon copies.
+    """
+    question, passage, answer = sample
+    question_ids, _ = tokenizer.encode(question)
+    start_ids = [tokenizer.start_id, *[tokenizer.mask_id] * max_answer, tokenizer.end_id]
+    prompt_ids = start_ids + question_ids[1:]
+    passage_ids, _ = tokenizer.encode(passage, maxlen=maxlen - len(prompt_ids) + 1)
+    answer_ids, _ = tokenizer.encode(answer, maxlen=max_answer + 1)
+    answer_ids = answer_ids[1:]  # 不要 [CLS]  without [CLS]
+    token_ids = prompt_ids + passage_ids[1:]
+    labels = np.array(token_ids)
+    labels[1 : len(answer_ids) + 1] = answer_ids
+    copy_weight = len(answer_ids) / (len(token_ids) - max_answer) if new_head else 0.0
+    weights = np.full(len(token_ids), copy_weight)
+    weights[1 : max_answer + 1] = 0
+    weights[1 : len(answer_ids) + 1] = 1
+    return token_ids, labels, weights
 
 
 class TrainGenerator(DataGenerator):
-    """Batches of passages with their questions, and what belongs in the slots."""
+    """补齐成批，长度取 16 的倍数 / Padded batches; lengths are multiples of 16"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, (question, passage, answer) in self.sample(random):
-            token_ids, begin = prompt(question, passage)
-            target = tokenizer.encode(answer, maxlen=MAX_ANSWER + 1)[0][1:]
-            there = target[:-1] in ngrams(token_ids[begin:], len(target) - 1)  # not cut off
-            batch.append((token_ids, target if there else [END]))
-            if len(batch) == self.batch_size or is_end:
-                token_ids, targets = zip(*batch)
-                token_ids = sequence_padding(token_ids, multiple=16)
-                targets = sequence_padding(targets, MAX_ANSWER)
-                yield [token_ids, np.zeros_like(token_ids), targets], None
-                batch = []
+        for batch in self.batches(random):
+            token_ids, labels, weights = [
+                sequence_padding(rows, multiple=16) for rows in zip(*map(encode, batch))
+            ]
+            yield [token_ids, np.zeros_like(token_ids)], labels, weights.astype("float32")
 
 
-class CrossEntropy(Loss):
-    """Of the tokens in the slots, up to the end; a new head also learns to give back each token
-    that is read, so that copying is soon found."""
+# 模型 / Model ----------------------------------------------------------------------------------
 
-    def compute_loss(self, inputs, mask=None):
-        token_ids, targets, scores = inputs
-        written = ops.cast(ops.not_equal(targets, 0), "float32")
-        entropy = partial(ops.sparse_categorical_crossentropy, from_logits=True)
-        filled = ops.take(scores, SLOTS, axis=1)
-        loss = ops.sum(entropy(targets, filled) * written) / ops.sum(written)
-        if args.new_head or not args.checkpoint:
-            token_ids, scores = token_ids[:, MAX_ANSWER + 1 :], scores[:, MAX_ANSWER + 1 :]
-            read = ops.cast(ops.not_equal(token_ids, 0), "float32")
-            loss += ops.sum(entropy(token_ids, scores) * read) / ops.sum(read)
-        return loss
-
-
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-}
 model = build_transformer_model(
-    args.config or small,
-    args.checkpoint,
+    checkpoint,
     with_mlm="linear",
     keep_tokens=keep_tokens,
-    ignore_invalid_weights=args.new_head,
+    ignore_invalid_weights=new_head,
 )
-if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
-    positions = model.get_layer("Embedding-Position").weights[0]
-    positions.assign(0.05 * Sinusoidal()(positions.shape))
-answers_in = keras.Input((MAX_ANSWER,), dtype="int32")
-train_model = keras.Model(
-    [*model.inputs, answers_in], CrossEntropy(2)([model.inputs[0], answers_in, model.output])
+
+# 训练 / Training -------------------------------------------------------------------------------
+
+generator = TrainGenerator(samples, batch_size, length_func=lambda sample: len(sample[1]))
+steps = len(generator)
+optimizer = extend_with_parameter_wise_lr(Adam)(
+    WarmupCosineDecay(learning_rate, steps * epochs),
+    clipnorm=1.0,
+    paramwise_lr_schedule={"MLM": head_rate},
 )
-slots = ops.take(model.get_layer("MLM-Norm").output, SLOTS, axis=1)  # all to be scored
-slots = model.get_layer("MLM-Bias")(model.get_layer("Embedding-Token")(slots, mode="dense"))
-reader = keras.Model(model.inputs, Activation("softmax", dtype="float32")(slots))
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(
+    from_logits=True, reduction="mean_with_sample_weight"
+)
+model.compile(optimizer, cross_entropy)
 
+# 只填段落里有的片段，各段落投票；每轮结束评分，最好的模型存到 output，按 Ctrl-C 也不会丢
+# Only n-grams of passages are filled in, and the passages vote. Each epoch ends with scores; the
+# best model is in output, even after Ctrl-C
+reader = MaskReader(model, tokenizer, max_answer, from_logits=True, maxlen=maxlen, truncate=True)
+best = BestPipeline(reader, valid_data, output)
+model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
 
-def fill(p, passage):
-    """The most probable n-gram of a passage for slots (32, V), grown token by token, and the mean
-    probability of its tokens with its end."""
-    found, chosen = [], []
-    for slot in p:
-        goes_on = {x[-1] for x in ngrams(passage, len(found) + 1) if x[:-1] == found}
-        best = max([END, *sorted(goes_on)], key=slot.__getitem__)
-        chosen.append(slot[best])
-        if best == END:
-            break
-        found.append(best)
-    return tokenizer.decode(found), np.mean(chosen)
+# 使用 / Use ------------------------------------------------------------------------------------
 
-
-def answer(items):
-    """The answers to some questions, "" for none."""
-    prompts = [prompt(x["question"], p["passage"]) for x in items for p in x["passages"]]
-    token_ids = sequence_padding([ids for ids, _ in prompts], multiple=16)
-    slots = reader.predict_on_batch([token_ids, np.zeros_like(token_ids)])
-    found = (fill(p, ids[begin:-1]) for p, (ids, begin) in zip(slots, prompts))
-    return [vote(list(itertools.islice(found, len(x["passages"])))) for x in items]
-
-
-def evaluate():
-    """Scores over dev, and how fast; questions and answers are written down."""
-    begin, answers = time.perf_counter(), []
-    for i in tqdm(range(0, len(dev_data), 16), "answering", leave=False):
-        answers += answer(dev_data[i : i + 16])
-    speed = len(answers) / (time.perf_counter() - begin)
-    records = [{**item, "predicted": text} for item, text in zip(dev_data, answers)]
-    with atomic_write(f"{args.output}/predictions.jsonl") as file:
-        file.writelines(json.dumps(x, ensure_ascii=False) + "\n" for x in records)
-    return {**scores(dev_data, answers), "answers_per_second": speed}
-
-
-if args.predict is not None:
-    train_model.load_weights(args.weights)
-    print(*answer(dev_data))
-else:
-    samples = [
-        (item["question"], p["passage"], p["answer"])
-        for item in train_data
-        for p in item["passages"]
-    ]
-    generator = TrainGenerator(samples, args.batch_size, length_func=lambda x: len(x[1]))
-    steps = len(generator) * args.epochs
-    train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
-    with stoppable(args.weights, args):
-        train_model.fit(
-            generator.forfit(),
-            steps_per_epoch=len(generator),
-            epochs=args.epochs,
-            callbacks=[BestCheckpoint(args.weights, evaluate)],
-        )
+reader = load_pipeline(output)
+questions = [{key: row[key] for key in ("question", "passages")} for row in valid_data[:3]]
+for row, record in zip(valid_data, reader(questions)):
+    print(row["question"], "->", record["text"] or "（没有答案）", "/", *row["answers"])

@@ -1,182 +1,131 @@
-"""Reading comprehension by sequence to sequence (https://kexue.fm/archives/7115).
+# 用 UniLM 做阅读理解，答案逐字写出 / Reading comprehension by a UniLM, which writes the answers
+# 文章 Article  https://kexue.fm/archives/7115
+# 数据 Data     WebQA 的 JSON，一个问题有若干段落 / WebQA's JSON: a question with its passages
+#              {"Q1": {"question": "谁写了《春山》？", "evidences":
+#               {"Q1#0": {"evidence": "《春山》，李明著。", "answer": ["李明"]}}}}
+# 结果 Expect   每轮结束打印准确率和 F1；分数见 README 和 docs/real_data.md
+#              each epoch prints accuracy and F1; see README and docs/real_data.md for scores
 
-A UniLM reads [CLS] passage [SEP] question [SEP] and writes the answer. Passages of one question
-vote on each token; those that answer nothing at first have no vote."""
-
-import json
-import time
-from functools import partial
+import settings
 
 import keras
-from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.reading import load_questions, make_questions, scores
-from keras import ops
-from tqdm import tqdm
+from data.reading import make_files
+from data.small_model import make_checkpoint
 
-from bert4keras.backend import Sinusoidal
-from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.generation import TextGenerator
-from bert4keras.layers import Loss
+from bert4keras.data import DataGenerator, load_webqa, sequence_padding
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay, extend_with_parameter_wise_lr
+from bert4keras.pipelines import SequenceReader, load_pipeline
+from bert4keras.tokenizers import Tokenizer, load_vocab
+from bert4keras.training import BestPipeline
 
-args = command_line(
-    __doc__,
-    "reading_by_seq2seq",
-    epochs=4,
-    batch_size=32,
-    rates=(2e-3, 1e-4),
-    maxlen=256,
-    data="folder of WebQA's train.json and dev.json, or one file of questions to split",
-    predict=("QUESTION", "PASSAGE"),
-    passages={"type": int, "help": "fill questions up with others' to so many"},
-    topk={"type": int, "default": 2, "help": "beams, default %(default)s"},
-    free={"action": "store_true", "help": "let answers be other than the passages' words"},
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
+new_head = False  # 预训练模型没有 MLM 头时设为 True  True if the checkpoint has no MLM head
+maxlen = 256  # 答案、问题和段落的最大总长度，以 token 计  of answer, question, passage, in tokens
+max_answer = 16  # 答案的最大长度  of the answer
+num_beams = 2
+batch_size = 32
+epochs = 4
+learning_rate = 2e-4
+output = "output/reading_by_seq2seq"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals(), predict="QUESTION PASSAGE")
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+if not train_file:
+    train_file, valid_file = make_files()
+train_data, valid_data = load_webqa(train_file), load_webqa(valid_file)
+print(train_data[0])  # {"question": "问题", "passages": ["段落", ...], "answers": ["答案"], ...}
+
+# 每个段落是一个样本；没有答案的段落，答案是空的
+# Each passage is a sample; a passage without an answer has an empty one
+samples = []
+for row in train_data:
+    for passage, answers in zip(row["passages"], row["passage_answers"]):
+        samples.append((row["question"], passage, answers[0] if answers else ""))
+
+head_rate = 10 if new_head else 1  # 新的 MLM 头学得快 10 倍  a new head learns ten times as fast
+if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
+    texts = (question + passage for question, passage, _ in samples)
+    checkpoint = make_checkpoint("reading_by_seq2seq", texts, dropout=0.0)
+    learning_rate *= 10
+    new_head, head_rate = True, 1
+
+# 精简词表：去掉中文 BERT 用不到的 token / tokens that a Chinese BERT never uses are left out
+special_tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+tokens, keep_tokens = load_vocab(
+    f"{checkpoint}/vocab.txt", simplified=True, startswith=special_tokens
 )
-if args.data:
-    train_data, dev_data = load_questions(args.data, args.passages)
-else:
-    train_data, dev_data = make_questions(12000, passages=2), make_questions(300, "dev")
-texts = (c for x in train_data for p in x["passages"] for c in (x["question"], p["passage"]))
-tokens, keep_tokens = vocabulary(args.vocab, texts)
-if args.smoke:
-    train_data, dev_data = train_data[:40], dev_data[:8]
-if args.predict is not None:
-    passages = [{"answer": "", "passage": text} for text in args.predict[1:]]
-    dev_data = [{"question": args.predict[0], "passages": passages}]
 tokenizer = Tokenizer(tokens, do_lower_case=True)
-MAX_ANSWER, MAX_QUESTION = 32, 64  # tokens
 
 
-def prompt(question, passage):
-    """[CLS] passage [SEP] question [SEP]; the passage is cut to what they leave of maxlen."""
-    asked = tokenizer.encode(question, maxlen=MAX_QUESTION)[0][1:]
-    return tokenizer.encode(passage, maxlen=args.maxlen - len(asked) - MAX_ANSWER)[0] + asked
+def encode(sample):
+    """[CLS] 段落 [SEP] 问题 [SEP] 答案 [SEP]，以及每个位置要预测的 token
+
+    Tokens as above (passage, question, answer), and what each place predicts. The place before
+    predicts a token of the answer. A new head also learns to name the token that it reads, so that
+    it soon copies.
+    """
+    question, passage, answer = sample
+    question_ids, _ = tokenizer.encode(question)
+    passage_ids, _ = tokenizer.encode(passage, maxlen=maxlen - len(question_ids) - max_answer)
+    prompt_ids = passage_ids + question_ids[1:]  # 不要 [CLS]  without [CLS]
+    answer_ids = tokenizer.encode(answer, maxlen=max_answer)[0][1:]
+    token_ids = prompt_ids + answer_ids
+    segment_ids = [0] * len(prompt_ids) + [1] * len(answer_ids)
+    labels = prompt_ids[:-1] + answer_ids + [0]
+    copy_weight = len(answer_ids) / len(prompt_ids) if new_head else 0.0
+    weights = [copy_weight] * (len(prompt_ids) - 1) + [1.0] * len(answer_ids) + [0.0]
+    return token_ids, segment_ids, labels, weights
 
 
 class TrainGenerator(DataGenerator):
-    """Batches of passages, each with its question and what the passage answers."""
+    """补齐成批，长度取 16 的倍数 / Padded batches; lengths are multiples of 16"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, (question, passage, answer) in self.sample(random):
-            source = prompt(question, passage)
-            target = tokenizer.encode(answer, maxlen=MAX_ANSWER)[0][1:]
-            batch.append((source + target, [0] * len(source) + [1] * len(target)))
-            if len(batch) == self.batch_size or is_end:
-                yield [sequence_padding(x, multiple=16) for x in zip(*batch)], None
-                batch = []
+        for batch in self.batches(random):
+            token_ids, segment_ids, labels, weights = [
+                sequence_padding(rows, multiple=16) for rows in zip(*map(encode, batch))
+            ]
+            yield [token_ids, segment_ids], labels, weights.astype("float32")
 
 
-class CrossEntropy(Loss):
-    """Of the answers' tokens, each predicted at the token before; a new head also learns to give
-    back each token that is read, so that copying is soon found."""
+# 模型 / Model ----------------------------------------------------------------------------------
 
-    def compute_loss(self, inputs, mask=None):
-        token_ids, segment_ids, scores = inputs
-        written = ops.cast(segment_ids, "float32")
-        read = ops.cast(ops.not_equal(token_ids, 0), "float32") - written
-        entropy = partial(ops.sparse_categorical_crossentropy, from_logits=True)
-        loss = entropy(token_ids[:, 1:], scores[:, :-1]) * written[:, 1:]
-        loss = ops.sum(loss) / ops.sum(written)
-        if args.new_head or not args.checkpoint:
-            loss += ops.sum(entropy(token_ids, scores) * read) / ops.sum(read)
-        return loss
-
-
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-}
 model = build_transformer_model(
-    args.config or small,
-    args.checkpoint,
-    application="unilm",
+    checkpoint,
+    application="unilm",  # 段落和问题双向，答案单向  the answer sees its past, the rest all of it
     with_mlm="linear",
     keep_tokens=keep_tokens,
-    ignore_invalid_weights=args.new_head,
+    ignore_invalid_weights=new_head,
 )
-if not args.checkpoint:  # from scratch, neighbours are found sooner where positions start as waves
-    positions = model.get_layer("Embedding-Position").weights[0]
-    positions.assign(0.05 * Sinusoidal()(positions.shape))
-train_model = keras.Model(model.inputs, CrossEntropy(2)([*model.inputs, model.output]))
-write = TextGenerator(model, tokenizer)
-WIDTH = 1 << (max(len(item["passages"]) for item in dev_data) - 1).bit_length()
-ABSENT = [tokenizer.end_id]  # a question has WIDTH prompts, a power of 2; this fills up
 
+# 训练 / Training -------------------------------------------------------------------------------
 
-def vote(tokens, length, logits):
-    """What all passages of a question give together: sum p² / (sum p + 1), in proportion."""
-    there = ops.any(ops.equal(tokens, tokenizer.start_id), axis=1)
-    p = ops.softmax(logits) * ops.cast(there, "float32")[:, None]
-    p = ops.reshape(p, (-1, WIDTH, args.topk, p.shape[-1]))
-    p = ops.sum(p**2, axis=1, keepdims=True) / (ops.sum(p, axis=1, keepdims=True) + 1)
-    p = ops.log(p / ops.sum(p, axis=-1, keepdims=True))  # or short answers would be favoured
-    return ops.reshape(ops.repeat(p, WIDTH, axis=1), ops.shape(logits))
+generator = TrainGenerator(samples, batch_size, length_func=lambda sample: len(sample[1]))
+steps = len(generator)
+optimizer = extend_with_parameter_wise_lr(Adam)(
+    WarmupCosineDecay(learning_rate, steps * epochs),
+    clipnorm=1.0,
+    paramwise_lr_schedule={"MLM": head_rate},
+)
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(
+    from_logits=True, reduction="mean_with_sample_weight"
+)
+model.compile(optimizer, cross_entropy)
 
+# 答案只能是段落里的片段，各段落投票；每轮结束评分，最好的模型存到 output，按 Ctrl-C 也不会丢
+# Answers are n-grams of the passages, which vote on each token. Each epoch ends with scores; the
+# best model is in output, even after Ctrl-C
+reader = SequenceReader(model, tokenizer, max_answer, num_beams, maxlen=maxlen, truncate=True)
+best = BestPipeline(reader, valid_data, output)
+model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
 
-def answer(items):
-    """The answers to some questions, "" for none."""
-    prompts = [[prompt(item["question"], p["passage"]) for p in item["passages"]] for item in items]
-    first = iter(write.generate(sum(prompts, []), max_new_tokens=1).tokens)
-    prompts = [[x for x in rows if next(first) != [ABSENT]] for rows in prompts]
-    asked = [i for i, rows in enumerate(prompts) if rows]
+# 使用 / Use ------------------------------------------------------------------------------------
 
-    def following(row, ids):  # tokens that go on from an n-gram of some passage, or the end
-        texts, n = [x[1 : x.index(*ABSENT)] for x in prompts[asked[row // WIDTH]]], len(ids)
-        return ABSENT + [x[i + n] for x in texts for i in range(len(x) - n) if x[i : i + n] == ids]
-
-    answers = [""] * len(items)
-    if asked:
-        rows = [row for i in asked for row in prompts[i] + [ABSENT] * (WIDTH - len(prompts[i]))]
-        found = write(
-            rows,
-            batch_size=len(rows),
-            num_beams=args.topk,
-            max_new_tokens=MAX_ANSWER,
-            logits_processor=vote,
-            length_penalty=0.0,
-            prefix_allowed_tokens_fn=None if args.free else following,
-        )
-        for i, text in zip(asked, found[::WIDTH]):
-            answers[i] = text
-    return answers
-
-
-def evaluate():
-    """Scores over dev, and how fast; questions and answers are written down."""
-    begin, answers = time.perf_counter(), []
-    for i in tqdm(range(0, len(dev_data), 16), "answering", leave=False):
-        answers += answer(dev_data[i : i + 16])
-    speed = len(answers) / (time.perf_counter() - begin)
-    records = [{**item, "predicted": text} for item, text in zip(dev_data, answers)]
-    with atomic_write(f"{args.output}/predictions.jsonl") as file:
-        file.writelines(json.dumps(x, ensure_ascii=False) + "\n" for x in records)
-    return {**scores(dev_data, answers), "answers_per_second": speed}
-
-
-if args.predict is not None:
-    train_model.load_weights(args.weights)
-    print(*answer(dev_data))
-else:
-    samples = [
-        (item["question"], p["passage"], p["answer"])
-        for item in train_data
-        for p in item["passages"]
-    ]
-    generator = TrainGenerator(samples, args.batch_size, length_func=lambda x: len(x[1]))
-    steps = len(generator) * args.epochs
-    train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
-    with stoppable(args.weights, args):
-        train_model.fit(
-            generator.forfit(),
-            steps_per_epoch=len(generator),
-            epochs=args.epochs,
-            callbacks=[BestCheckpoint(args.weights, evaluate)],
-        )
+reader = load_pipeline(output)
+questions = [{key: row[key] for key in ("question", "passages")} for row in valid_data[:3]]
+for row, record in zip(valid_data, reader(questions)):
+    print(row["question"], "->", record["text"] or "（没有答案）", "/", *row["answers"])

@@ -8,6 +8,7 @@ from bert4keras.pipelines.loading import PIPELINES, load_pipeline
 from bert4keras.pipelines.mask_filler import MaskFiller
 from bert4keras.pipelines.mask_reader import MaskReader
 from bert4keras.pipelines.pair_scorer import PairScorer
+from bert4keras.pipelines.question_writer import QuestionWriter
 from bert4keras.pipelines.reader import Reader
 from bert4keras.pipelines.relation_extractor import RelationExtractor, as_spo
 from bert4keras.pipelines.root import PipelineBase
@@ -26,6 +27,7 @@ __all__ = [
     "PairScorer",
     "Pipeline",
     "PipelineBase",
+    "QuestionWriter",
     "Reader",
     "RelationExtractor",
     "SentenceEncoder",

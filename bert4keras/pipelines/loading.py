@@ -14,6 +14,7 @@ from bert4keras.pipelines.image_captioner import ImageCaptioner
 from bert4keras.pipelines.mask_filler import MaskFiller
 from bert4keras.pipelines.mask_reader import MaskReader
 from bert4keras.pipelines.pair_scorer import PairScorer
+from bert4keras.pipelines.question_writer import QuestionWriter
 from bert4keras.pipelines.reader import Reader
 from bert4keras.pipelines.relation_extractor import RelationExtractor
 from bert4keras.pipelines.root import PipelineBase
@@ -33,6 +34,7 @@ PIPELINES: dict[str, type[PipelineBase]] = {
         MaskFiller,
         MaskReader,
         PairScorer,
+        QuestionWriter,
         Reader,
         RelationExtractor,
         SentenceEncoder,

@@ -1,17 +1,20 @@
-"""Texts to pretrain on: made up, or lines of files without the marks of words.
+"""Texts to pretrain on: poems, abstracts of papers and reviews.
 
-The made-up corpus mixes what the other examples learn from: poems, abstracts of papers, reviews.
 All three have a form that can be learnt, and hardly a text comes twice.
 """
 
 import random
-import re
 
+from .files import write_files
 from .poems import make_poems
 from .reviews import make_reviews
 from .titles import make_titles
 
-TAG = re.compile(r"\[?(\S+?)/[A-Za-z]{1,3}(?:\][A-Za-z]{1,3})?(?=\s|$)\s*")
+
+def make_files(number=6000):
+    """Write corpus.txt, a text on each line, and return its path."""
+    (path,) = write_files("corpora", corpus=("txt", make_corpus, number))
+    return path
 
 
 def make_corpus(number, seed=0):
@@ -35,14 +38,3 @@ def make_corpus(number, seed=0):
     ]
     random.Random(f"corpus {seed}").shuffle(texts)
     return texts[:number]
-
-
-def plain(text):
-    """A text without marks of its words, `迈向/v  充满/v`, as in the People's Daily of 1998.
-
-    Example:
-        >>> plain("[中国/ns  政府/n]nt  顺利/ad"), plain("3/4 是 and/or")
-        ('中国政府顺利', '3/4 是 and/or')
-    """
-    bare, marks = TAG.subn(r"\1", text + " ")
-    return bare.strip() if marks and marks == len(text.split()) else text

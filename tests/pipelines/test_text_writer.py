@@ -5,7 +5,13 @@ from pipelines.toy import make_bert, make_texts, make_tokenizer
 
 from bert4keras.generation import TextGenerator
 from bert4keras.layers import Embedding
-from bert4keras.pipelines import ConditionalWriter, ImageCaptioner, TextWriter, load_pipeline
+from bert4keras.pipelines import (
+    ConditionalWriter,
+    ImageCaptioner,
+    QuestionWriter,
+    TextWriter,
+    load_pipeline,
+)
 
 TEXTS = make_texts(7, longest=6)
 IMAGES = np.random.default_rng(0).uniform(0, 255, (5, 2, 3, 1)).astype("float32")
@@ -179,3 +185,52 @@ class TestConditionalWriter:
     def test_a_model_of_texts_alone_is_refused(self):
         with pytest.raises(ValueError, match="Expected model to have one input of labels"):
             ConditionalWriter(make_bert(application="lm"), make_tokenizer(), ["red"])
+
+
+@pytest.fixture(scope="module")
+def question_writer(write):
+    generation = {"max_new_tokens": 5, "num_beams": 2}
+    return QuestionWriter(write.model, write.tokenizer, maxlen=10, generation=generation)
+
+
+class TestQuestionWriter:
+    def test_the_answer_comes_from_the_passage_and_the_question_from_both(self, question_writer):
+        text_writer = TextWriter(
+            question_writer.model, question_writer.tokenizer, generation=question_writer.generation
+        )
+        start, end = text_writer.tokenizer.start_id, text_writer.tokenizer.end_id
+        for text, record in zip(TEXTS, question_writer(TEXTS), strict=True):
+            answer = text_writer(text)
+            ids = text_writer.tokenizer.encode(text, answer["generated_text"])[0]
+            assert (ids[0], ids[-1]) == (start, end)
+            (question,) = text_writer.write([ids], text_writer._make_config({}))
+            assert record["answer"] == answer["generated_text"]
+            assert record["question"] == question["generated_text"]
+            assert record["score"] == pytest.approx(answer["score"] + question["score"], abs=1e-4)
+
+    def test_several_answers_of_a_passage_have_a_question_each(self, question_writer):
+        options = {"do_sample": True, "num_beams": 1, "seed": 1}
+        rows = question_writer(TEXTS[:2], num_return_sequences=3, **options)
+        assert [len(records) for records in rows] == [3, 3]
+        assert len({record["answer"] for records in rows for record in records}) > 3
+        assert len(question_writer(TEXTS[0], num_return_sequences=2)) == 2
+
+    def test_its_folder_writes_the_same(self, question_writer, tmp_path):
+        question_writer.save(tmp_path)
+        loaded_writer = load_pipeline(tmp_path)
+        assert type(loaded_writer) is QuestionWriter
+        assert loaded_writer(TEXTS) == question_writer(TEXTS)
+
+    def test_evaluate_compares_pairs_and_questions(self, question_writer):
+        records = question_writer(TEXTS[:4])
+        pairs = [[("天", "地"), (record["question"], record["answer"])] for record in records]
+        samples = list(zip(TEXTS, pairs))
+        assert question_writer.evaluate(samples) == {"exact_match": 1.0, "f1": 1.0}
+        samples[0] = (TEXTS[0], [(records[0]["question"], records[0]["answer"] + "日")])
+        assert question_writer.evaluate(samples) == {"exact_match": 0.75, "f1": 1.0}
+        samples[0] = (TEXTS[0], [("人", records[0]["answer"])])
+        assert question_writer.evaluate(samples) == {"exact_match": 0.75, "f1": 0.75}
+
+    def test_it_has_no_pieces(self, question_writer):
+        with pytest.raises(NotImplementedError, match="Expected a call"):
+            question_writer.stream_text("天地")
