@@ -1,112 +1,94 @@
-"""Texts drawn from a masked language model by Gibbs sampling (arXiv:1902.04094).
+# 用 MLM 做 Gibbs 采样，写出整篇文字 / Whole texts from a masked language model by Gibbs sampling
+# 文章 Article  https://arxiv.org/abs/1902.04094
+# 数据 Data     不需要；没有预训练模型时，先让小模型学填诗里的字
+#              none; without a checkpoint a small model first learns to fill masks in poems
+# 结果 Expect   自带数据 16 首都合格式，9 首押韵，约 2.5 分钟
+#              synthetic data: 16 of 16 poems are regular, 9 rhyme, 2.5 minutes
 
-Again and again one token is hidden and drawn anew, given all others: in the end whole texts are
-drawn, by a model that never learnt to write from left to right.
-
-    python examples/basic_gibbs_sampling_via_mlm.py
-    python examples/basic_gibbs_sampling_via_mlm.py --checkpoint FOLDER --begin 科学技术是生产力。
-
-Without --checkpoint a tiny one first learns made-up poems; how many of its own are in form, and
-rhyme, is counted as the drawing goes on."""
+import settings
 
 import keras
 import numpy as np
-from data.command_line import vocabulary
-from data.options import SEED, Parser
-from data.poems import make_poems, rhymes, well_formed
+from data.poems import has_rhyme, is_regular, make_files
+from data.small_model import make_checkpoint
 
-from bert4keras.data import DataGenerator, sequence_padding
+from bert4keras.data import DataGenerator, load_table, sequence_padding, softmax
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
+from bert4keras.optimizers import Adam, WarmupCosineDecay
+from bert4keras.tokenizers import load_tokenizer
 
-parser = Parser(__doc__)
-parser.add_argument("--begin", help="a text to begin with, default: masks alone")
-parser.add_argument("--length", type=int, default=24, help="in tokens, default %(default)s")
-parser.add_argument("--number", type=int, default=16, help="of texts, default %(default)s")
-parser.add_argument("--steps", type=int, default=2000, help="default %(default)s")
-parser.add_argument("--temperature", type=float, default=1.0, help="default %(default)s")
-parser.add_argument("--config", help="bert_config.json or config.json; default: in the folder")
-parser.add_argument("--checkpoint", help="bert_model.ckpt, model.safetensors, or their folder")
-parser.add_argument("--vocab", help="vocab.txt; default: in the folder")
-parser.add_argument("--seed", type=int, default=0, **SEED)
-parser.add_argument("--smoke", action="store_true", help="little is learnt, and few steps drawn")
-args = parser.parse_args()
-keras.utils.set_random_seed(args.seed)
-args.steps = 40 if args.smoke else args.steps
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
+text = ""  # 从这段文字开始；留空则全是 [MASK]  a text to begin with; empty: masks alone
+length = 24  # 长度，以 token 计  in tokens
+number = 16  # 写几篇  how many texts
+sweeps = 40  # 每个位置平均采样几次  how many times each place is drawn on average
+temperature = 1.0  # 越低越保守，越高越大胆  lower is more careful, higher is bolder
+epochs = 16  # 小模型学几轮  of the small model
+settings.override(globals())
+
+# 模型 / Model ----------------------------------------------------------------------------------
+
+poems = []
+if not checkpoint:
+    poems = [poem for poem in load_table(make_files()[0], label=None) if len(poem) == length]
+    checkpoint = make_checkpoint("gibbs_sampling", poems, dropout=0.0)
+tokenizer = load_tokenizer(checkpoint)
+mask_id = tokenizer.mask_id
+model = build_transformer_model(checkpoint, with_mlm="linear")
 
 
-class Masked(DataGenerator):
-    """Texts of which masks hide a share, drawn for each: few are like the end of the sampling,
-    many like its beginning. What was hidden is to be said."""
+class TrainGenerator(DataGenerator):
+    """每首诗遮住随机比例的字，要预测这些字 / A random share of a poem is masked and predicted"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, text in self.sample(random):
-            batch.append(tokenizer.encode(text)[0])
-            if len(batch) == self.batch_size or is_end:
-                ids = sequence_padding(batch)
-                share = np.random.random((len(ids), 1))
-                hidden = (np.random.random(ids.shape) < share) & (ids > tokenizer.mask_id)
-                read = np.where(hidden, tokenizer.mask_id, ids)
-                yield [read, np.zeros_like(ids)], ids * hidden
-                batch = []
+        for texts in self.batches(random):
+            token_ids = sequence_padding([tokenizer.encode(text)[0] for text in texts])
+            # 遮得少像采样的结尾，遮得多像采样的开头
+            # Few masks are like the end of the sampling, many like its beginning
+            share = np.random.random((len(texts), 1))
+            is_masked = np.random.random(token_ids.shape) < share
+            is_masked &= token_ids > mask_id  # 不遮 [CLS] 和 [SEP]  special tokens stay
+            inputs = np.where(is_masked, mask_id, token_ids)
+            yield [inputs, np.zeros_like(inputs)], token_ids * is_masked
 
 
-def learn(model, texts):
-    """Some minutes of practice; 0, the padding, is no class."""
-    generator = Masked(texts, batch_size=32)
+if poems:  # 标签是 0 的位置不计 / Places whose label is 0 do not count
+    generator = TrainGenerator(poems, batch_size=32)
+    steps = len(generator)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
-    model.compile(keras.optimizers.Adam(1e-3, clipnorm=1.0), loss)
-    epochs = 1 if args.smoke else 16
-    model.fit(generator.forfit(), steps_per_epoch=len(generator), epochs=epochs, verbose=2)
+    model.compile(Adam(WarmupCosineDecay(1e-3, steps * epochs), clipnorm=1.0), loss)
+    model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs)
 
+# 采样 / Sampling -------------------------------------------------------------------------------
 
-if args.checkpoint:
-    tokenizer = Tokenizer(args.vocab or f"{args.checkpoint}/vocab.txt", do_lower_case=True)
-    model = build_transformer_model(
-        args.config or f"{args.checkpoint}/config.json", args.checkpoint, with_mlm="linear"
-    )
+# 从一段文字开始，或从全是 [MASK] 开始 / Begin with a text, or with masks alone
+if text:
+    begin_ids, _ = tokenizer.encode(text)
 else:
-    poems = [poem for poem in make_poems(400 if args.smoke else 8000) if len(poem) == args.length]
-    if not poems:
-        parser.error(f"poems have a length of 24 or of 32 characters, got --length {args.length}")
-    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-    tokenizer = Tokenizer(vocabulary(None, poems, special)[0])
-    model = build_transformer_model(
-        {
-            "vocab_size": tokenizer.vocab_size,
-            "hidden_size": 128,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 4,
-            "intermediate_size": 512,
-            "hidden_act": "gelu",
-        },
-        with_mlm="linear",
-    )
-    learn(model, poems)
+    begin_ids = [tokenizer.start_id] + [mask_id] * length + [tokenizer.end_id]
+token_ids = np.array([begin_ids] * number)
+segment_ids = np.zeros_like(token_ids)
+length = len(begin_ids) - 2
 
-if args.begin:
-    ids = np.array(tokenizer.encode(args.begin)[0])
-else:
-    ids = np.full(args.length + 2, tokenizer.mask_id)
-    ids[0], ids[-1] = tokenizer.start_id, tokenizer.end_id
-ids = np.tile(ids, (args.number, 1)).astype("int32")
-rows = np.arange(args.number)
-draw = np.random.default_rng(args.seed)
-for step in range(args.steps + 1):
-    if step in (args.length, args.steps) or step % 500 == 0:
-        texts = [tokenizer.decode(row) for row in ids]
-        form, rhyme = (sum(map(is_so, texts)) for is_so in (well_formed, rhymes))
-        told = "" if args.checkpoint else f"  {form} of {len(texts)} in form, {rhyme} rhyme"
-        print(f"step {step}{told}", *texts[: len(texts) if step == args.steps else 3], sep="\n  ")
-    # at first from left to right, then anywhere; never the start and the end
-    places = 1 + (
-        np.full(len(rows), step)
-        if step < ids.shape[1] - 2
-        else draw.integers(ids.shape[1] - 2, size=len(rows))
-    )
-    ids[rows, places] = tokenizer.mask_id
-    scores = model.predict_on_batch([ids, np.zeros_like(ids)])[rows, places].astype("float64")
-    scores[:, : tokenizer.mask_id + 1] = -np.inf  # special tokens come first
-    gumbel = -np.log(-np.log(draw.random(scores.shape)))  # the highest sum is a draw by softmax
-    ids[rows, places] = np.argmax(scores / args.temperature + gumbel, axis=1)
+# 每步遮住一个字，按其余的字重新采样；第一遍从左到右，以后位置随机
+# Each step masks one token and draws it anew, given all others: at first from left to right, then
+# anywhere
+for step in range(length * sweeps):
+    place = 1 + step
+    if step >= length:
+        place = np.random.randint(1, length + 1)
+    token_ids[:, place] = mask_id
+    scores = model.predict_on_batch([token_ids, segment_ids])
+    scores = scores[:, place].astype("float64")
+    scores[:, : mask_id + 1] = -np.inf  # 不要特殊 token  no special tokens
+    # 温度低时概率更集中 / A low temperature concentrates the probabilities
+    probabilities = softmax(scores / temperature)
+    for row in range(number):
+        token_ids[row, place] = np.random.choice(scores.shape[1], p=probabilities[row])
+
+# 自带数据的诗，可以数合格式的和押韵的 / Of synthetic poems it can be counted how many are good
+texts = [tokenizer.decode(ids) for ids in token_ids]
+print("", *texts, sep="\n")
+if poems:
+    print("合格式 / regular:", sum(map(is_regular, texts)))
+    print("押韵 / rhyme:", sum(map(has_rhyme, texts)))

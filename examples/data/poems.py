@@ -1,15 +1,13 @@
-"""Poems of four lines, composed; or of a folder of chinese-poetry, or the couplets of two files.
+"""Poems of four lines, composed.
 
-A made-up poem has lines of five or of seven characters, all of which rhyme but the third. There are
-so many possible poems that none comes twice: form and rhyme can be learnt, poems cannot.
+A poem has lines of five or of seven characters, all of which rhyme but the third. There are so many
+possible poems that none comes twice: form and rhyme can be learnt, poems cannot.
 """
 
-import json
 import random
 import re
-from pathlib import Path
 
-from bert4keras.data import open
+from .files import write_files
 
 RHYMES = {  # the words that lines end in, by rhyme
     "an": "山 关 间 还 闲 颜 湾 寒".split(),
@@ -26,8 +24,17 @@ VERBS = "照 满 入 过 落 上 生 隔 送 对 随 伴 绕 依 映 带".split(
 DOUBLES = "悠悠 茫茫 处处 年年 依依 寂寂 迟迟 萧萧 渺渺 皎皎".split()
 
 
-def line(draw, width, ending):
-    """A line of a width that ends in a word."""
+def make_files():
+    """Write train.txt and valid.txt, a poem on each line, and return their paths."""
+    return write_files(
+        "poems",
+        train=("txt", lambda number: make_poems(number, "train"), 8000),
+        valid=("txt", lambda number: make_poems(number, "valid"), 400),
+    )
+
+
+def make_line(draw, width, ending):
+    """Compose a line of a width that ends in a word."""
     double = draw.choice(DOUBLES) if width == 7 else ""
     words = draw.choice(FIRST) + draw.choice(SECOND) + draw.choice(VERBS) + draw.choice(FIRST)
     return double + words + ending
@@ -38,13 +45,14 @@ def make_poems(number, split="train", seed=0):
 
     Args:
         number: how many.
-        split: "train" or "dev".
+        split: "train" or "valid".
         seed: the same seed gives the same poems.
 
     Returns: a list of texts.
 
     Example:
-        >>> well_formed(make_poems(1, "dev", seed=1)[0]), rhymes(make_poems(1, "dev", seed=1)[0])
+        >>> [poem] = make_poems(1, "valid", seed=1)
+        >>> is_regular(poem), has_rhyme(poem)
         (True, True)
     """
     draw, poems = random.Random(f"poems {split} {seed}"), {}
@@ -52,57 +60,24 @@ def make_poems(number, split="train", seed=0):
         ends = draw.sample(RHYMES[draw.choice(sorted(RHYMES))], 3)
         ends.insert(2, draw.choice(OPEN))
         width = draw.choice([5, 7])
-        lines = [line(draw, width, word) for word in ends]
+        lines = [make_line(draw, width, word) for word in ends]
         poems["{}，{}。{}，{}。".format(*lines)] = None
     return list(poems)
 
 
-def load_poems(path):
-    """Texts of a folder: chinese-poetry's `poet.*.json`, or couplets in `in.txt` and `out.txt`.
-
-    Raises: ValueError that names the file which is something else.
-    """
-    folder, poems = Path(path), []
-    for file in sorted(folder.glob("poet.*.json")):
-        try:
-            poems += ["".join(poem["paragraphs"]) for poem in json.loads(file.read_bytes())]
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(
-                f"{file} must be a JSON list of poems with 'paragraphs', but: "
-                f"{type(error).__name__} {error}"
-            ) from None
-    if not poems and (folder / "in.txt").exists():
-        halves = [list(_rows(folder / name)) for name in ("in.txt", "out.txt")]
-        if len(halves[0]) != len(halves[1]):
-            raise ValueError(
-                f"{folder}: in.txt and out.txt must have a line for each couplet, got "
-                f"{len(halves[0])} and {len(halves[1])}"
-            )
-        poems = ["。".join(couplet).replace(" ", "") + "。" for couplet in zip(*halves)]
-    poems = [poem for poem in poems if poem]
-    if not poems:
-        raise ValueError(f"{path} must be a folder of poet.*.json, or of in.txt and out.txt")
-    return poems
-
-
-def _rows(path):
-    with open(path) as file:
-        yield from (row.strip("\n") for row in file)
-
-
-def lines(poem):
-    """The lines of a poem, without their signs."""
+def split_lines(poem):
+    """Split a poem into its lines, without their signs."""
     return [part for part in re.split("[，。？！；,?!;]", poem) if part]
 
 
-def well_formed(poem):
-    """Whether a poem has an even number of lines, all of one length, and comes to an end."""
-    found = lines(poem)
-    whole = poem.endswith(("。", "？", "！"))
-    return whole and len(found) % 2 == 0 and len(set(map(len, found))) == 1
+def is_regular(poem):
+    """Return True if a poem has an even number of lines, all of one length, and comes to an end."""
+    lines = split_lines(poem)
+    is_complete = poem.endswith(("。", "？", "！"))
+    return is_complete and len(lines) % 2 == 0 and len(set(map(len, lines))) == 1
 
 
-def rhymes(poem):
-    """Whether the lines of a made-up poem, but the third, end in one rhyme, in different words."""
-    ends = {x[-1] for i, x in enumerate(lines(poem)) if i != 2}
+def has_rhyme(poem):
+    """Return True if the lines, but the third, end in one rhyme, in different words."""
+    ends = {line[-1] for number, line in enumerate(split_lines(poem)) if number != 2}
     return len(ends) == 3 and any(ends <= set(rhyme) for rhyme in RHYMES.values())
