@@ -2,8 +2,8 @@
 # 文章 Article  https://kexue.fm/archives/7533, https://arxiv.org/abs/1703.01365
 # 数据 Data     表头“label<tab>text_a”，下面每行如“1<tab>房间很干净”（ChnSentiCorp）
 #              this header, then a label, a tab and a text on each line (ChnSentiCorp)
-# 结果 Expect   自带数据：0.92 的评论中，最重要的字确实决定标签，约 2 分钟
-#              synthetic data: in 0.92 of the reviews, the most important token determines the
+# 结果 Expect   自带数据：0.84 的评论中，最重要的字确实决定标签，约 2 分钟
+#              synthetic data: in 0.84 of the reviews, the most important token determines the
 #              label, 2 minutes
 
 import settings
@@ -48,7 +48,7 @@ labels = sorted({label for _, label in train_data})
 
 if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
     texts = (text for text, _ in train_data)
-    checkpoint = make_checkpoint("integrated_gradients", texts, dropout=0.0)
+    checkpoint = make_checkpoint("integrated_gradients", texts)
     learning_rate *= 10
 tokenizer = load_tokenizer(checkpoint)
 

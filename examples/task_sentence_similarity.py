@@ -13,6 +13,7 @@ from data.pairs import make_files
 from data.small_model import make_checkpoint
 
 from bert4keras.data import DataGenerator, load_table, sequence_padding
+from bert4keras.layers import FirstToken
 from bert4keras.models import build_transformer_model
 from bert4keras.optimizers import Adam, WarmupCosineDecay
 from bert4keras.pipelines import PairScorer, load_pipeline
@@ -23,7 +24,6 @@ train_file = ""  # 训练集；留空用自带数据  training data; empty: synt
 valid_file = ""  # 验证集  validation data
 test_file = ""  # 测试集，可以不给  test data, optional
 checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
-new_pooler = False  # 预训练模型没有 pooler 时设为 True  True if the checkpoint has no pooler
 maxlen = 128  # 最大长度，以 token 计  in tokens
 batch_size = 32
 epochs = 7
@@ -34,7 +34,7 @@ settings.override(globals(), predict="TEXT TEXT")
 # 数据 / Data -----------------------------------------------------------------------------------
 
 if not train_file:
-    train_file, valid_file = make_files()
+    train_file, valid_file = make_files(20000)
 columns = {"text": [0, 1], "label": 2, "label_type": float}
 train_data, valid_data = load_table(train_file, **columns), load_table(valid_file, **columns)
 print(train_data[0])  # (("谁写了春山", "春山的作者是谁"), 1.0)
@@ -70,8 +70,10 @@ class TrainGenerator(DataGenerator):
 
 # 一个相似度，用交叉熵训练：目标是 0、1，或两者之间的数
 # One similarity, trained by cross-entropy: a target is 0, 1 or a number between them
-bert = build_transformer_model(checkpoint, with_pool=True, ignore_invalid_weights=new_pooler)
-vector = keras.layers.Dropout(0.1)(bert.output)
+bert = build_transformer_model(checkpoint)
+cls = FirstToken()(bert.output)
+vector = keras.layers.Dense(cls.shape[-1], "tanh")(cls)
+vector = keras.layers.Dropout(0.1)(vector)
 similarity = keras.layers.Dense(1, "sigmoid", dtype="float32")(vector)
 model = keras.Model(bert.inputs, similarity)
 
