@@ -3,8 +3,8 @@
 # 数据 Data     WebQA 的 JSON，一个问题有若干段落 / WebQA's JSON: a question with its passages
 #              {"Q1": {"question": "谁写了《春山》？", "evidences":
 #               {"Q1#0": {"evidence": "《春山》，李明著。", "answer": ["李明"]}}}}
-# 结果 Expect   自带数据训练 3 轮：准确率 0.71，F1 0.74；默认 4 轮，约 5 分钟
-#              synthetic data, 3 epochs: accuracy 0.71, F1 0.74; by default 4 epochs, 5 minutes
+# 结果 Expect   自带数据准确率 0.71，F1 0.74，约 4 分钟
+#              synthetic data: accuracy 0.71, F1 0.74, 4 minutes
 
 import settings
 
@@ -27,7 +27,7 @@ new_head = False  # 预训练模型没有 MLM 头时设为 True  True if the che
 maxlen = 256  # 答案、问题和段落的最大总长度，以 token 计  of answer, question, passage, in tokens
 max_answer = 16  # 答案的最大长度  of the answer
 batch_size = 32
-epochs = 4
+epochs = 3
 learning_rate = 2e-4
 output = "output/reading_by_mlm"  # 训练好的模型存在这里  folder for the trained model
 settings.override(globals(), predict="QUESTION PASSAGE")
