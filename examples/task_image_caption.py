@@ -1,151 +1,136 @@
-"""Captions of pictures: a language model whose condition is the vector of an image model.
+# 看图说话：图像的向量是语言模型的条件 / Image captions: the vector of an image is the condition
+# 文章 Article  https://kexue.fm/archives/7124
+# 数据 Data     COCO 格式的 JSON 和图片 / images, and JSON in the form of COCO:
+#              {"images": [{"id": 0, "file_name": "0.png"}], "annotations":
+#               [{"image_id": 0, "caption": "左边是小的红色圆形，右边是大的蓝色方块。"}]}
+# 结果 Expect   自带数据 0.76 的描述全对，约 4 分钟
+#              synthetic data: 0.76 of the captions are exact, 4 minutes
 
-The vector moves all norms of the writer (Conditional LayerNorm, https://kexue.fm/archives/7124)."""
-
-import json
+import settings
 
 import keras
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.pictures import SIDE, load_pictures, make_pictures
-from keras import ops
-from keras.layers import Input
+from data.pictures import make_files
+from data.small_model import make_checkpoint
+from keras.layers import Conv2D, Dense, Flatten, Input, Rescaling
+from keras.utils import img_to_array, load_img
 
-from bert4keras.data import DataGenerator, atomic_write, sequence_padding
-from bert4keras.generation import TextGenerator
-from bert4keras.layers import Loss
+from bert4keras.data import DataGenerator, load_captions, sequence_padding
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay, extend_with_parameter_wise_lr
+from bert4keras.pipelines import ImageCaptioner, load_pipeline
+from bert4keras.tokenizers import Tokenizer, load_vocab
+from bert4keras.training import BestPipeline
 
-args = command_line(
-    __doc__,
-    "image_caption",
-    epochs=6,
-    rates=(1e-3, 1e-4),
-    maxlen=64,
-    data="folder of pictures, captions_train.json and captions_dev.json in COCO's form",
-    predict="FILE",
-    image_model={
-        "help": "one of keras.applications, such as MobileNetV2; by "
-        "default a small network that learns with the writer"
-    },
-    image_weights={"help": "file of its weights; by default ImageNet's, which Keras downloads"},
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+train_images = ""  # 训练图片的文件夹；留空则与训练集相同  folder; empty: that of the training data
+valid_images = ""  # 验证图片的文件夹  of the validation data
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
+new_head = False  # 预训练模型没有 MLM 头时设为 True  True if the checkpoint has no MLM head
+image_model = ""  # keras.applications 的模型，如 MobileNetV2；留空用小 CNN  empty: a small CNN
+image_size = 48  # 图片缩放到的边长，MobileNetV2 用 224  images are scaled to it; MobileNetV2: 224
+maxlen = 64  # 描述的最大长度，以 token 计  of a caption, in tokens
+num_beams = 2
+batch_size = 16
+epochs = 6
+learning_rate = 1e-4
+output = "output/image_caption"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals(), predict="FILE")
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+if not train_file:
+    train_file, valid_file = make_files()
+train_data = load_captions(train_file, train_images or None)
+valid_data = load_captions(valid_file, valid_images or None)
+print(train_data[0])  # ("0.png", ["左边是小的红色圆形，右边是大的蓝色方块。", ...])
+
+head_rate = 10 if new_head else 1  # 新的 MLM 头学得快 10 倍  a new head learns ten times as fast
+if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
+    texts = ["".join(captions) for _, captions in train_data]
+    checkpoint = make_checkpoint("image_caption", texts, dropout=0.0, num_hidden_layers=2)
+    learning_rate *= 10
+    new_head, head_rate = True, 1
+
+# 精简词表：去掉中文 BERT 用不到的 token / tokens that a Chinese BERT never uses are left out
+special_tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+tokens, keep_tokens = load_vocab(
+    f"{checkpoint}/vocab.txt", simplified=True, startswith=special_tokens
 )
-side = 224 if args.image_model else SIDE
-if args.data:
-    train_data, dev_data = (load_pictures(args.data, side, x) for x in ("train", "dev"))
-else:
-    train_data, dev_data = make_pictures(12000, "train"), make_pictures(300, "dev")
-tokens, keep_tokens = vocabulary(args.vocab, ("".join(captions) for captions in train_data[1]))
-if args.smoke:
-    train_data, dev_data = [x[:160] for x in train_data], [x[:16] for x in dev_data]
 tokenizer = Tokenizer(tokens, do_lower_case=True)
 
 
+def encode(sample):
+    """图片，和随机取的一句描述 / An image, and one of its captions drawn at random"""
+    path, captions = sample
+    image = img_to_array(load_img(path, target_size=(image_size, image_size)))
+    token_ids, _ = tokenizer.encode(np.random.choice(captions), maxlen=maxlen)
+    return image, token_ids
+
+
 class TrainGenerator(DataGenerator):
-    """Batches of captions with their pictures, of each picture one caption drawn at random."""
+    """补齐成批；每个 token 由前一个位置预测 / Padded batches; the place before predicts a token"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, (picture, captions) in self.sample(random):
-            caption = captions[np.random.randint(len(captions))]
-            batch.append((*tokenizer.encode(caption, maxlen=args.maxlen), picture))
-            if len(batch) == self.batch_size or is_end:
-                *sequences, pictures = zip(*batch)
-                sequences = [sequence_padding(x, multiple=16) for x in sequences]
-                yield [*sequences, np.array(pictures)], None
-                batch = []
+        for samples in self.batches(random):
+            images, token_ids = zip(*map(encode, samples))
+            labels = sequence_padding([ids[1:] for ids in token_ids], multiple=16)
+            token_ids = sequence_padding([ids[:-1] for ids in token_ids], multiple=16)
+            yield [token_ids, np.zeros_like(token_ids), np.array(images)], labels
 
 
-class CrossEntropy(Loss):
-    """Of each token, predicted at the token before."""
+# 模型 / Model ----------------------------------------------------------------------------------
 
-    def compute_loss(self, inputs, mask=None):
-        token_ids, scores = inputs
-        mask = ops.cast(ops.not_equal(token_ids[:, 1:], 0), "float32")
-        loss = ops.sparse_categorical_crossentropy(
-            token_ids[:, 1:], scores[:, :-1], from_logits=True
-        )
-        return ops.sum(loss * mask) / ops.sum(mask)
-
-
-picture = Input((side, side, 3), name="Picture")
-scaled = keras.layers.Rescaling(1 / 127.5, offset=-1)(picture)
-if args.image_model:
-    image_model = getattr(keras.applications, args.image_model)(
-        include_top=False,
-        pooling="avg",
-        weights=args.image_weights or "imagenet",
-        input_shape=(side, side, 3),
+shape = (image_size, image_size, 3)
+image = Input(shape, name="Image")  # 0 到 255  from 0 to 255
+x = Rescaling(1 / 127.5, offset=-1)(image)
+if image_model:
+    backbone = getattr(keras.applications, image_model)(
+        include_top=False, pooling="avg", input_shape=shape
     )
-    image_model.trainable = False
-    vector = image_model(scaled)
+    backbone.trainable = False
+    vector = backbone(x)
 else:
-    for width in 32, 64, 128:
-        scaled = keras.layers.Conv2D(width, 3, strides=2, padding="same", activation="relu")(scaled)
-    vector = keras.layers.Dense(256, activation="relu")(keras.layers.Flatten()(scaled))
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-}
+    for filters in (32, 64, 128):
+        x = Conv2D(filters, 3, strides=2, padding="same", activation="relu")(x)
+    vector = Dense(256, activation="relu")(Flatten()(x))
+
+# 图像的向量作为条件，进入每个 LayerNorm / The vector of the image is the condition of all norms
 model = build_transformer_model(
-    args.config or small,
-    args.checkpoint,
-    application="lm",
+    checkpoint,
+    application="lm",  # 每个 token 只看得到前文  a token sees only those before it
     with_mlm="linear",
     keep_tokens=keep_tokens,
     layer_norm_cond=vector,
     layer_norm_cond_hidden_size=128,
     layer_norm_cond_hidden_act="swish",
-    additional_input_layers=picture,
-    ignore_invalid_weights=args.new_head,
+    additional_input_layers=image,
+    ignore_invalid_weights=new_head,
 )
-train_model = keras.Model(model.inputs, CrossEntropy(1)([model.inputs[0], model.output]))
-write = TextGenerator(model, tokenizer)
 
+# 训练 / Training -------------------------------------------------------------------------------
 
-def describe(pictures, progress=False):
-    """A caption for each picture, by beam search."""
-    return write(
-        [""] * len(pictures),
-        conditions=[pictures],
-        num_beams=2,
-        progress=progress,
-        max_new_tokens=args.maxlen - 1,
-    )
+generator = TrainGenerator(train_data, batch_size)
+steps = len(generator)
+optimizer = extend_with_parameter_wise_lr(Adam)(
+    WarmupCosineDecay(learning_rate, steps * epochs),
+    clipnorm=1.0,
+    paramwise_lr_schedule={"MLM": head_rate},
+)
+# 0 是补齐的部分，不计 / 0 is padding, which does not count
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+model.compile(optimizer, cross_entropy)
 
+# 每轮结束数全对的描述，最好的模型存到 output，按 Ctrl-C 也不会丢
+# Each epoch ends with the share of exact captions; the best model is in output, even after Ctrl-C
+options = {"num_beams": num_beams, "max_new_tokens": maxlen - 1}
+captioner = ImageCaptioner(model, tokenizer, generation=options)
+best = BestPipeline(captioner, valid_data, output)
+model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
 
-def evaluate():
-    """The share of captions that are true of their pictures, word by word."""
-    found = describe(dev_data[0], progress=True)
-    with atomic_write(f"{args.output}/predictions.jsonl") as file:
-        for captions, caption in zip(dev_data[1], found):
-            record = {"captions": captions, "predicted": caption}
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    right = [caption in map(str.lower, captions) for captions, caption in zip(dev_data[1], found)]
-    return {"exact": sum(right) / len(right)}
+# 使用 / Use ------------------------------------------------------------------------------------
 
-
-if args.predict is not None:
-    train_model.load_weights(args.weights)
-    image = keras.utils.load_img(args.predict, target_size=(side, side))
-    print(*describe(keras.utils.img_to_array(image)[None]))
-else:
-    generator = TrainGenerator(list(zip(*train_data)), args.batch_size)
-    steps = len(generator) * args.epochs
-    train_model.compile(warmed_adam(args.learning_rate, steps, args.new_head))
-    best = BestCheckpoint(args.weights, evaluate)
-    with stoppable(args.weights, args):
-        train_model.fit(
-            generator.forfit(), steps_per_epoch=len(generator), epochs=args.epochs, callbacks=[best]
-        )
-    pictures = [(x, text) for x, text in zip(dev_data[0][:3], describe(dev_data[0][:3]))]
-    for number, (array, text) in enumerate(pictures):
-        keras.utils.save_img(f"{args.output}/{number}.png", array)
-        print(f"{args.output}/{number}.png  {text}")
+captioner = load_pipeline(output)
+for path, captions in valid_data[:3]:
+    print(path, "->", captioner(path)["generated_text"], "/", captions[0])
