@@ -1,170 +1,146 @@
-"""Texts of a wanted kind by a language model with a condition (https://kexue.fm/archives/7124).
+# 按情感写评论：Conditional LayerNorm / Reviews of a given sentiment: Conditional LayerNorm
+# 文章 Article  https://kexue.fm/archives/7124
+# 数据 Data     有表头 label 和 text_a 的表格，如“1<tab>房间很干净。”（ChnSentiCorp）
+#              a table under the header "label<tab>text_a" (ChnSentiCorp)
+# 结果 Expect   自带数据 0.995 的评论符合要求的情感（由分类模型判断），约 3 分钟；
+#              4000 条真实评论 0.750（12 层小模型，没有 MLM 头）
+#              synthetic data: 0.995 have the sentiment asked for, says a classifier, 3 minutes;
+#              4,000 real reviews: 0.750, from a small model without an MLM head
 
-The vector of a label moves all norms (Conditional LayerNorm). A classifier that was trained apart
-judges whether what is written is of the kind that was asked for."""
+import settings
 
 import keras
 import numpy as np
-from data.command_line import command_line, stoppable, vocabulary, warmed_adam
-from data.reviews import load_reviews, make_reviews
-from keras import ops
+from data.reviews import make_files
+from data.small_model import make_checkpoint
 from keras.layers import Dense, Input, Reshape
 
-from bert4keras.data import DataGenerator, sequence_padding
-from bert4keras.generation import TextGenerator
-from bert4keras.layers import Embedding, GlobalAveragePooling1D, Loss
+from bert4keras.data import DataGenerator, load_table, sequence_padding
+from bert4keras.layers import Embedding, GlobalAveragePooling1D
 from bert4keras.models import build_transformer_model
-from bert4keras.tokenizers import Tokenizer
-from bert4keras.training import BestCheckpoint
+from bert4keras.optimizers import Adam, WarmupCosineDecay, extend_with_parameter_wise_lr
+from bert4keras.pipelines import ConditionalWriter, TextClassifier, load_pipeline
+from bert4keras.tokenizers import Tokenizer, load_vocab
+from bert4keras.training import BestPipeline
 
-args = command_line(
-    __doc__,
-    "conditional_language_model",
-    epochs=4,
-    rates=(1e-3, 1e-4),
-    files=("sentiment.train.data", "sentiment.valid.data"),
-    data="folder of rows text, tab, 0 or 1",
-    predict="LABEL",
-    new_head={"action": "store_true", "help": "the checkpoint has no head for tokens: begin one"},
+train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
+valid_file = ""  # 验证集  validation data
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
+new_head = False  # 预训练模型没有 MLM 头时设为 True  True if the checkpoint has no MLM head
+maxlen = 64  # 最大长度，以 token 计  in tokens
+top_p = 0.9  # 采样时保留的概率  tokens are drawn from those that have this probability together
+batch_size = 16
+epochs = 4
+learning_rate = 1e-4
+output = "output/conditional_language_model"  # 训练好的模型存在这里  folder for the trained model
+settings.override(globals(), predict="LABEL")
+
+# 数据 / Data -----------------------------------------------------------------------------------
+
+if not train_file:
+    train_file, valid_file, _ = make_files(8000)
+train_data = load_table(train_file, text="text_a", label="label")
+valid_data = load_table(valid_file, text="text_a", label="label")
+print(train_data[0])  # ("房间很干净。", "1")
+labels = sorted({label for _, label in train_data})
+
+head_rate = 10 if new_head else 1  # 新的 MLM 头学得快 10 倍  a new head learns ten times as fast
+if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
+    texts = [text for text, _ in train_data]
+    checkpoint = make_checkpoint("conditional_language_model", texts, dropout=0.0)
+    learning_rate *= 10
+    new_head, head_rate = True, 1
+
+# 精简词表：去掉中文 BERT 用不到的 token / tokens that a Chinese BERT never uses are left out
+special_tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+tokens, keep_tokens = load_vocab(
+    f"{checkpoint}/vocab.txt", simplified=True, startswith=special_tokens
 )
-if args.data:
-    names = (f"{args.data}/sentiment.{name}.data" for name in ("train", "valid"))
-    train_data, dev_data = map(load_reviews, names)
-else:
-    train_data, dev_data = make_reviews(8000, "train"), make_reviews(400, "dev")
-tokens, keep_tokens = vocabulary(args.vocab, (text for text, _ in train_data))
-if args.smoke:
-    train_data, dev_data, args.maxlen = train_data[:160], dev_data[:32], 24
 tokenizer = Tokenizer(tokens, do_lower_case=True)
-small = {
-    "vocab_size": len(tokens),
-    "hidden_size": 128,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "hidden_act": "gelu",
-}
 
 
-class Reviews(DataGenerator):
-    """Batches of texts with their labels."""
+class ReviewGenerator(DataGenerator):
+    """补齐成批的评论和它们的标签 / Padded batches of reviews with their labels"""
 
     def __iter__(self, random=False):
-        batch = []
-        for is_end, (text, label) in self.sample(random):
-            batch.append((*tokenizer.encode(text, maxlen=args.maxlen), [label]))
-            if len(batch) == self.batch_size or is_end:
-                *sequences, labels = zip(*batch)
-                sequences = [sequence_padding(x, multiple=16) for x in sequences]
-                yield [*sequences, np.array(labels)], None
-                batch = []
+        for samples in self.batches(random):
+            token_ids = [tokenizer.encode(text, maxlen=maxlen)[0] for text, _ in samples]
+            label_ids = [[labels.index(label)] for _, label in samples]
+            token_ids = sequence_padding(token_ids, multiple=16)
+            yield [token_ids, np.zeros_like(token_ids)], np.array(label_ids)
 
 
-class ForClassifier(Reviews):
-    """The labels as targets."""
+class WriterGenerator(ReviewGenerator):
+    """标签是条件；每个 token 由前一个位置预测 / with labels; a place predicts the next"""
 
     def __iter__(self, random=False):
-        for (*texts, labels), _ in super().__iter__(random):
-            yield texts, labels
+        for [token_ids, segment_ids], label_ids in super().__iter__(random):
+            yield [token_ids[:, :-1], segment_ids[:, :-1], label_ids], token_ids[:, 1:]
 
 
-class CrossEntropy(Loss):
-    """Of each token, predicted at the token before."""
+# 模型 / Model ----------------------------------------------------------------------------------
 
-    def compute_loss(self, inputs, mask=None):
-        token_ids, scores = inputs
-        mask = ops.cast(ops.not_equal(token_ids[:, 1:], 0), "float32")
-        loss = ops.sparse_categorical_crossentropy(
-            token_ids[:, 1:], scores[:, :-1], from_logits=True
-        )
-        return ops.sum(loss * mask) / ops.sum(mask)
-
-
-def batches(kind, items):
-    return kind(items, args.batch_size, length_func=lambda item: len(item[0]))
-
-
-def train(model, kind, epochs, callback, **losses):
-    """Fit a model to the reviews, the rate rising for a tenth of the steps, then falling."""
-    learnt, held_out = batches(kind, train_data), batches(kind, dev_data)
-    steps = len(learnt) * epochs
-    new_head = args.new_head and model is train_model
-    model.compile(warmed_adam(args.learning_rate, steps, new_head), **losses)
-    with stoppable(args.weights, args):
-        model.fit(
-            learnt.forfit(),
-            steps_per_epoch=len(learnt),
-            epochs=epochs,
-            callbacks=[callback],
-            validation_data=held_out.forfit(random=False),
-            validation_steps=len(held_out),
-        )
-
-
-label = Input((1,), dtype="int32", name="Label")
-condition = Reshape((128,))(Embedding(2, 128)(label))
+# 标签的向量作为条件，进入每个 LayerNorm / The vector of a label is the condition of all norms
+label_input = Input((1,), dtype="int32", name="Label")
+condition = Reshape((128,))(Embedding(len(labels), 128)(label_input))
 model = build_transformer_model(
-    args.config or small,
-    args.checkpoint,
-    application="lm",
+    checkpoint,
+    application="lm",  # 每个 token 只看得到前文  a token sees only those before it
     with_mlm="linear",
     keep_tokens=keep_tokens,
     layer_norm_cond=condition,
-    additional_input_layers=label,
-    ignore_invalid_weights=args.new_head,
+    additional_input_layers=label_input,
+    ignore_invalid_weights=new_head,
 )
-train_model = keras.Model(model.inputs, CrossEntropy(1)([model.inputs[0], model.output]))
-write = TextGenerator(model, tokenizer)
+
+# 分类模型，用来判断写出的评论 / A classifier, which judges the reviews that are written
+bert = build_transformer_model(checkpoint, keep_tokens=keep_tokens)
+vector = GlobalAveragePooling1D()(bert.output)
+judge_model = keras.Model(bert.inputs, Dense(len(labels), "softmax")(vector))
+
+# 训练 / Training -------------------------------------------------------------------------------
+
+generator = ReviewGenerator(train_data, batch_size, length_func=lambda sample: len(sample[0]))
+steps = len(generator)
+judge_model.compile(
+    Adam(WarmupCosineDecay(learning_rate, steps * epochs), clipnorm=1.0),
+    loss="sparse_categorical_crossentropy",
+)
+judge = TextClassifier(judge_model, tokenizer, labels, maxlen=maxlen, truncate=True)
+best = BestPipeline(judge, valid_data, f"{output}/judge")
+judge_model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
+judge = load_pipeline(f"{output}/judge")
 
 
-def samples(label, number, seed=None):
-    """Texts of a label, drawn among the most probable tokens."""
-    return write(
-        [""] * number,
-        conditions=[[[label]] * number],
-        batch_size=64,
-        do_sample=True,
-        top_p=0.9,
-        max_new_tokens=args.maxlen - 1,
-        seed=seed,
-    )
+def score_reviews(labels, texts):
+    """分类模型认为情感符合要求的比例 / The share of reviews that the classifier finds right"""
+    records = judge([text or "。" for text in texts])
+    hits = [record["label"] == label for record, label in zip(records, labels)]
+    return {"control": sum(hits) / len(hits)}
 
 
-def control(number=10 if args.smoke else 100):
-    """How many samples are judged as what was asked for; ten of each label are printed."""
-    right = 0
-    for wanted in 0, 1:
-        texts = samples(wanted, number, seed=args.seed)
-        print("", *texts[:10], sep=f"\n  {wanted}  ")
-        judged = batches(ForClassifier, [(text, wanted) for text in texts])
-        found = judge.predict(judged.fortest(), steps=len(judged), verbose=0)
-        right += np.sum(np.argmax(found, axis=-1) == wanted)
-    print(f"judged as asked for: {right / number / 2:.3f} of {2 * number}\n")
-    return {"control": right / number / 2}
+generator = WriterGenerator(train_data, batch_size, length_func=lambda sample: len(sample[0]))
+optimizer = extend_with_parameter_wise_lr(Adam)(
+    WarmupCosineDecay(learning_rate, steps * epochs),
+    clipnorm=1.0,
+    paramwise_lr_schedule={"MLM": head_rate},
+)
+# 0 是补齐的部分，不计 / 0 is padding, which does not count
+cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+model.compile(optimizer, cross_entropy)
 
+# 每轮结束写 200 条评论；符合要求最多的模型存到 output，按 Ctrl-C 也不会丢
+# Each epoch ends with 200 reviews; the model with the most that are right is in output, even after
+# Ctrl-C
+options = {"do_sample": True, "top_p": top_p, "max_new_tokens": maxlen - 1}
+writer = ConditionalWriter(model, tokenizer, labels, generation=options)
+tests = [(label, label) for label in labels * (200 // len(labels))]
+best = BestPipeline(writer, tests, output, score=score_reviews)
+model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[best])
 
-if args.predict is not None:
-    train_model.load_weights(args.weights)
-    print(*samples(int(args.predict), 10), sep="\n")
-else:
-    reader = build_transformer_model(args.config or small, args.checkpoint, keep_tokens=keep_tokens)
-    vector = GlobalAveragePooling1D()(reader.output)
-    judge = keras.Model(reader.inputs, Dense(2, activation="softmax")(vector))
-    best = BestCheckpoint(f"{args.output}/judge.weights.h5", monitor="val_accuracy")
-    print("The judge learns:")
-    train(
-        judge,
-        ForClassifier,
-        args.epochs,
-        best,
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    judge.load_weights(best.path)
-    print("The writer learns:")
-    # made-up reviews of dev hold what no other does, which a good writer finds unlikely
-    by = {"monitor": "val_loss", "mode": "min"} if args.data else {}
-    best = BestCheckpoint(args.weights, control, **by)
-    train(train_model, Reviews, args.epochs, best)
-    train_model.load_weights(args.weights)
-    control()
+# 使用 / Use ------------------------------------------------------------------------------------
+
+writer = load_pipeline(output)
+for label in labels:
+    for record in writer([label] * 5):
+        print(label, record["generated_text"])
