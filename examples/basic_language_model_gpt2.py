@@ -2,6 +2,7 @@
 # 文章 Article  Radford et al. 2019: Language Models are Unsupervised Multitask Learners
 # 数据 Data     不需要；没有预训练模型时，先让小 GPT-2 学几首诗，约 0.5 分钟
 #              none; without a checkpoint a small GPT-2 learns poems first, half a minute
+# 结果 Expect   四种解码方式各写一首  a poem by each way of decoding
 
 import settings
 

