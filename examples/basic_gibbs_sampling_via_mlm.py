@@ -21,7 +21,7 @@ checkpoint = ""  # 预训练模型的文件夹；留空用小模型  folder of a
 text = ""  # 从这段文字开始；留空则全是 [MASK]  a text to begin with; empty: masks alone
 length = 24  # 长度，以 token 计  in tokens
 number = 16  # 写几篇  how many texts
-sweeps = 40  # 每个位置平均采样几次  how many times each place is drawn on average
+sweeps = 80  # 每个位置平均采样几次  how many times each place is drawn on average
 temperature = 1.0  # 越低越保守，越高越大胆  lower is more careful, higher is bolder
 epochs = 16  # 小模型学几轮  of the small model
 settings.override(globals())

