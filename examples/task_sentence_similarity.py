@@ -3,7 +3,7 @@
 # 数据 Data     每行“句子<tab>句子<tab>数”，数是 0 或 1（LCQMC），或 0 到 5 的相似度（STS-B）
 #              a sentence, a tab, a sentence, a tab and a number on each line: 0 or 1 (LCQMC), or a
 #              similarity from 0 to 5 (STS-B): 谁写了春山<tab>春山的作者是谁<tab>1
-# 结果 Expect   自带数据准确率 0.80，约 3 分钟 / synthetic data: accuracy 0.80, 3 minutes
+# 结果 Expect   自带数据准确率 0.72，约 5 分钟 / synthetic data: accuracy 0.72, 5 minutes
 
 import settings
 
