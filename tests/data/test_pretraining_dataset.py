@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.resumed_run import STEPS, TOKENIZER, make_model, train
+import resumed_run
+from resumed_run import STEPS, TOKENIZER, make_model, train
 
 from bert4keras import files
 from bert4keras.backend import keras
@@ -47,7 +48,7 @@ def run_and_kill(arguments, batches, delay):
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("resumed_run.py")), *map(str, arguments)],
+        [sys.executable, resumed_run.__file__, *map(str, arguments)],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": path},
     )
