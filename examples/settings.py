@@ -9,6 +9,7 @@ import argparse
 import ast
 import io
 import json
+import logging
 import os
 import re
 import sys
@@ -43,6 +44,7 @@ def silence():
                     print(line, file=sys.stderr)
 
 
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # many lengths make it warn of retracing
 with silence():
     import keras
 
