@@ -18,7 +18,7 @@ NOTEBOOKS = {  # notebook: page
     "titles.ipynb": "task_seq2seq_autotitle.py",
 }
 RULER = re.compile(r"(?m)^# (.*?) -{10,}\n")
-PATH_CELL = "import sys\n\nsys.path.append({!r})  # 示例所在的文件夹  the folder of the examples"
+PATH_CELL = 'import sys\n\nsys.path.append("{}")  # 示例所在的文件夹  the folder of the examples'
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
