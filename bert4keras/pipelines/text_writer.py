@@ -173,6 +173,7 @@ class TextWriter(PipelineBase):
     def evaluate(
         self,
         samples: Iterable[tuple[Any, Any]],
+        *,
         score: Callable[[list[Any], list[str]], Mapping[str, Any]] = score_texts,
         **options: Any,
     ) -> dict[str, Any]:
