@@ -220,11 +220,11 @@ def make_excepthook(page):
     script = Path(page.get("__file__", "notebook")).name
     output = page.get("output")
     is_saved = Path(output, "pipeline.json").is_file if output else lambda: False
-    started = Path(output, "pipeline.json").stat().st_mtime_ns if is_saved() else None
+    first_time = Path(output, "pipeline.json").stat().st_mtime_ns if is_saved() else None
 
     def report(kind, error, traceback):
         if issubclass(kind, KeyboardInterrupt):
-            is_new = is_saved() and Path(output, "pipeline.json").stat().st_mtime_ns != started
+            is_new = is_saved() and Path(output, "pipeline.json").stat().st_mtime_ns != first_time
             best = f"The best model is in {output}." if is_new else "No model was saved yet."
             print(f"\n{script}: stopped. {best}", file=sys.stderr)
         elif issubclass(kind, CAUSES):

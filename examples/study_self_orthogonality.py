@@ -102,24 +102,24 @@ for kind in kinds:
 # 结果 / Results --------------------------------------------------------------------------------
 
 matplotlib.use("Agg")
-figure, [left, right] = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+figure, [scores_axis, filters_axis] = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
 for place, (kind, kind_runs) in enumerate(runs.items()):
     curves = np.array([run["valid"] for run in kind_runs])
     steps = range(1, epochs + 1)
-    left.plot(steps, curves.mean(axis=0), label=kind)
-    left.fill_between(steps, curves.min(axis=0), curves.max(axis=0), alpha=0.15)
+    scores_axis.plot(steps, curves.mean(axis=0), label=kind)
+    scores_axis.fill_between(steps, curves.min(axis=0), curves.max(axis=0), alpha=0.15)
     cosines = [run["after"] for run in kind_runs]
-    right.bar(place, np.mean(cosines), yerr=np.std(cosines), label=kind)
+    filters_axis.bar(place, np.mean(cosines), yerr=np.std(cosines), label=kind)
     scores = curves[:, -1]
     print(f"{kind:14} valid {scores.mean():.3f} ± {scores.std():.3f}", end="  ")
     print(f"cosine {np.mean(cosines):.3f}")
 before = np.mean([run["before"] for run in runs["none"]])
-right.axhline(before, color="grey", linestyle="--", label="before training")
-left.set_title("Pictures wholly right, mean and range of seeds")
-left.set_xlabel("epoch")
-right.set_title("Mean cosine of two filters after training")
-right.set_xticks([])
-for axis in (left, right):
+filters_axis.axhline(before, color="grey", linestyle="--", label="before training")
+scores_axis.set_title("Pictures wholly right, mean and range of seeds")
+scores_axis.set_xlabel("epoch")
+filters_axis.set_title("Mean cosine of two filters after training")
+filters_axis.set_xticks([])
+for axis in (scores_axis, filters_axis):
     axis.grid(alpha=0.3)
     axis.legend()
 Path(folder).mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,8 @@
 # 数据 Data     每行一个 JSON（LIC2019）/ one JSON record on each line:
 #              {"text": "《春山》的作者是李明", "spo_list":
 #               [{"subject": "春山", "predicate": "作者", "object": "李明"}]}
-# 结果 Expect   自带数据 F1 0.987，约 6 分钟；LIC2019 的 2601 句 0.694（12 层小模型）
-#              synthetic data: F1 0.987, 6 minutes; 2,601 sentences of LIC2019: 0.694
+# 结果 Expect   自带数据 F1 0.996，约 6 分钟；LIC2019 的 2601 句 0.694（12 层小模型）
+#              synthetic data: F1 0.996, 6 minutes; 2,601 sentences of LIC2019: 0.694
 
 import random
 
@@ -47,9 +47,7 @@ predicates = sorted({predicate for _, triples in train_data for _, predicate, _ 
 
 if not checkpoint:  # 从头训练小模型，学习率大 10 倍  from scratch, at ten times the rate
     texts = [text for text, _ in train_data]
-    checkpoint = make_checkpoint(
-        "relation_extraction", texts, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
-    )
+    checkpoint = make_checkpoint("relation_extraction", texts, dropout=0.0)
     learning_rate *= 10
 tokenizer = load_tokenizer(checkpoint)
 
@@ -90,11 +88,12 @@ class TrainGenerator(DataGenerator):
         for samples in self.batches(random):
             token_ids, subjects, subject_labels, object_labels = zip(*map(encode, samples))
             token_ids = sequence_padding(token_ids, multiple=16)
-            segment_ids = np.zeros_like(token_ids)
             subject_labels = sequence_padding(subject_labels, multiple=16)
             object_labels = sequence_padding(object_labels, multiple=16)
-            inputs = [token_ids, segment_ids, np.array(subjects)]
-            yield inputs, {"subject": subject_labels, "object": object_labels}
+            inputs = [token_ids, np.zeros_like(token_ids), np.array(subjects)]
+            mask = (token_ids != 0).astype("float32")  # 补齐的部分不算  padding does not count
+            labels = {"subject": subject_labels, "object": object_labels}
+            yield inputs, labels, {"subject": mask, "object": mask}
 
 
 # 模型 / Model ----------------------------------------------------------------------------------
@@ -102,7 +101,7 @@ class TrainGenerator(DataGenerator):
 
 def point(x, size, power, name):
     """首尾的概率。正例很少，所以取幂，偏置从负数开始
-    Probabilities of starts and ends. Few are true: hence the power, and a bias that starts below 0
+    Probabilities of starts and ends. A power and a negative bias help, because few are true
     """
     bias = keras.initializers.Constant(-1.6)
     return Dense(size, "sigmoid", bias_initializer=bias, dtype="float32", name=name)(x) ** power
@@ -128,8 +127,9 @@ train_model = keras.Model(inputs, {"subject": subjects, "object": objects})
 
 
 def cross_entropy(true, scores):
-    """所有位置的平均交叉熵 / Mean cross-entropy of all places"""
-    return ops.mean(ops.binary_crossentropy(true, scores))
+    """每个位置的交叉熵 / Cross-entropy of each place"""
+    entropy = ops.binary_crossentropy(true, scores)
+    return ops.mean(entropy, axis=tuple(range(2, len(entropy.shape))))
 
 
 # 训练 / Training -------------------------------------------------------------------------------

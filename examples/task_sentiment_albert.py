@@ -25,7 +25,7 @@ train_file = ""  # 训练集；留空用自带数据  training data; empty: synt
 valid_file = ""  # 验证集  validation data
 test_file = ""  # 测试集，可以不给  test data, optional
 checkpoint = ""  # ALBERT 的文件夹；留空则预训练小模型  folder of an ALBERT; empty: a small one
-unshared = False  # 各层从同样的权重开始，但不再共享  layers start alike, but go their own ways
+family = "albert"  # albert，或各层不共享的 albert_unshared  or albert_unshared: without sharing
 maxlen = 128  # 最大长度，以 token 计  in tokens
 batch_size = 32
 epochs = 5
@@ -72,7 +72,7 @@ class TrainGenerator(DataGenerator):
 # 模型 / Model ----------------------------------------------------------------------------------
 
 # albert_unshared 是有同样初始权重的 BERT / albert_unshared is a BERT with the same initial weights
-albert = build_transformer_model(checkpoint, model="albert_unshared" if unshared else "albert")
+albert = build_transformer_model(checkpoint, model=family)
 cls = FirstToken()(albert.output)
 probabilities = keras.layers.Dense(len(labels), "softmax", dtype="float32")(cls)
 model = keras.Model(albert.inputs, probabilities)

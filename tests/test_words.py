@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = sorted(
     path.relative_to(ROOT)
-    for folder in ("bert4keras", "tests", "benchmarks")
+    for folder in ("bert4keras", "tests", "benchmarks", "examples")
     for path in (ROOT / folder).rglob("*.py")
     if not {"scripts", "saved"} & set(path.parts)  # code of another day stays as it was written
 )

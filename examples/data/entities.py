@@ -10,7 +10,7 @@ import random
 import re
 
 from .files import write_files
-from .triples import FACTS, LEADS, OTHERS, Names, fill
+from .triples import FACTS, LEADS, NO_FACTS, Names, fill
 
 TYPES = {"person": "人名", "place": "地名", "company": "公司", "title": "作品"}
 PLAIN = [  # the same characters in common words, and no name
@@ -24,7 +24,7 @@ PLAIN = [  # the same characters in common words, and no name
     "天上飘着白云",
     "窗外传来琴声",
 ]
-WORDINGS = [wording for wording, _ in FACTS] + OTHERS
+WORDINGS = [wording for wording, _ in FACTS] + NO_FACTS
 
 
 def make_files():

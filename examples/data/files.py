@@ -29,7 +29,8 @@ def write_files(name, **writers):
     paths = [folder / f"{file}.{ending}" for file, (ending, _, _) in writers.items()]
     record = folder / "source.json"
     source = {"sha256": compute_source_hash()}
-    if not (record.is_file() and json.loads(record.read_text()) == source):
+    is_complete = all(path.is_file() for path in [*paths, record])
+    if not (is_complete and json.loads(record.read_text()) == source):
         for path, (_, make_lines, number) in zip(paths, writers.values()):
             number = max(32, number // 100) if is_smoke() else number
             with atomic_write(path) as file:

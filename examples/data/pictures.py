@@ -1,6 +1,6 @@
 """Small pictures of shapes with their captions.
 
-A shape in a colour beside another one in a colour belongs, as a pair, either to the training set
+A shape in a colour next to another one in a colour belongs, as a pair, either to the training set
 or to the validation set: the latter shows pairs that were never seen together.
 """
 

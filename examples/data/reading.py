@@ -9,7 +9,7 @@ import random
 import re
 
 from .files import to_json, write_files
-from .triples import FACTS, LEADS, OTHERS, Names, compose, fill
+from .triples import FACTS, LEADS, NO_FACTS, Names, compose, fill
 
 QUESTIONS = {
     "作者": ["《{}》的作者是谁？", "《{}》是谁写的？", "谁写了{}这本书？"],
@@ -86,7 +86,7 @@ def write_distractor(predicate, subject, names):
     """Write a clause with the name of a question that says something else about it."""
     kinds = {get_kind(s) for _, s, p, _ in SINGLE if p == predicate}
     facts = [(wording, s) for wording, s, p, _ in SINGLE if p != predicate and get_kind(s) in kinds]
-    facts += [(x, f"{k}1") for x in OTHERS for k in kinds if f"{{{k}1}}" in x]
+    facts += [(x, f"{k}1") for x in NO_FACTS for k in kinds if f"{{{k}1}}" in x]
     wording, slot = names.choice(facts)
     return fill(wording, "", names, **{slot: subject})[0]
 
@@ -95,7 +95,7 @@ def write_passage(clause, names):
     """Write a passage from a clause, perhaps with something else before or behind it."""
     parts = [clause]
     if names.random.random() < 0.3:
-        parts.append(fill(names.choice(OTHERS), "", names)[0])
+        parts.append(fill(names.choice(NO_FACTS), "", names)[0])
         names.random.shuffle(parts)
     return fill(names.choice(LEADS), "", names)[0] + "，".join(parts) + "。"
 

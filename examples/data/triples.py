@@ -20,7 +20,7 @@ SURNAMES = [
     *"王李张刘陈杨赵黄周吴徐孙朱胡郭何林高罗郑梁谢宋唐许邓韩冯曹彭曾肖田董潘袁",
     *["欧阳", "司马", "上官"],
 ]
-GIVEN = (
+GIVEN_NAMES = (
     "伟芳娜敏丽强磊军勇艳杰娟涛明超秀霞平刚桂英华玉兰文清雅思志国庆建燕晓东子浩宇轩欣"
     "怡佳琪涵诗婷莹颖慧蓉薇阳鹏龙凯"
 )
@@ -120,7 +120,7 @@ FACTS = [
 ]
 
 # The same things named, and no relation among them that is asked for.
-OTHERS = """
+NO_FACTS = """
 {person1}与{person2}在{place1}合影
 《{title1}》在{place1}举行首映礼
 {person1}读过《{title1}》
@@ -199,7 +199,7 @@ def make_files():
 
 
 def belongs(name, split):
-    """Whether a name is for "train" or, one of five by chance, for "valid"."""
+    """Return True for a name of a split: one of five, by chance, is for "valid"."""
     return (zlib.crc32(name.encode()) % 5 == 0) == (split == "valid")
 
 
@@ -216,7 +216,7 @@ class Names:
         return name
 
     def person(self):
-        return self.spell(SURNAMES, GIVEN, GIVEN)
+        return self.spell(SURNAMES, GIVEN_NAMES, GIVEN_NAMES)
 
     def place(self):
         return self.spell(PLACES, SITES) + self.choice("市县镇省")
@@ -237,15 +237,17 @@ class Names:
         return str(self.random.randint(1950, 2024))
 
 
-def fill(wording, triples, names, **given):
-    """A wording with fresh names in its slots, but those given: `(text, [(subject, predicate,
-    object), ...])`."""
-    filled = dict(given)
+def fill(wording, triples, names, **fixed_names):
+    """Fill the slots of a wording with fresh names, but those of ``fixed_names``.
+
+    Returns: `(text, [(subject, predicate, object), ...])`.
+    """
+    slots = dict(fixed_names)
     for kind, number in re.findall(r"{(\w+?)(\d?)}", wording):
-        if kind + number not in filled:
-            filled[kind + number] = getattr(names, kind)()
+        if kind + number not in slots:
+            slots[kind + number] = getattr(names, kind)()
     parts = [triple.split() for triple in triples.split(";") if triple]
-    return wording.format(**filled), [(filled[s], p, filled[o]) for s, p, o in parts]
+    return wording.format(**slots), [(slots[s], p, slots[o]) for s, p, o in parts]
 
 
 def chain(names):
@@ -260,14 +262,14 @@ def chain(names):
 
 
 def compose(names):
-    """One sentence: a chain, a fact, two, a fact beside something else, or no fact at all."""
-    shape = names.choice(["chain", "fact", "fact", "facts", "beside", "none"])
+    """One sentence: a chain, a fact, two, a fact and something else, or no fact at all."""
+    shape = names.choice(["chain", "fact", "fact", "facts", "mixed", "none"])
     if shape == "chain":
         parts = chain(names)
     else:
-        facts, others = {"fact": (1, 0), "facts": (2, 0), "beside": (1, 1), "none": (0, 1)}[shape]
+        facts, no_facts = {"fact": (1, 0), "facts": (2, 0), "mixed": (1, 1), "none": (0, 1)}[shape]
         parts = [fill(*names.choice(FACTS), names) for _ in range(facts)]
-        parts += [fill(names.choice(OTHERS), "", names) for _ in range(others)]
+        parts += [fill(names.choice(NO_FACTS), "", names) for _ in range(no_facts)]
         names.random.shuffle(parts)
     lead, _ = fill(names.choice(LEADS), "", names)
     text = lead + "，".join(part for part, _ in parts) + names.choice(["。", "。", ""])

@@ -44,7 +44,7 @@ def number(names):
 
 
 def thing(names):
-    """What a sentence is about, as words."""
+    """Draw the thing that a sentence is about, as words."""
     kind = names.random.random()
     if kind < 0.25:
         return [names.person()]

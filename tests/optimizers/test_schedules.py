@@ -139,6 +139,12 @@ def test_warmup_and_cosine_decay_take_one_step():
     assert float(WarmupCosineDecay(2.0, steps=1)(0)) == 2.0
 
 
+def test_warmup_of_all_steps_leaves_one_to_fall():
+    schedule = WarmupCosineDecay(2.0, steps=4, warmup=1)
+    rates = [float(schedule(step)) for step in range(5)]
+    assert rates == pytest.approx([0, 2 / 3, 4 / 3, 2, 0], abs=1e-6)
+
+
 def test_a_saved_optimizer_has_its_warmup_and_cosine_decay():
     optimizer = keras.optimizers.Adam(WarmupCosineDecay(2.0, steps=40, warmup=0.25))
     copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))

@@ -123,6 +123,15 @@ def test_numbers_0_and_1_have_an_accuracy_where_the_score_is_a_sigmoid():
     assert "accuracy" not in logits.evaluate(samples)
 
 
+def test_accuracy_of_numbers_0_and_1_rounds_the_score():
+    class FixedScorer(PairScorer):
+        def __call__(self, texts, **options):
+            return [{"score": score} for score in (0.45, 0.55)]
+
+    score = FixedScorer(make_classifier(1, "sigmoid"), make_tokenizer())
+    assert score.evaluate([(("天", "地"), 0), (("日", "月"), 1)])["accuracy"] == 1
+
+
 def test_evaluate_labels():
     score, pairs = make_label_scorer(), make_pairs(8)
     samples = [(pair, record["label"]) for pair, record in zip(pairs, score(pairs))]
