@@ -172,6 +172,9 @@ def check_paths(parser, args):
     for name, value in vars(args).items():
         if name.endswith("_file") and value and not Path(value).is_file():
             parser.error(f"Expected --{name} to be a file, got {value}, which is none.")
+    train, valid = (getattr(args, f"{name}_file", None) for name in ("train", "valid"))
+    if valid is not None and bool(train) != bool(valid):
+        parser.error("Expected --train_file and --valid_file together, got one. Give both files.")
     if args.smoke and any(name.endswith("_file") and value for name, value in vars(args).items()):
         parser.error("Expected --smoke without files: it makes little data. Set --epochs 1.")
     checkpoint = getattr(args, "checkpoint", "")

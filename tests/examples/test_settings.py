@@ -18,6 +18,7 @@ PAGE = """# 一个任务 / A task
 import settings
 
 train_file = ""  # 训练集  training data
+valid_file = ""
 checkpoint = ""
 epochs = 5
 learning_rate = 1e-3  # 学习率  100% of it
@@ -115,7 +116,12 @@ def test_a_notebook_has_no_command_line(run, monkeypatch):
         (["--checkpoint", "nowhere"], "--checkpoint nowhere: No configuration at nowhere."),
         (["--output", "page.py"], "Expected --output to be a folder, got page.py"),
         (["--output", "page.py/a"], "Expected --output to be a folder, got page.py/a, but page.py"),
-        (["--smoke", "--train_file", "page.py"], "Expected --smoke without files"),
+        (["--train_file", "page.py"], "Expected --train_file and --valid_file together, got one"),
+        (["--valid_file", "page.py"], "Expected --train_file and --valid_file together, got one"),
+        (
+            ["--smoke", "--train_file", "page.py", "--valid_file", "page.py"],
+            "Expected --smoke without files",
+        ),
         (["--speed", 1], "unrecognized arguments: --speed 1"),
         (["--learning", 1], "unrecognized arguments: --learning 1"),
     ],
